@@ -1,0 +1,300 @@
+/* mobilenet: MobileNet v1, v2 and v3 on CPUs.
+ *
+ * Three calls classify a photo:
+ *
+ *     mbn_model_load("mobilenet_v2.safetensors", NULL, &model, &error);
+ *     mbn_context_create(model, NULL, &context, &error);
+ *     mbn_run_images(context, &image, 1, MBN_PROBABILITIES, probabilities, &error);
+ *
+ * A model holds packed weights and never changes after loading: any number of contexts, in any
+ * number of threads, may share it, and it must outlive them.  A context holds the memory of one
+ * run and is used by one thread at a time.  Nothing is global, nothing is printed, nothing aborts.
+ *
+ * Errors.  Functions that can fail return a status and, if `error` is not NULL, describe the
+ * failure there, naming the tensor, option or file.  On failure outputs are untouched, and
+ * pointers to created objects are set to NULL. */
+#ifndef MOBILENET_H
+#define MOBILENET_H
+
+#include <mobilenet/kernels.h>
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define MBN_VERSION "0.1.0"
+
+/* The version of the linked library, as MBN_VERSION is that of the header. */
+MBN_API const char *mbn_version(void);
+
+typedef enum mbn_status {
+    MBN_OK = 0,
+    MBN_INVALID_ARGUMENT, /* outside the documented range */
+    MBN_IO,               /* a file cannot be opened, read or written */
+    MBN_MALFORMED,        /* a file is not what it should be */
+    MBN_UNSUPPORTED,      /* valid, but not by this library or on this machine */
+    MBN_OUT_OF_MEMORY
+} mbn_status;
+
+/* "ok", "invalid argument", ...; "unknown status" for other values. */
+MBN_API const char *mbn_status_text(mbn_status status);
+
+typedef struct mbn_error {
+    mbn_status status;
+    char message[512]; /* one line, without a newline, always terminated */
+} mbn_error;
+
+/* Memory from the caller.  allocate returns NULL on failure; alignment is a power of two up to
+ * 4096; release gets the size that was asked for.  Both may be called from any thread that calls
+ * this library, never while a network runs.  The structure is copied. */
+typedef struct mbn_allocator {
+    void *(*allocate)(void *user, size_t size, size_t alignment);
+    void (*release)(void *user, void *pointer, size_t size);
+    void *user;
+} mbn_allocator;
+
+/* ---- Networks: shapes and counts, without weights ------------------------------------------- */
+
+/* Where zeros go at the borders of a convolution with kernel k and stride s.
+ *   SAME       TensorFlow: output = ceil(input / s); the smaller half of the padding comes first,
+ *              so (0, 1) for k = 3, s = 2 and an even size.  Keras's MobileNetV2 and V3.
+ *   SYMMETRIC  (k - 1) / 2 on every side.  torchvision, and the article's v2.
+ *   TRAILING   SAME, but depthwise with stride 2 pads (0, 1) at odd sizes too: Keras's MobileNet
+ *              (v1), which differs from SAME at odd sizes only. */
+typedef enum mbn_padding {
+    MBN_PADDING_DEFAULT = 0, /* the network's own: SAME, for v2, v3 of torchvision: SYMMETRIC */
+    MBN_PADDING_SAME,
+    MBN_PADDING_SYMMETRIC,
+    MBN_PADDING_TRAILING
+} mbn_padding;
+
+/* Whose network it is: names and layout of its tensors, the rule by which a width multiplier
+ * rounds channels, the padding and batch norm epsilon that are the default. */
+typedef enum mbn_source {
+    MBN_SOURCE_DEFAULT = 0, /* torchvision where it has the network (v2, v3), else Keras */
+    MBN_SOURCE_TORCHVISION, /* OIHW, "features.0.0.weight" */
+    MBN_SOURCE_KERAS        /* HWIO, "Conv1/kernel" */
+} mbn_source;
+
+typedef struct mbn_network_options {
+    const char *network;  /* "mobilenet_v1", "mobilenet_v2", "mobilenet_v3_small",
+                             "mobilenet_v3_large", "mobilenet_v3_small_article" */
+    double width;         /* multiplier, 0.1 to 4; 0: 1.  The article's network: 1 only. */
+    int32_t input_height; /* 32 to 1024; 0: 224 */
+    int32_t input_width;  /* 32 to 1024; 0: 224 */
+    int32_t classes;      /* 1 to 1,000,000; 0: 1000 */
+    mbn_padding padding;
+    mbn_source source;
+    double batch_norm_epsilon; /* 0: the source's */
+    /* Every depthwise-separable pair becomes one standard convolution of the same kernel, stride,
+     * inputs and outputs (v2, v3: depthwise and projection; a squeeze-excite between them stays,
+     * before the convolution).  For comparison: such a network can be counted, not loaded. */
+    bool standard_convolution;
+} mbn_network_options;
+
+typedef enum mbn_layer_kind {
+    MBN_LAYER_CONVOLUTION, /* standard, kernel larger than 1x1 */
+    MBN_LAYER_DEPTHWISE,
+    MBN_LAYER_POINTWISE,
+    MBN_LAYER_MAX_POOL,
+    MBN_LAYER_GLOBAL_POOL,
+    MBN_LAYER_FULLY_CONNECTED, /* squeeze, excite, hidden and logits layers */
+    MBN_LAYER_CHANNEL_SCALE    /* input * gate, per channel */
+} mbn_layer_kind;
+
+/* What a layer is in its network. */
+typedef enum mbn_layer_role {
+    MBN_ROLE_STEM,
+    MBN_ROLE_EXPAND,
+    MBN_ROLE_DEPTHWISE,
+    MBN_ROLE_SQUEEZE_POOL,
+    MBN_ROLE_SQUEEZE,
+    MBN_ROLE_EXCITE,
+    MBN_ROLE_SCALE,
+    MBN_ROLE_PROJECT, /* v1: the pointwise half of the separable pair */
+    MBN_ROLE_HEAD,    /* the last convolution before the pool */
+    MBN_ROLE_HEAD_MAX_POOL,
+    MBN_ROLE_HEAD_POOL,
+    MBN_ROLE_HIDDEN,
+    MBN_ROLE_LOGITS
+} mbn_layer_role;
+
+/* One layer with what is fused to it: output = activation(batch_norm(layer(input)) [+ residual]). */
+typedef struct mbn_layer {
+    char name[64];            /* the source's name of its weights ("features.3.conv.0.0"), or a name
+                                 of that form for a layer without weights; unique in the network */
+    char batch_norm_name[64]; /* "" without batch norm */
+    mbn_layer_kind kind;
+    mbn_layer_role role;
+    int32_t block;    /* index of the network's row that it belongs to; -1 outside of rows */
+    int32_t input;    /* index of the layer whose output it reads; -1: the image */
+    int32_t gate;     /* CHANNEL_SCALE: index of the layer with the factors; else -1 */
+    int32_t residual; /* index of the layer whose output is added; -1: none */
+    int32_t input_height, input_width, input_channels;
+    int32_t output_height, output_width, output_channels;
+    int32_t kernel_height, kernel_width;
+    int32_t stride_vertical, stride_horizontal;
+    int32_t pad_top, pad_left, pad_bottom, pad_right;
+    bool bias; /* has a bias tensor of its own */
+    mbn_activation activation;
+    int64_t weights;               /* number of weights, without bias */
+    int64_t parameters;            /* weights, bias, batch norm's gamma and beta */
+    int64_t batch_norm_statistics; /* batch norm's moving mean and variance */
+    int64_t multiply_adds;         /* of convolutions and fully connected layers, for one image */
+} mbn_layer;
+
+typedef struct mbn_network {
+    char name[64];
+    double width;
+    int32_t input_height, input_width;
+    int32_t classes;
+    mbn_padding padding; /* never DEFAULT */
+    mbn_source source;   /* never DEFAULT */
+    double batch_norm_epsilon;
+    int32_t layer_count;
+    int64_t parameters;            /* trainable: torchvision's count */
+    int64_t batch_norm_statistics; /* Keras counts parameters + batch_norm_statistics */
+    int64_t multiply_adds;
+    const mbn_layer *layers; /* in order of execution */
+} mbn_network;
+
+/* Lays out a network.  The network is one allocation; free it with mbn_network_free. */
+MBN_API mbn_status mbn_network_create(const mbn_network_options *options, mbn_network **network,
+                                      mbn_error *error);
+MBN_API void mbn_network_free(mbn_network *network);
+
+/* Name of network number `index`, in the order of mbn_network_options.network; NULL past the end. */
+MBN_API const char *mbn_network_name(int32_t index);
+
+/* "convolution", "depthwise", "pointwise", ... */
+MBN_API const char *mbn_layer_kind_name(mbn_layer_kind kind);
+
+/* Writes a model file's bytes with seeded random weights: for benchmarks and tests, not for
+ * classification.  The same options and seed give the same bytes on every machine
+ * (docs/model-format.md says how).  With buffer NULL, *size becomes the bytes needed; else *size
+ * is the buffer's size on entry, and the bytes written on return. */
+MBN_API mbn_status mbn_network_init(const mbn_network_options *options, uint64_t seed, void *buffer,
+                                    size_t *size, mbn_error *error);
+
+/* ---- Models: a network with its weights ----------------------------------------------------- */
+
+typedef struct mbn_model mbn_model;
+
+typedef struct mbn_model_options {
+    uint32_t isa_mask; /* instruction sets that may be used; 0: all.  The environment variable
+                          MOBILENET_ISA, a comma-separated list of names, restricts it further. */
+    const mbn_allocator *allocator; /* NULL: the C library's */
+} mbn_model_options;
+
+/* Loads a model file (docs/model-format.md), validates it and packs its weights for the best
+ * instruction set allowed.  The file is not needed afterwards. */
+MBN_API mbn_status mbn_model_load(const char *path, const mbn_model_options *options,
+                                  mbn_model **model, mbn_error *error);
+
+/* The same from memory, which may be released afterwards. */
+MBN_API mbn_status mbn_model_load_memory(const void *data, size_t size,
+                                         const mbn_model_options *options, mbn_model **model,
+                                         mbn_error *error);
+
+/* NULL is allowed. */
+MBN_API void mbn_model_free(mbn_model *model);
+
+/* The network at the model's own input size; lives as long as the model. */
+MBN_API const mbn_network *mbn_model_network(const mbn_model *model);
+
+/* The kernels that it was packed for. */
+MBN_API const mbn_kernels *mbn_model_kernels(const mbn_model *model);
+
+/* Bytes that the model holds: packed weights, tables, labels. */
+MBN_API size_t mbn_model_bytes(const mbn_model *model);
+
+/* The name of a class, UTF-8; NULL if the file has no labels or the class does not exist. */
+MBN_API const char *mbn_model_label(const mbn_model *model, int32_t class_index);
+
+/* How an image becomes an input: resized with antialiased bilinear interpolation as Pillow does it,
+ * so that its shorter side is `resize` pixels (0: straight to the crop's size, whatever the aspect
+ * ratio), cropped in the centre to the context's input size (an image smaller than the crop is
+ * padded with black, as torchvision does), then (pixel / 255 - mean) / standard_deviation for red,
+ * green, blue.  For a context of another input size than the model's, `resize` is scaled by its
+ * shorter side over the model's. */
+typedef struct mbn_preprocessing {
+    float mean[3];
+    float standard_deviation[3];
+    int32_t resize;
+} mbn_preprocessing;
+
+MBN_API void mbn_model_preprocessing(const mbn_model *model, mbn_preprocessing *preprocessing);
+
+/* ---- Contexts: running a model -------------------------------------------------------------- */
+
+typedef struct mbn_context mbn_context;
+
+struct pthreadpool; /* <pthreadpool.h> */
+
+typedef struct mbn_context_options {
+    int32_t input_height; /* 32 to 1024; 0: the model's */
+    int32_t input_width;
+    int32_t threads;          /* 1 to 1024; 0: 1.  More than the CPUs of this process's affinity
+                                 mask are not used. */
+    struct pthreadpool *pool; /* the caller's own pool instead; it must outlive the context */
+    const mbn_allocator *allocator; /* NULL: the model's */
+} mbn_context_options;
+
+/* Bytes that mbn_context_create would allocate (a thread pool's own memory aside). */
+MBN_API mbn_status mbn_context_bytes(const mbn_model *model, const mbn_context_options *options,
+                                     size_t *bytes, mbn_error *error);
+
+/* options may be NULL. */
+MBN_API mbn_status mbn_context_create(const mbn_model *model, const mbn_context_options *options,
+                                      mbn_context **context, mbn_error *error);
+
+/* NULL is allowed. */
+MBN_API void mbn_context_free(mbn_context *context);
+
+typedef enum mbn_tensor_layout { MBN_NHWC = 0, MBN_NCHW } mbn_tensor_layout;
+typedef enum mbn_output { MBN_LOGITS = 0, MBN_PROBABILITIES } mbn_output;
+
+/* Runs `batch` images.  input: [batch][height][width][3] or [batch][3][height][width] floats,
+ * preprocessed, contiguous, the context's size.  output: [batch][classes] floats.  No allocation,
+ * lock or system call happens (a thread pool's aside).  Results are bit-identical from run to run
+ * and for every thread count and batch.  Denormals are flushed to zero while it runs; the caller's
+ * floating-point state is restored.  Images do not affect each other.  A NaN anywhere in an image
+ * makes all of its outputs NaN; an infinity is clamped by the activations that clamp, and makes NaN
+ * where it meets its opposite or a zero weight. */
+MBN_API mbn_status mbn_run(mbn_context *context, const float *input, mbn_tensor_layout layout,
+                           int32_t batch, mbn_output kind, float *output, mbn_error *error);
+
+typedef enum mbn_pixel_order { MBN_RGB = 0, MBN_BGR, MBN_RGBA, MBN_BGRA, MBN_GRAY } mbn_pixel_order;
+
+/* 8-bit pixels, row by row from the top: pixel (x, y) starts at pixels + y * row_stride + x * n, n
+ * the order's channels.  A part of a frame is a pointer to its first pixel and the frame's
+ * row_stride, which may be negative.  Alpha is ignored. */
+typedef struct mbn_image {
+    const uint8_t *pixels;
+    int32_t width, height; /* 1 to 65536 */
+    ptrdiff_t row_stride;  /* bytes; 0: width * n */
+    mbn_pixel_order order;
+} mbn_image;
+
+/* Preprocesses `count` images as the model says (mbn_preprocessing) and runs them.  output:
+ * [count][classes]. */
+MBN_API mbn_status mbn_run_images(mbn_context *context, const mbn_image *images, int32_t count,
+                                  mbn_output kind, float *output, mbn_error *error);
+
+/* The preprocessing alone: output [height][width][3], the context's input size. */
+MBN_API mbn_status mbn_preprocess(mbn_context *context, const mbn_image *image, float *output,
+                                  mbn_error *error);
+
+/* Indices of the k largest of count values, largest first, equal ones in ascending order, NaN last.
+ * Writes min(k, count) indices and returns that number. */
+MBN_API int32_t mbn_top(const float *values, int32_t count, int32_t k, int32_t *indices);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

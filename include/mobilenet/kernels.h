@@ -1,0 +1,342 @@
+/* The kernels: one table of functions per instruction set, and what goes with them (packing,
+ * dispatch).  Nothing here knows of networks; mobilenet.h builds those from these.
+ *
+ * Layout.  An activation tensor of one image is channel-blocked: with B the table's `block`,
+ * channel c of row y, column x is at
+ *
+ *     data[(c / B) * block_stride + y * row_stride + x * B + c % B]
+ *
+ * Strides are in floats.  Where C is not a multiple of B, the last block has all B lanes: a kernel
+ * writes the lanes past C (with the activation of 0) and never lets them reach a channel below C.
+ * A plane with a halo is the same thing with a row_stride above width * B.
+ *
+ * Contract, for every kernel of every table:
+ * - It reads and writes exactly the elements that its arguments describe, restricted to the rows
+ *   and channel blocks of the range: no over-read, no slack.
+ * - Pointers need the alignment of float only.  Input and output do not overlap, except where a
+ *   kernel says "in place".
+ * - It allocates nothing, keeps no state, and leaves the floating-point control register alone.
+ * - An output accumulates from its bias in ascending k, in one chain: k runs over the taps row by
+ *   row, and inside a tap over the input channels (fully_connected may use several chains).  So a
+ *   result does not depend on how the work was cut into ranges.  It may differ between tables.
+ * - Against exact arithmetic, |error| <= 2 n eps sum |x w| for n products.
+ * - NaN in gives NaN out, through every activation.
+ * - Arguments are not validated; debug builds assert them.
+ */
+#ifndef MOBILENET_KERNELS_H
+#define MOBILENET_KERNELS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#if defined(_WIN32) && defined(MOBILENET_SHARED)
+#ifdef MOBILENET_BUILDING
+#define MBN_API __declspec(dllexport)
+#else
+#define MBN_API __declspec(dllimport)
+#endif
+#elif defined(__GNUC__)
+#define MBN_API __attribute__((visibility("default")))
+#else
+#define MBN_API
+#endif
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Instruction sets, worst to best within an architecture.  Bit `1u << isa` stands for one in a mask. */
+typedef enum mbn_isa {
+    MBN_ISA_SCALAR = 0,
+    MBN_ISA_SSE = 1,    /* x86-64 with SSE4.1 */
+    MBN_ISA_AVX2 = 2,   /* with FMA3 */
+    MBN_ISA_AVX512 = 3, /* F, BW, DQ, VL */
+    MBN_ISA_NEON = 4,   /* AArch64 */
+    MBN_ISA_COUNT = 5
+} mbn_isa;
+
+#define MBN_ISA_MASK_ALL ((1u << MBN_ISA_COUNT) - 1u)
+
+/* y = activation(x).
+ *   NONE          x
+ *   RELU          max(x, 0)
+ *   RELU6         min(max(x, 0), 6)
+ *   HARD_SIGMOID  min(max(slope * x + offset, 0), 1)
+ *   HARD_SWISH    x * min(max(slope * x + offset, 0), 1)
+ * Howard et al. 2019 ("Searching for MobileNetV3") use slope 1/6 and offset 1/2 for both.  slope
+ * and offset are not read for the other kinds. */
+typedef enum mbn_activation_kind {
+    MBN_ACTIVATION_NONE = 0,
+    MBN_ACTIVATION_RELU,
+    MBN_ACTIVATION_RELU6,
+    MBN_ACTIVATION_HARD_SIGMOID,
+    MBN_ACTIVATION_HARD_SWISH
+} mbn_activation_kind;
+
+typedef struct mbn_activation {
+    mbn_activation_kind kind;
+    float slope;
+    float offset;
+} mbn_activation;
+
+/* The part of the output that one call computes: rows [row_begin, row_end) of the output plane and
+ * channel blocks [block_begin, block_end) of B channels each. */
+typedef struct mbn_range {
+    int32_t row_begin, row_end;
+    int32_t block_begin, block_end;
+} mbn_range;
+
+/* Pointwise (1x1) convolution: output = activation(bias + W input [+ residual]).
+ * weights and bias are packed (mbn_pack_convolution with a 1x1 kernel, mbn_pack_vector).  The
+ * range's block_begin and block_end lie on panel borders (mbn_panel_width).  Cheapest where the
+ * input has no halo (input_row_stride == width * block). */
+typedef struct mbn_pointwise_args {
+    const float *input; /* [input_channels / B][height][width][B] */
+    ptrdiff_t input_row_stride, input_block_stride;
+    const float *weights;
+    const float *bias;
+    const float *residual; /* the output's shape, or NULL */
+    ptrdiff_t residual_row_stride, residual_block_stride;
+    float *output; /* [output_channels / B][height][width][B] */
+    ptrdiff_t output_row_stride, output_block_stride;
+    int32_t height, width;
+    int32_t input_channels, output_channels;
+    int32_t block, panel; /* those of the table that the operands were packed for */
+    mbn_activation activation;
+} mbn_pointwise_args;
+
+/* Depthwise convolution: each channel is convolved with its own kernel_height x kernel_width taps.
+ * Taps that fall outside the input plane count as zero: input row oy * stride_vertical + ky -
+ * pad_top, and the like for columns.  A caller that keeps a halo of zeros around the plane passes
+ * the halo as part of the plane and pads of 0, which spares the border code.
+ * Packed by mbn_pack_depthwise and mbn_pack_vector. */
+typedef struct mbn_depthwise_args {
+    const float *input; /* [channels / B][input_height][input_width][B] */
+    ptrdiff_t input_row_stride, input_block_stride;
+    const float *weights;
+    const float *bias;
+    float *output; /* [channels / B][output_height][output_width][B] */
+    ptrdiff_t output_row_stride, output_block_stride;
+    int32_t input_height, input_width;
+    int32_t output_height, output_width;
+    int32_t channels;
+    int32_t kernel_height, kernel_width;
+    int32_t stride_vertical, stride_horizontal;
+    int32_t pad_top, pad_left;
+    int32_t block;
+    mbn_activation activation;
+} mbn_depthwise_args;
+
+/* Standard convolution.  The input may be blocked differently from the output: by input_block
+ * channels, so that interleaved pixels (NHWC, input_block == input_channels, row_stride == width *
+ * input_channels) and planes (NCHW, input_block == 1, block_stride == height * width) are read as
+ * they are.  Taps outside the input plane count as zero.  Packed by mbn_pack_convolution and
+ * mbn_pack_vector; the range's blocks lie on panel borders. */
+typedef struct mbn_convolution_args {
+    const float *input; /* [input_channels / input_block][input_height][input_width][input_block] */
+    ptrdiff_t input_row_stride, input_block_stride;
+    int32_t input_block;
+    const float *weights;
+    const float *bias;
+    const float *residual; /* the output's shape, or NULL */
+    ptrdiff_t residual_row_stride, residual_block_stride;
+    float *output; /* [output_channels / B][output_height][output_width][B] */
+    ptrdiff_t output_row_stride, output_block_stride;
+    int32_t input_height, input_width;
+    int32_t output_height, output_width;
+    int32_t input_channels, output_channels;
+    int32_t kernel_height, kernel_width;
+    int32_t stride_vertical, stride_horizontal;
+    int32_t pad_top, pad_left;
+    int32_t block, panel;
+    mbn_activation activation;
+} mbn_convolution_args;
+
+/* Elementwise kernels over a plane; all may work in place (output == input, same strides).
+ *   batch_norm     output = activation(input * scale[c] + shift[c])   (mbn_fold_batch_norm)
+ *   channel_scale  output = input * scale[c]                          (shift, activation not read)
+ *   add            output = activation(input + other)
+ * scale and shift hold channels rounded up to B floats; for `add` they are not read. */
+typedef struct mbn_elementwise_args {
+    const float *input; /* [channels / B][height][width][B] */
+    ptrdiff_t input_row_stride, input_block_stride;
+    const float *other; /* `add` only */
+    ptrdiff_t other_row_stride, other_block_stride;
+    const float *scale;
+    const float *shift;
+    float *output;
+    ptrdiff_t output_row_stride, output_block_stride;
+    int32_t height, width, channels;
+    int32_t block;
+    mbn_activation activation;
+} mbn_elementwise_args;
+
+/* Pools.
+ *   global_average_pool  output[c] = mean over the plane: each row is summed from left to right, then
+ *                        the rows' sums from top to bottom, then divided by their number.  output is
+ *                        [channels / B][B]; output strides, window, strides and pads are not read;
+ *                        the range's rows are not read (the whole plane is pooled).
+ *   max_pool             maximum over window_height x window_width; positions outside the plane do
+ *                        not count; a window holds at least one position inside it. */
+typedef struct mbn_pool_args {
+    const float *input; /* [channels / B][input_height][input_width][B] */
+    ptrdiff_t input_row_stride, input_block_stride;
+    float *output; /* max_pool: [channels / B][output_height][output_width][B] */
+    ptrdiff_t output_row_stride, output_block_stride;
+    int32_t input_height, input_width;
+    int32_t output_height, output_width;
+    int32_t channels;
+    int32_t window_height, window_width;
+    int32_t stride_vertical, stride_horizontal;
+    int32_t pad_top, pad_left;
+    int32_t block;
+} mbn_pool_args;
+
+/* Fully connected layer on one vector: output = activation(bias + W input).  Packed as a 1x1
+ * convolution.  output has output_channels rounded up to B floats, written in full.  Only the
+ * range's blocks are read; they lie on panel borders. */
+typedef struct mbn_fully_connected_args {
+    const float *input; /* [input_channels] */
+    const float *weights;
+    const float *bias;
+    float *output;
+    int32_t input_channels, output_channels;
+    int32_t block, panel;
+    mbn_activation activation;
+} mbn_fully_connected_args;
+
+/* Softmax over count floats, in place allowed: output = exp(input - max) / sum.  A NaN or a
+ * positive infinity anywhere makes all outputs NaN. */
+typedef struct mbn_softmax_args {
+    const float *input;
+    float *output;
+    int32_t count;
+} mbn_softmax_args;
+
+/* Conversion between a blocked plane and a strided one, which covers NHWC (channel_stride 1,
+ * pixel_stride C) and NCHW (channel_stride height * width, pixel_stride 1).
+ *   to_blocked    blocked = strided; lanes past `channels` become 0
+ *   from_blocked  strided = blocked */
+typedef struct mbn_layout_args {
+    float *blocked; /* [channels / B][height][width][B]; read only by from_blocked */
+    ptrdiff_t blocked_row_stride, blocked_block_stride;
+    float *strided; /* read only by to_blocked */
+    ptrdiff_t channel_stride, strided_row_stride, pixel_stride;
+    int32_t height, width, channels;
+    int32_t block;
+} mbn_layout_args;
+
+typedef void mbn_pointwise_fn(const mbn_pointwise_args *args, mbn_range range);
+typedef void mbn_depthwise_fn(const mbn_depthwise_args *args, mbn_range range);
+typedef void mbn_convolution_fn(const mbn_convolution_args *args, mbn_range range);
+typedef void mbn_elementwise_fn(const mbn_elementwise_args *args, mbn_range range);
+typedef void mbn_pool_fn(const mbn_pool_args *args, mbn_range range);
+typedef void mbn_fully_connected_fn(const mbn_fully_connected_args *args, mbn_range range);
+typedef void mbn_softmax_fn(const mbn_softmax_args *args);
+typedef void mbn_layout_fn(const mbn_layout_args *args, mbn_range range);
+
+/* One instruction set's kernels, complete: a slot without a kernel of its own holds the scalar
+ * function, which reads `block` and `panel` from its arguments and so serves every layout. */
+typedef struct mbn_kernels {
+    const char *name; /* "scalar", "sse", "avx2", "avx512", "neon" */
+    mbn_isa isa;
+    int32_t block; /* B: floats in one vector */
+    int32_t
+        panel; /* blocks of output channels that packed weights keep together (mbn_panel_width) */
+    /* [kernel 3x3, 5x5][stride_vertical - 1][stride_horizontal - 1] */
+    mbn_depthwise_fn *depthwise[2][2][2];
+    mbn_pointwise_fn *pointwise;
+    mbn_convolution_fn *convolution;
+    mbn_elementwise_fn *batch_norm;
+    mbn_elementwise_fn *channel_scale;
+    mbn_elementwise_fn *add;
+    mbn_pool_fn *global_average_pool;
+    mbn_pool_fn *max_pool;
+    mbn_fully_connected_fn *fully_connected;
+    mbn_softmax_fn *softmax;
+    mbn_layout_fn *to_blocked;
+    mbn_layout_fn *from_blocked;
+} mbn_kernels;
+
+/* The table of one instruction set, or NULL where it was not built in.  That it was built in does
+ * not mean that this machine can run it. */
+MBN_API const mbn_kernels *mbn_kernels_for(mbn_isa isa);
+
+/* Masks of the instruction sets that were built in, and of those among them that this machine and
+ * its operating system can run.  The scalar bit is always set in both. */
+MBN_API uint32_t mbn_isa_built(void);
+MBN_API uint32_t mbn_isa_usable(void);
+
+/* The best usable table whose bit is in `mask`; NULL if there is none. */
+MBN_API const mbn_kernels *mbn_kernels_best(uint32_t mask);
+
+/* "scalar", "sse", "avx2", "avx512", "neon"; NULL for anything else. */
+MBN_API const char *mbn_isa_name(mbn_isa isa);
+
+/* Reads a comma-separated list of names ("avx2" or "scalar,sse") into a mask.  Returns 0 if a name
+ * is unknown or the list is empty (a valid list's mask is never 0). */
+MBN_API uint32_t mbn_isa_parse(const char *names);
+
+/* Number of channel blocks: channels / block, rounded up. */
+MBN_API int32_t mbn_block_count(int32_t channels, int32_t block);
+
+/* Packed weights keep the output channels of several blocks side by side, in panels.  The panel
+ * that begins at a block where `remaining` blocks are left (itself included) is this many blocks
+ * wide: min(panel, remaining), but 3 where panel + 1 blocks are left, so that no panel of one block
+ * follows a wider one.  panel is 1, 2 or 4. */
+MBN_API int32_t mbn_panel_width(int32_t remaining, int32_t panel);
+
+/* Weights of a convolution (1x1 and fully connected included) and their strides in floats: element
+ * (n, c, ky, kx) is at weights[n * output_stride + c * input_stride + ky * row_stride + kx *
+ * column_stride].  PyTorch's OIHW: {C*KH*KW, KH*KW, KW, 1}; Keras's HWIO: {1, N, KW*C*N, C*N};
+ * PyTorch's linear [N][C]: {C, 1, 0, 0}; Keras's dense [C][N]: {1, N, 0, 0}.
+ * scale: NULL, or one factor per output channel that its weights are multiplied with. */
+typedef struct mbn_pack_convolution_args {
+    const float *weights;
+    ptrdiff_t output_stride, input_stride, row_stride, column_stride;
+    const float *scale;
+    int32_t output_channels, input_channels, kernel_height, kernel_width;
+    int32_t block, panel;
+} mbn_pack_convolution_args;
+
+/* Packed form: panel after panel; a panel of v blocks that begins at block b starts at float
+ * b * B * K and is [K][v * B], K = kernel_height * kernel_width * input_channels, k ascending as
+ * (ky, kx, c); channels past output_channels are 0.  mbn_packed_convolution_size is in floats. */
+MBN_API size_t mbn_packed_convolution_size(int32_t output_channels, int32_t input_channels,
+                                           int32_t kernel_height, int32_t kernel_width,
+                                           int32_t block);
+MBN_API void mbn_pack_convolution(const mbn_pack_convolution_args *args, float *packed);
+
+/* Depthwise weights: element (c, ky, kx) is at weights[c * channel_stride + ky * row_stride + kx *
+ * column_stride].  PyTorch's [C][1][KH][KW]: {KH*KW, KW, 1}; Keras's [KH][KW][C][1]: {1, KW*C, C}.
+ * Packed form: [channels / B][KH * KW][B], channels past `channels` are 0. */
+typedef struct mbn_pack_depthwise_args {
+    const float *weights;
+    ptrdiff_t channel_stride, row_stride, column_stride;
+    const float *scale;
+    int32_t channels, kernel_height, kernel_width;
+    int32_t block;
+} mbn_pack_depthwise_args;
+
+MBN_API size_t mbn_packed_depthwise_size(int32_t channels, int32_t kernel_height,
+                                         int32_t kernel_width, int32_t block);
+MBN_API void mbn_pack_depthwise(const mbn_pack_depthwise_args *args, float *packed);
+
+/* A vector of one float per channel (bias, scale, shift), zero-padded to whole blocks.  values may
+ * be NULL, which packs zeros.  packed has mbn_block_count(channels, block) * block floats. */
+MBN_API void mbn_pack_vector(const float *values, int32_t channels, int32_t block, float *packed);
+
+/* Batch normalisation as a scale and a shift per channel, computed in double:
+ *     scale = gamma / sqrt(variance + epsilon)
+ *     shift = beta + (bias - mean) * scale
+ * gamma, beta and bias may be NULL (1, 0, 0).  bias is the convolution's own.  epsilon is the
+ * framework's: Keras 1e-3, torchvision 1e-5 for v2 and 1e-3 for v3. */
+MBN_API void mbn_fold_batch_norm(int32_t channels, const float *gamma, const float *beta,
+                                 const float *mean, const float *variance, const float *bias,
+                                 double epsilon, float *scale, float *shift);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,1 @@
+#include <mobilenet/kernels.h>
