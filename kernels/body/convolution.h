@@ -1,0 +1,127 @@
+/* Standard convolution over a vec.h: the pointwise tile with a loop over taps around it.  Pixels of
+ * a tile lie in one output row.  Columns whose taps leave the plane are computed one by one with the
+ * taps cut; rows are cut for all of a row's tiles alike. */
+#include "epilogue.h"
+
+typedef struct taps {
+    int32_t y_begin, y_end, x_begin, x_end; /* those inside the plane */
+} taps;
+
+/* pixels and vectors are constants.  input_offset: of tap (0, 0) of the first pixel, which may lie
+ * outside the plane. */
+MBN_INLINE void convolution_tile(const mbn_convolution_args *args, const epilogue *e,
+                                 int32_t pixels, int32_t vectors, taps inside_taps,
+                                 ptrdiff_t input_offset, int32_t block, int32_t oy, int32_t ox) {
+    const float *bias = args->bias + (ptrdiff_t)block * VEC_WIDTH;
+    const int32_t channels = args->input_channels, input_block = args->input_block;
+    const ptrdiff_t pixel_stride = (ptrdiff_t)args->stride_horizontal * input_block;
+    const ptrdiff_t step = (ptrdiff_t)vectors * VEC_WIDTH;
+    const float *weights =
+        args->weights + (ptrdiff_t)block * VEC_WIDTH * channels * args->kernel_height *
+                            args->kernel_width;
+    vec acc[16][4];
+    MBN_UNROLL
+    for (int32_t v = 0; v < vectors; v++) {
+        MBN_UNROLL
+        for (int32_t p = 0; p < pixels; p++) acc[p][v] = vec_load(bias + v * VEC_WIDTH);
+    }
+    for (int32_t ky = inside_taps.y_begin; ky < inside_taps.y_end; ky++) {
+        for (int32_t kx = inside_taps.x_begin; kx < inside_taps.x_end; kx++) {
+            const float *w =
+                weights + (ptrdiff_t)(ky * args->kernel_width + kx) * channels * step;
+            const float *x = args->input + (input_offset + ky * args->input_row_stride +
+                                            (ptrdiff_t)kx * input_block);
+            int32_t left = channels;
+            for (; left > 0; x += args->input_block_stride, left -= input_block) {
+                const int32_t count = left < input_block ? left : input_block;
+                for (int32_t k = 0; k < count; k++) {
+                    vec row[4];
+                    MBN_UNROLL
+                    for (int32_t v = 0; v < vectors; v++) row[v] = vec_load(w + v * VEC_WIDTH);
+                    MBN_UNROLL
+                    for (int32_t p = 0; p < pixels; p++) {
+                        const vec value = vec_broadcast(x + k + p * pixel_stride);
+                        MBN_UNROLL
+                        for (int32_t v = 0; v < vectors; v++) {
+                            acc[p][v] = vec_fma(value, row[v], acc[p][v]);
+                        }
+                    }
+                    w += step;
+                }
+            }
+        }
+    }
+    MBN_UNROLL
+    for (int32_t v = 0; v < vectors; v++) {
+        const ptrdiff_t at = (block + v) * args->residual_block_stride +
+                             oy * args->residual_row_stride + (ptrdiff_t)ox * VEC_WIDTH;
+        float *output = args->output + (block + v) * args->output_block_stride +
+                        oy * args->output_row_stride + (ptrdiff_t)ox * VEC_WIDTH;
+        MBN_UNROLL
+        for (int32_t p = 0; p < pixels; p++) {
+            vec y = acc[p][v];
+            if (args->residual != NULL) {
+                y = vec_add(y, vec_load(args->residual + at + p * VEC_WIDTH));
+            }
+            vec_store(output + p * VEC_WIDTH, epilogue_apply(e, y));
+        }
+    }
+}
+
+/* the taps of output `o` that fall into [0, size): first and one past the last */
+MBN_INLINE int32_t first_tap(int32_t o, int32_t stride, int32_t pad) {
+    const int32_t start = o * stride - pad;
+    return start < 0 ? -start : 0;
+}
+MBN_INLINE int32_t last_tap(int32_t o, int32_t stride, int32_t pad, int32_t kernel, int32_t size) {
+    const int32_t fit = size - (o * stride - pad);
+    return fit < kernel ? fit : kernel;
+}
+
+/* One output row of one panel; vectors is a constant. */
+MBN_INLINE void convolution_row(const mbn_convolution_args *args, const epilogue *e,
+                                int32_t vectors, int32_t pixels, int32_t block, int32_t oy) {
+    taps t = {
+        first_tap(oy, args->stride_vertical, args->pad_top),
+        last_tap(oy, args->stride_vertical, args->pad_top, args->kernel_height, args->input_height),
+        0,
+        args->kernel_width,
+    };
+    const ptrdiff_t row = (oy * args->stride_vertical - args->pad_top) * args->input_row_stride;
+    for (int32_t ox = 0; ox < args->output_width;) {
+        const int32_t left = ox * args->stride_horizontal - args->pad_left;
+        const ptrdiff_t offset = row + (ptrdiff_t)left * args->input_block;
+        const int32_t right = left + (pixels - 1) * args->stride_horizontal + args->kernel_width;
+        if (left >= 0 && ox + pixels <= args->output_width && right <= args->input_width) {
+            t.x_begin = 0, t.x_end = args->kernel_width;
+            convolution_tile(args, e, pixels, vectors, t, offset, block, oy, ox);
+            ox += pixels;
+        } else {
+            t.x_begin = first_tap(ox, args->stride_horizontal, args->pad_left);
+            t.x_end = last_tap(ox, args->stride_horizontal, args->pad_left, args->kernel_width,
+                               args->input_width);
+            convolution_tile(args, e, 1, vectors, t, offset, block, oy, ox);
+            ox++;
+        }
+    }
+}
+
+void MBN_ISA_NAME(convolution)(const mbn_convolution_args *args, mbn_range range) {
+    assert(args->block == VEC_WIDTH && args->panel == PANEL);
+    const epilogue e = epilogue_of(&args->activation);
+    const int32_t blocks = mbn_block_count(args->output_channels, VEC_WIDTH);
+    for (int32_t block = range.block_begin; block < range.block_end;) {
+        const int32_t vectors = mbn_panel_width(blocks - block, PANEL);
+        for (int32_t oy = range.row_begin; oy < range.row_end; oy++) {
+            switch (vectors) {
+            case 1: convolution_row(args, &e, 1, POINTWISE_PIXELS_1, block, oy); break;
+            case 2: convolution_row(args, &e, 2, POINTWISE_PIXELS_2, block, oy); break;
+            case 3: convolution_row(args, &e, 3, POINTWISE_PIXELS_3, block, oy); break;
+#if PANEL_MAX >= 4
+            case 4: convolution_row(args, &e, 4, POINTWISE_PIXELS_4, block, oy); break;
+#endif
+            }
+        }
+        block += vectors;
+    }
+}

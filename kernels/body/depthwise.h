@@ -1,0 +1,165 @@
+/* Depthwise convolution over a vec.h.
+ *
+ * Two output rows share the input rows between them: a 3x3 stride-1 step of two rows loads four
+ * input rows for six rows of taps.  Outputs whose taps leave the plane are computed one by one with
+ * the taps cut; a plane that carries its own halo has none of those. */
+#include "epilogue.h"
+
+/* rows x columns outputs, all taps inside the plane; every size but the strides in memory is a
+ * constant.  input: the first tap of the first output. */
+MBN_INLINE void depthwise_tile(int32_t rows, int32_t columns, int32_t kernel, int32_t vertical,
+                               int32_t horizontal, const float *input, ptrdiff_t input_row_stride,
+                               const float *weights, vec bias, const epilogue *e, float *output,
+                               ptrdiff_t output_row_stride) {
+    vec acc[2][8];
+    MBN_UNROLL
+    for (int32_t r = 0; r < rows; r++) {
+        MBN_UNROLL
+        for (int32_t c = 0; c < columns; c++) acc[r][c] = bias;
+    }
+    MBN_UNROLL
+    for (int32_t iy = 0; iy < (rows - 1) * vertical + kernel; iy++) {
+        const float *line = input + iy * input_row_stride;
+        MBN_UNROLL
+        for (int32_t r = 0; r < rows; r++) {
+            const int32_t ky = iy - r * vertical;
+            if (ky < 0 || ky >= kernel) continue;
+            MBN_UNROLL
+            for (int32_t kx = 0; kx < kernel; kx++) {
+                const vec w = vec_load(weights + (ky * kernel + kx) * VEC_WIDTH);
+                MBN_UNROLL
+                for (int32_t c = 0; c < columns; c++) {
+                    const vec x = vec_load(line + (c * horizontal + kx) * VEC_WIDTH);
+                    acc[r][c] = vec_fma(x, w, acc[r][c]);
+                }
+            }
+        }
+    }
+    MBN_UNROLL
+    for (int32_t r = 0; r < rows; r++) {
+        MBN_UNROLL
+        for (int32_t c = 0; c < columns; c++) {
+            vec_store(output + r * output_row_stride + c * VEC_WIDTH,
+                      epilogue_apply(e, acc[r][c]));
+        }
+    }
+}
+
+typedef struct span {
+    int32_t begin, end;
+} span;
+
+/* Outputs in [0, count) all of whose taps lie inside `size` inputs. */
+MBN_INLINE span inside(int32_t count, int32_t size, int32_t kernel, int32_t stride, int32_t pad) {
+    const int32_t last = size - kernel + pad;
+    span s = {(pad + stride - 1) / stride, last < 0 ? 0 : last / stride + 1};
+    if (s.end > count) s.end = count;
+    if (s.begin > s.end) s.begin = s.end;
+    return s;
+}
+
+/* Output (oy, ox) of one channel block with the taps outside the plane left out. */
+MBN_INLINE void depthwise_border(const mbn_depthwise_args *args, int32_t kernel, const float *input,
+                                 const float *weights, vec bias, const epilogue *e, int32_t oy,
+                                 int32_t ox, float *output) {
+    const int32_t top = oy * args->stride_vertical - args->pad_top;
+    const int32_t left = ox * args->stride_horizontal - args->pad_left;
+    vec acc = bias;
+    for (int32_t ky = 0; ky < kernel; ky++) {
+        if (top + ky < 0 || top + ky >= args->input_height) continue;
+        for (int32_t kx = 0; kx < kernel; kx++) {
+            if (left + kx < 0 || left + kx >= args->input_width) continue;
+            const float *x = input + (top + ky) * args->input_row_stride +
+                             (ptrdiff_t)(left + kx) * VEC_WIDTH;
+            acc = vec_fma(vec_load(x), vec_load(weights + (ky * kernel + kx) * VEC_WIDTH), acc);
+        }
+    }
+    vec_store(output + oy * args->output_row_stride + (ptrdiff_t)ox * VEC_WIDTH,
+              epilogue_apply(e, acc));
+}
+
+/* Columns [span) of `rows` output rows from oy. */
+MBN_INLINE void depthwise_rows(const mbn_depthwise_args *args, int32_t rows, int32_t kernel,
+                               int32_t vertical, int32_t horizontal, const float *input,
+                               const float *weights, vec bias, const epilogue *e, int32_t oy,
+                               span columns, float *output) {
+    const ptrdiff_t in_stride = args->input_row_stride, out_stride = args->output_row_stride;
+    const float *x = input + (oy * vertical - args->pad_top) * in_stride +
+                     (ptrdiff_t)(columns.begin * horizontal - args->pad_left) * VEC_WIDTH;
+    float *y = output + oy * out_stride + (ptrdiff_t)columns.begin * VEC_WIDTH;
+    int32_t left = columns.end - columns.begin;
+    for (; left >= DEPTHWISE_COLUMNS; left -= DEPTHWISE_COLUMNS) {
+        depthwise_tile(rows, DEPTHWISE_COLUMNS, kernel, vertical, horizontal, x, in_stride, weights,
+                       bias, e, y, out_stride);
+        x += DEPTHWISE_COLUMNS * horizontal * VEC_WIDTH;
+        y += DEPTHWISE_COLUMNS * VEC_WIDTH;
+    }
+#define DEPTHWISE_LEFT(n)                                                                          \
+    case n:                                                                                        \
+        if (n < DEPTHWISE_COLUMNS) {                                                               \
+            depthwise_tile(rows, n, kernel, vertical, horizontal, x, in_stride, weights, bias, e,  \
+                           y, out_stride);                                                         \
+        }                                                                                          \
+        break;
+    switch (left) {
+        DEPTHWISE_LEFT(1)
+        DEPTHWISE_LEFT(2)
+        DEPTHWISE_LEFT(3)
+    }
+#undef DEPTHWISE_LEFT
+}
+
+MBN_INLINE void depthwise(const mbn_depthwise_args *args, mbn_range range, int32_t kernel,
+                          int32_t vertical, int32_t horizontal) {
+    assert(args->block == VEC_WIDTH);
+    assert(args->kernel_height == kernel && args->kernel_width == kernel);
+    assert(args->stride_vertical == vertical && args->stride_horizontal == horizontal);
+    const epilogue e = epilogue_of(&args->activation);
+    const span rows =
+        inside(args->output_height, args->input_height, kernel, vertical, args->pad_top);
+    const span columns =
+        inside(args->output_width, args->input_width, kernel, horizontal, args->pad_left);
+    for (int32_t block = range.block_begin; block < range.block_end; block++) {
+        const float *input = args->input + block * args->input_block_stride;
+        float *output = args->output + block * args->output_block_stride;
+        const float *weights = args->weights + (ptrdiff_t)block * kernel * kernel * VEC_WIDTH;
+        const vec bias = vec_load(args->bias + (ptrdiff_t)block * VEC_WIDTH);
+        for (int32_t oy = range.row_begin; oy < range.row_end;) {
+            const bool row_inside = oy >= rows.begin && oy < rows.end;
+            const span middle = row_inside ? columns : (span){0, 0};
+            const int32_t step =
+                row_inside && oy + 2 <= rows.end && oy + 2 <= range.row_end ? 2 : 1;
+            for (int32_t r = oy; r < oy + step; r++) {
+                for (int32_t ox = 0; ox < middle.begin; ox++) {
+                    depthwise_border(args, kernel, input, weights, bias, &e, r, ox, output);
+                }
+                for (int32_t ox = middle.end; ox < args->output_width; ox++) {
+                    depthwise_border(args, kernel, input, weights, bias, &e, r, ox, output);
+                }
+            }
+            if (step == 2) {
+                depthwise_rows(args, 2, kernel, vertical, horizontal, input, weights, bias, &e, oy,
+                               middle, output);
+            } else if (row_inside) {
+                depthwise_rows(args, 1, kernel, vertical, horizontal, input, weights, bias, &e, oy,
+                               middle, output);
+            }
+            oy += step;
+        }
+    }
+}
+
+#define DEPTHWISE(kernel, vertical, horizontal)                                                    \
+    void MBN_ISA_NAME(depthwise_##kernel##x##kernel##_s##vertical##horizontal)(                    \
+        const mbn_depthwise_args *args, mbn_range range) {                                         \
+        depthwise(args, range, kernel, vertical, horizontal);                                      \
+    }
+
+DEPTHWISE(3, 1, 1)
+DEPTHWISE(3, 1, 2)
+DEPTHWISE(3, 2, 1)
+DEPTHWISE(3, 2, 2)
+DEPTHWISE(5, 1, 1)
+DEPTHWISE(5, 1, 2)
+DEPTHWISE(5, 2, 1)
+DEPTHWISE(5, 2, 2)
