@@ -4,7 +4,7 @@
 
 #include <mobilenet/kernels.h>
 
-extern const mbn_kernels mbn_scalar_kernels, mbn_sse_kernels, mbn_avx2_kernels,
-    mbn_avx512_kernels, mbn_neon_kernels;
+extern const mbn_kernels mbn_scalar_kernels, mbn_sse_kernels, mbn_avx2_kernels, mbn_avx512_kernels,
+    mbn_neon_kernels;
 
 #endif

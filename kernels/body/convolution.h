@@ -16,9 +16,8 @@ MBN_INLINE void convolution_tile(const mbn_convolution_args *args, const epilogu
     const int32_t channels = args->input_channels, input_block = args->input_block;
     const ptrdiff_t pixel_stride = (ptrdiff_t)args->stride_horizontal * input_block;
     const ptrdiff_t step = (ptrdiff_t)vectors * VEC_WIDTH;
-    const float *weights =
-        args->weights + (ptrdiff_t)block * VEC_WIDTH * channels * args->kernel_height *
-                            args->kernel_width;
+    const float *weights = args->weights + (ptrdiff_t)block * VEC_WIDTH * channels *
+                                               args->kernel_height * args->kernel_width;
     vec acc[16][4];
     MBN_UNROLL
     for (int32_t v = 0; v < vectors; v++) {
@@ -27,8 +26,7 @@ MBN_INLINE void convolution_tile(const mbn_convolution_args *args, const epilogu
     }
     for (int32_t ky = inside_taps.y_begin; ky < inside_taps.y_end; ky++) {
         for (int32_t kx = inside_taps.x_begin; kx < inside_taps.x_end; kx++) {
-            const float *w =
-                weights + (ptrdiff_t)(ky * args->kernel_width + kx) * channels * step;
+            const float *w = weights + (ptrdiff_t)(ky * args->kernel_width + kx) * channels * step;
             const float *x = args->input + (input_offset + ky * args->input_row_stride +
                                             (ptrdiff_t)kx * input_block);
             int32_t left = channels;

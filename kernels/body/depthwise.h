@@ -39,8 +39,7 @@ MBN_INLINE void depthwise_tile(int32_t rows, int32_t columns, int32_t kernel, in
     for (int32_t r = 0; r < rows; r++) {
         MBN_UNROLL
         for (int32_t c = 0; c < columns; c++) {
-            vec_store(output + r * output_row_stride + c * VEC_WIDTH,
-                      epilogue_apply(e, acc[r][c]));
+            vec_store(output + r * output_row_stride + c * VEC_WIDTH, epilogue_apply(e, acc[r][c]));
         }
     }
 }
@@ -69,8 +68,8 @@ MBN_INLINE void depthwise_border(const mbn_depthwise_args *args, int32_t kernel,
         if (top + ky < 0 || top + ky >= args->input_height) continue;
         for (int32_t kx = 0; kx < kernel; kx++) {
             if (left + kx < 0 || left + kx >= args->input_width) continue;
-            const float *x = input + (top + ky) * args->input_row_stride +
-                             (ptrdiff_t)(left + kx) * VEC_WIDTH;
+            const float *x =
+                input + (top + ky) * args->input_row_stride + (ptrdiff_t)(left + kx) * VEC_WIDTH;
             acc = vec_fma(vec_load(x), vec_load(weights + (ky * kernel + kx) * VEC_WIDTH), acc);
         }
     }

@@ -7,8 +7,8 @@ enum elementwise_kind { BATCH_NORM, CHANNEL_SCALE, ADD };
 MBN_INLINE void elementwise(const mbn_elementwise_args *args, mbn_range range,
                             enum elementwise_kind kind) {
     assert(args->block == VEC_WIDTH);
-    const epilogue e = kind == CHANNEL_SCALE ? epilogue_of(&(mbn_activation){0})
-                                             : epilogue_of(&args->activation);
+    const epilogue e =
+        kind == CHANNEL_SCALE ? epilogue_of(&(mbn_activation){0}) : epilogue_of(&args->activation);
     for (int32_t block = range.block_begin; block < range.block_end; block++) {
         const ptrdiff_t channel = (ptrdiff_t)block * VEC_WIDTH;
         const vec scale = kind == ADD ? vec_zero() : vec_load(args->scale + channel);

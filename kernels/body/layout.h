@@ -4,8 +4,8 @@
 #include "epilogue.h"
 
 /* Channels [channel, channel + lanes) of pixels [x_begin, x_end) of row y, one float at a time. */
-MBN_INLINE void convert_lanes(const mbn_layout_args *args, bool to_blocked, int32_t block, int32_t y,
-                              int32_t x_begin, int32_t x_end) {
+MBN_INLINE void convert_lanes(const mbn_layout_args *args, bool to_blocked, int32_t block,
+                              int32_t y, int32_t x_begin, int32_t x_end) {
     const int32_t channel = block * VEC_WIDTH;
     const int32_t left = args->channels - channel;
     const int32_t lanes = left < VEC_WIDTH ? left : VEC_WIDTH;
@@ -54,7 +54,8 @@ MBN_INLINE int32_t convert_vectors(const mbn_layout_args *args, bool to_blocked,
             }
             vec_transpose(square);
             MBN_UNROLL
-            for (int32_t i = 0; i < VEC_WIDTH; i++) vec_store((to_blocked ? b : s) + i * to, square[i]);
+            for (int32_t i = 0; i < VEC_WIDTH; i++)
+                vec_store((to_blocked ? b : s) + i * to, square[i]);
         }
     }
     return x;

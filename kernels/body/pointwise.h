@@ -164,8 +164,9 @@ void MBN_ISA_NAME(pointwise)(const mbn_pointwise_args *args, mbn_range range) {
     const int32_t blocks = mbn_block_count(args->output_channels, VEC_WIDTH);
     const int32_t width = args->width;
     /* Rows without gaps between them are one long row: 7x7 is 49 pixels, not 7 tiles of 7. */
-    const int32_t rows =
-        args->input_row_stride == (ptrdiff_t)width * VEC_WIDTH ? range.row_end - range.row_begin : 1;
+    const int32_t rows = args->input_row_stride == (ptrdiff_t)width * VEC_WIDTH
+                             ? range.row_end - range.row_begin
+                             : 1;
     for (int32_t block = range.block_begin; block < range.block_end;) {
         const int32_t vectors = mbn_panel_width(blocks - block, PANEL);
         for (int32_t y = range.row_begin; y < range.row_end; y += rows) {

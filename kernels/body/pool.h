@@ -58,8 +58,8 @@ void MBN_ISA_NAME(max_pool)(const mbn_pool_args *args, mbn_range range) {
                 vec most = vec_splat(-INFINITY), nan = vec_zero();
                 for (int32_t y = y_begin; y < y_end; y++) {
                     for (int32_t x = x_begin; x < x_end; x++) {
-                        const vec value = vec_load(input + y * args->input_row_stride +
-                                                   (ptrdiff_t)x * VEC_WIDTH);
+                        const vec value =
+                            vec_load(input + y * args->input_row_stride + (ptrdiff_t)x * VEC_WIDTH);
                         nan = vec_keep_nan(value, nan);
                         most = vec_max(most, value);
                     }

@@ -1,0 +1,161 @@
+#include "metadata.h"
+
+#include "error.h"
+
+#include <limits.h>
+#include <string.h>
+
+/* Metadata values are strings; numbers and lists in them are JSON.  NULL if the key is absent;
+ * *status becomes an error if it is there but no JSON. */
+static json_t *read_json(const mbn_safetensors *file, const char *key, mbn_status *status,
+                         mbn_error *error) {
+    const char *text = mbn_safetensors_metadata(file, key);
+    if (text == NULL) return NULL;
+    json_t *value = json_loads(text, JSON_DECODE_ANY | JSON_REJECT_DUPLICATES, NULL);
+    if (value == NULL) {
+        *status = mbn_fail(error, MBN_MALFORMED, "metadata %s: not JSON: %.64s", key, text);
+    }
+    return value;
+}
+
+/* A number in [low, high]; *value stays if the key is absent. */
+static mbn_status read_number(const mbn_safetensors *file, const char *key, double low, double high,
+                              double *value, mbn_error *error) {
+    mbn_status status = MBN_OK;
+    json_t *json = read_json(file, key, &status, error);
+    if (json == NULL) return status;
+    const double number = json_number_value(json);
+    if (!json_is_number(json) || !(number >= low && number <= high)) {
+        status = mbn_fail(error, MBN_MALFORMED, "metadata %s: %.64s is not a number in [%g, %g]",
+                          key, mbn_safetensors_metadata(file, key), low, high);
+    } else {
+        *value = number;
+    }
+    json_decref(json);
+    return status;
+}
+
+static mbn_status read_integer(const mbn_safetensors *file, const char *key, int32_t low,
+                               int32_t high, int32_t *value, mbn_error *error) {
+    double number = *value;
+    const mbn_status status = read_number(file, key, low, high, &number, error);
+    if (status != MBN_OK) return status;
+    if (number != (double)(int32_t)number) {
+        return mbn_fail(error, MBN_MALFORMED, "metadata %s: %g is not whole", key, number);
+    }
+    *value = (int32_t)number;
+    return MBN_OK;
+}
+
+static mbn_status read_colours(const mbn_safetensors *file, const char *key, double low,
+                               float values[3], mbn_error *error) {
+    mbn_status status = MBN_OK;
+    json_t *json = read_json(file, key, &status, error);
+    if (json == NULL) return status;
+    bool good = json_is_array(json) && json_array_size(json) == 3;
+    for (size_t i = 0; good && i < 3; i++) {
+        const json_t *item = json_array_get(json, i);
+        const double number = json_number_value(item);
+        good = json_is_number(item) && number >= low && number <= 1e6;
+        values[i] = (float)number;
+    }
+    json_decref(json);
+    if (!good) {
+        return mbn_fail(error, MBN_MALFORMED, "metadata %s: not three numbers from %g: %.64s", key,
+                        low, mbn_safetensors_metadata(file, key));
+    }
+    return MBN_OK;
+}
+
+/* One of `count` words; *choice stays if the key is absent. */
+static mbn_status read_choice(const mbn_safetensors *file, const char *key,
+                              const char *const words[], int count, int *choice, mbn_error *error) {
+    const char *text = mbn_safetensors_metadata(file, key);
+    if (text == NULL) return MBN_OK;
+    for (int i = 0; i < count; i++) {
+        if (words[i] != NULL && strcmp(words[i], text) == 0) {
+            *choice = i;
+            return MBN_OK;
+        }
+    }
+    return mbn_fail(error, MBN_MALFORMED, "metadata %s: unknown value: %.64s", key, text);
+}
+
+static mbn_status read_labels(const mbn_safetensors *file, mbn_metadata *metadata,
+                              mbn_error *error) {
+    mbn_status status = MBN_OK;
+    metadata->labels = read_json(file, "labels", &status, error);
+    if (metadata->labels == NULL) return status;
+    const size_t count = json_array_size(metadata->labels);
+    if (!json_is_array(metadata->labels) || count != (size_t)metadata->options.classes) {
+        return mbn_fail(error, MBN_MALFORMED, "metadata labels: expected a list of %d, got %zu",
+                        (int)metadata->options.classes, count);
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (!json_is_string(json_array_get(metadata->labels, i))) {
+            return mbn_fail(error, MBN_MALFORMED, "metadata labels: number %zu is not a string", i);
+        }
+    }
+    return MBN_OK;
+}
+
+mbn_status mbn_metadata_read(const mbn_safetensors *file, mbn_metadata *metadata,
+                             mbn_error *error) {
+    static const char *const sources[] = {
+        [MBN_SOURCE_TORCHVISION] = "torchvision",
+        [MBN_SOURCE_KERAS] = "keras",
+    };
+    static const char *const paddings[] = {
+        [MBN_PADDING_SAME] = "same",
+        [MBN_PADDING_SYMMETRIC] = "symmetric",
+        [MBN_PADDING_TRAILING] = "trailing",
+    };
+    *metadata = (mbn_metadata){
+        .options = {.input_height = 224, .input_width = 224, .classes = 1000},
+        .preprocessing = {.mean = {0.5F, 0.5F, 0.5F}, .standard_deviation = {0.5F, 0.5F, 0.5F}},
+    };
+    mbn_network_options *options = &metadata->options;
+
+    const char *format = mbn_safetensors_metadata(file, "format");
+    if (format == NULL || strcmp(format, "mobilenet/1") != 0) {
+        return mbn_fail(error, MBN_MALFORMED,
+                        "metadata format: expected mobilenet/1, got %.64s (a file of another "
+                        "program has to be imported first)",
+                        format == NULL ? "none" : format);
+    }
+    const char *network = mbn_safetensors_metadata(file, "network");
+    if (network == NULL || strlen(network) >= sizeof metadata->network) {
+        return mbn_fail(error, MBN_MALFORMED, "metadata network: %s",
+                        network == NULL ? "missing" : "not the name of a network");
+    }
+    memcpy(metadata->network, network, strlen(network) + 1);
+    options->network = metadata->network;
+
+    int source = MBN_SOURCE_DEFAULT, padding = MBN_PADDING_DEFAULT;
+    mbn_status status;
+    if ((status = read_choice(file, "source", sources, 3, &source, error)) != MBN_OK ||
+        (status = read_choice(file, "padding", paddings, 4, &padding, error)) != MBN_OK ||
+        (status = read_number(file, "width", 0.1, 4.0, &options->width, error)) != MBN_OK ||
+        (status = read_integer(file, "input_height", 32, 1024, &options->input_height, error)) !=
+            MBN_OK ||
+        (status = read_integer(file, "input_width", 32, 1024, &options->input_width, error)) !=
+            MBN_OK ||
+        (status = read_integer(file, "classes", 1, 1000000, &options->classes, error)) != MBN_OK ||
+        (status = read_number(file, "batch_norm_epsilon", 1e-12, 1.0, &options->batch_norm_epsilon,
+                              error)) != MBN_OK ||
+        (status = read_integer(file, "resize", 0, 65536, &metadata->preprocessing.resize, error)) !=
+            MBN_OK ||
+        (status = read_colours(file, "mean", -1e6, metadata->preprocessing.mean, error)) !=
+            MBN_OK ||
+        (status = read_colours(file, "std", 1e-6, metadata->preprocessing.standard_deviation,
+                               error)) != MBN_OK) {
+        return status;
+    }
+    options->source = (mbn_source)source;
+    options->padding = (mbn_padding)padding;
+    return read_labels(file, metadata, error);
+}
+
+void mbn_metadata_free(mbn_metadata *metadata) {
+    json_decref(metadata->labels);
+}

@@ -1,0 +1,20 @@
+/* A model file's metadata (docs/model-format.md). */
+#ifndef MBN_ARCH_METADATA_H
+#define MBN_ARCH_METADATA_H
+
+#include "safetensors.h"
+
+#include <jansson.h>
+
+typedef struct mbn_metadata {
+    char network[64];
+    mbn_network_options options; /* .network points to `network` */
+    mbn_preprocessing preprocessing;
+    json_t *labels; /* array of options.classes strings, or NULL */
+} mbn_metadata;
+
+/* Free what it read with mbn_metadata_free, after a failure too. */
+mbn_status mbn_metadata_read(const mbn_safetensors *file, mbn_metadata *metadata, mbn_error *error);
+void mbn_metadata_free(mbn_metadata *metadata);
+
+#endif

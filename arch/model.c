@@ -1,0 +1,180 @@
+#include "model.h"
+
+#include "error.h"
+#include "memory.h"
+#include "metadata.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static const char isa_variable[] = "MOBILENET_ISA";
+
+/* The best table that the caller and the environment allow. */
+static mbn_status choose_kernels(uint32_t mask, const mbn_kernels **kernels, mbn_error *error) {
+    if (mask == 0) mask = MBN_ISA_MASK_ALL;
+    const char *names = getenv(isa_variable);
+    if (names != NULL && names[0] != '\0') {
+        const uint32_t allowed = mbn_isa_parse(names);
+        if (allowed == 0) {
+            return mbn_fail(error, MBN_INVALID_ARGUMENT,
+                            "%s=%.64s: expected names out of scalar, sse, avx2, avx512, neon, "
+                            "separated by commas",
+                            isa_variable, names);
+        }
+        mask &= allowed;
+    }
+    *kernels = mbn_kernels_best(mask);
+    if (*kernels != NULL) return MBN_OK;
+
+    char list[64] = "";
+    for (unsigned isa = 0; isa < MBN_ISA_COUNT; isa++) {
+        if ((mbn_isa_usable() >> isa & 1u) == 0) continue;
+        if (list[0] != '\0') strcat(list, ", ");
+        strcat(list, mbn_isa_name((mbn_isa)isa));
+    }
+    return mbn_fail(
+        error, MBN_UNSUPPORTED,
+        "none of the allowed instruction sets can be used; this machine and build have %s", list);
+}
+
+static size_t label_bytes(const mbn_metadata *metadata) {
+    size_t bytes = 0;
+    for (size_t i = 0; i < json_array_size(metadata->labels); i++) {
+        bytes += sizeof(char *) + json_string_length(json_array_get(metadata->labels, i)) + 1;
+    }
+    return bytes;
+}
+
+/* Copies the labels to `memory` (label_bytes): the addresses, then the texts. */
+static const char **copy_labels(const mbn_metadata *metadata, void *memory) {
+    const size_t count = json_array_size(metadata->labels);
+    if (count == 0) return NULL;
+    const char **labels = memory;
+    char *text = (char *)(labels + count);
+    for (size_t i = 0; i < count; i++) {
+        const json_t *label = json_array_get(metadata->labels, i);
+        const size_t length = json_string_length(label) + 1;
+        memcpy(text, json_string_value(label), length);
+        labels[i] = text;
+        text += length;
+    }
+    return labels;
+}
+
+static mbn_status assemble(const mbn_safetensors *file, const mbn_metadata *metadata,
+                           const mbn_network *network, const mbn_kernels *kernels,
+                           const mbn_allocator *allocator, mbn_model **result, mbn_error *error) {
+    const size_t layer_count = (size_t)network->layer_count;
+    const size_t layers_at = mbn_align(sizeof(mbn_model));
+    const size_t weights_at = layers_at + mbn_align(layer_count * sizeof(mbn_layer));
+    const size_t packed_at = weights_at + mbn_align(layer_count * sizeof(mbn_layer_weights));
+    const size_t labels_at = packed_at + mbn_packed_bytes(network, kernels);
+    const size_t bytes = labels_at + label_bytes(metadata);
+    char *memory = mbn_allocate(allocator, bytes, MBN_ALIGNMENT);
+    if (memory == NULL) {
+        return mbn_fail(error, MBN_OUT_OF_MEMORY, "no memory for a model of %zu bytes", bytes);
+    }
+    mbn_model *model = (mbn_model *)(void *)memory;
+    mbn_layer *layers = (mbn_layer *)(void *)(memory + layers_at);
+    memcpy(layers, network->layers, layer_count * sizeof *layers);
+    *model = (mbn_model){
+        .allocator = *allocator,
+        .bytes = bytes,
+        .network = *network,
+        .kernels = kernels,
+        .preprocessing = metadata->preprocessing,
+        .weights = (mbn_layer_weights *)(void *)(memory + weights_at),
+        .labels = copy_labels(metadata, memory + labels_at),
+    };
+    model->network.layers = layers;
+    const mbn_status status =
+        mbn_pack_weights(file, network, kernels, allocator, (float *)(void *)(memory + packed_at),
+                         model->weights, error);
+    if (status != MBN_OK) {
+        mbn_release(allocator, memory, bytes);
+        return status;
+    }
+    *result = model;
+    return MBN_OK;
+}
+
+mbn_status mbn_model_load_memory(const void *data, size_t size, const mbn_model_options *options,
+                                 mbn_model **model, mbn_error *error) {
+    if (model == NULL) return mbn_fail(error, MBN_INVALID_ARGUMENT, "model: is NULL");
+    *model = NULL;
+    if (data == NULL) return mbn_fail(error, MBN_INVALID_ARGUMENT, "data: is NULL");
+    const mbn_allocator allocator =
+        mbn_allocator_or_default(options == NULL ? NULL : options->allocator);
+
+    const mbn_kernels *kernels;
+    mbn_safetensors *file = NULL;
+    mbn_network *network = NULL;
+    mbn_metadata metadata = {.labels = NULL};
+    mbn_status status = choose_kernels(options == NULL ? 0 : options->isa_mask, &kernels, error);
+    if (status == MBN_OK) status = mbn_safetensors_parse(data, size, &file, error);
+    if (status == MBN_OK) status = mbn_metadata_read(file, &metadata, error);
+    if (status == MBN_OK) status = mbn_network_create(&metadata.options, &network, error);
+    if (status == MBN_OK) {
+        status = assemble(file, &metadata, network, kernels, &allocator, model, error);
+    }
+    mbn_metadata_free(&metadata);
+    mbn_network_free(network);
+    mbn_safetensors_free(file);
+    return status;
+}
+
+mbn_status mbn_model_load(const char *path, const mbn_model_options *options, mbn_model **model,
+                          mbn_error *error) {
+    if (model == NULL) return mbn_fail(error, MBN_INVALID_ARGUMENT, "model: is NULL");
+    *model = NULL;
+    if (path == NULL) return mbn_fail(error, MBN_INVALID_ARGUMENT, "path: is NULL");
+    const int file = open(path, O_RDONLY | O_CLOEXEC);
+    if (file < 0) return mbn_fail(error, MBN_IO, "%s: %s", path, strerror(errno));
+    struct stat attributes;
+    if (fstat(file, &attributes) != 0 || !S_ISREG(attributes.st_mode) || attributes.st_size <= 0) {
+        close(file);
+        return mbn_fail(error, MBN_IO, "%s: not a file with anything in it", path);
+    }
+    const size_t size = (size_t)attributes.st_size;
+    void *data = mmap(NULL, size, PROT_READ, MAP_PRIVATE, file, 0);
+    close(file);
+    if (data == MAP_FAILED) return mbn_fail(error, MBN_IO, "%s: %s", path, strerror(errno));
+    mbn_error reason = {MBN_OK, ""};
+    const mbn_status status = mbn_model_load_memory(data, size, options, model, &reason);
+    munmap(data, size);
+    return status == MBN_OK ? MBN_OK : mbn_fail(error, status, "%s: %s", path, reason.message);
+}
+
+void mbn_model_free(mbn_model *model) {
+    if (model == NULL) return;
+    const mbn_allocator allocator = model->allocator;
+    mbn_release(&allocator, model, model->bytes);
+}
+
+const mbn_network *mbn_model_network(const mbn_model *model) {
+    return &model->network;
+}
+
+const mbn_kernels *mbn_model_kernels(const mbn_model *model) {
+    return model->kernels;
+}
+
+size_t mbn_model_bytes(const mbn_model *model) {
+    return model->bytes;
+}
+
+const char *mbn_model_label(const mbn_model *model, int32_t class_index) {
+    if (model->labels == NULL || class_index < 0 || class_index >= model->network.classes) {
+        return NULL;
+    }
+    return model->labels[class_index];
+}
+
+void mbn_model_preprocessing(const mbn_model *model, mbn_preprocessing *preprocessing) {
+    *preprocessing = model->preprocessing;
+}

@@ -1,0 +1,44 @@
+/* A loaded model, from the inside. */
+#ifndef MBN_ARCH_MODEL_H
+#define MBN_ARCH_MODEL_H
+
+#include "safetensors.h"
+
+#include <mobilenet.h>
+
+/* Everything in memory starts on a cache line. */
+enum { MBN_ALIGNMENT = 64 };
+
+static inline size_t mbn_align(size_t bytes) {
+    return (bytes + MBN_ALIGNMENT - 1) & ~(size_t)(MBN_ALIGNMENT - 1);
+}
+
+/* A layer's packed operands; NULL where it has none. */
+typedef struct mbn_layer_weights {
+    const float *weights;
+    const float *bias;
+} mbn_layer_weights;
+
+/* One allocation: this structure, the layers, their weights' addresses, the packed weights, the
+ * labels. */
+struct mbn_model {
+    mbn_allocator allocator;
+    size_t bytes;
+    mbn_network network; /* its layers are the model's own */
+    const mbn_kernels *kernels;
+    mbn_preprocessing preprocessing;
+    mbn_layer_weights *weights; /* [layer_count] */
+    const char **labels;        /* [classes], or NULL */
+};
+
+/* Bytes of all packed operands for these kernels, every one aligned to MBN_ALIGNMENT. */
+size_t mbn_packed_bytes(const mbn_network *network, const mbn_kernels *kernels);
+
+/* Finds each layer's tensors in the file, checks them against the network, folds batch norm and
+ * packs them into `packed` (mbn_packed_bytes), whose addresses go to weights[layer_count].  Fails on
+ * the first tensor that is missing, of another shape or type, or not wanted. */
+mbn_status mbn_pack_weights(const mbn_safetensors *file, const mbn_network *network,
+                            const mbn_kernels *kernels, const mbn_allocator *allocator,
+                            float *packed, mbn_layer_weights *weights, mbn_error *error);
+
+#endif
