@@ -1,0 +1,105 @@
+/* The networks as tables.  A table holds what the papers' tables hold; what frameworks do
+ * differently about the same network (rounding of scaled channels, padding, epsilon, names) is a
+ * `mbn_conventions` beside it.  network.c turns both into layers. */
+#ifndef MBN_ARCH_ARCHITECTURE_H
+#define MBN_ARCH_ARCHITECTURE_H
+
+#include <mobilenet.h>
+
+/* How a number of channels follows from the table's and the width multiplier. */
+typedef enum mbn_scaling {
+    MBN_SCALED,              /* times width, rounded by the conventions */
+    MBN_SCALED_UP,           /* the same, but never below the table's: widths under 1 keep it */
+    MBN_FIXED,               /* the table's at every width */
+    MBN_TIMES_INPUT,         /* the table's number times the layer's input channels */
+    MBN_TIMES_INPUT_ROUNDED, /* times input channels over the input channels at width 1, rounded */
+} mbn_scaling;
+
+typedef enum mbn_rounding {
+    MBN_ROUND_DOWN,      /* int(channels * width) */
+    MBN_ROUND_TO_8,      /* to the nearest multiple of 8, at least 8, never below 90 % */
+    MBN_ROUND_DOWN_TO_8, /* the first, then the second */
+} mbn_rounding;
+
+typedef enum mbn_row_kind {
+    MBN_ROW_SEPARABLE,        /* depthwise, pointwise; both with the row's activation */
+    MBN_ROW_INVERTED_RESIDUAL /* expand, depthwise, squeeze-excite, linear projection; the input is
+                                 added where stride 1 and equal channels allow it */
+} mbn_row_kind;
+
+/* Values of mbn_row.squeeze besides a number of channels. */
+enum { MBN_SQUEEZE_NONE = 0, MBN_SQUEEZE_QUARTER = -1, MBN_SQUEEZE_QUARTER_ROUNDED = -2 };
+
+typedef struct mbn_row {
+    mbn_row_kind kind;
+    int32_t kernel;
+    int32_t expansion; /* inverted residual only; mbn_conventions.expansion says of what kind */
+    int32_t output_channels;
+    int32_t squeeze; /* channels between squeeze and excite, or one of MBN_SQUEEZE_... */
+    mbn_activation_kind activation;
+    int32_t stride_vertical, stride_horizontal; /* of the first repetition; the others have 1 */
+    int32_t repeat;
+} mbn_row;
+
+typedef struct mbn_naming mbn_naming; /* names.c */
+
+/* What one framework does with a network. */
+typedef struct mbn_conventions {
+    mbn_source source; /* DEFAULT: no such conventions */
+    mbn_padding padding;
+    double batch_norm_epsilon;
+    mbn_rounding rounding;     /* of stem, head, hidden and expanded channels */
+    mbn_rounding row_rounding; /* of the rows' output channels */
+    mbn_scaling stem, head, hidden, expansion;
+    const mbn_naming *naming;
+} mbn_conventions;
+
+enum { MBN_MAX_CONVENTIONS = 2 };
+
+typedef struct mbn_architecture {
+    const char *name;
+    bool fixed_width;      /* the width multiplier is 1 */
+    bool convolution_bias; /* convolutions have a bias besides their batch norm */
+    bool expand_always;    /* there is an expand layer even where it keeps the number of channels */
+    int32_t stem_channels; /* 3x3, stride 2 */
+    mbn_activation_kind stem_activation;
+    const mbn_row *rows;
+    int32_t row_count;
+    mbn_activation_kind squeeze_activation, gate_activation;
+    int32_t head_channels; /* 1x1 convolution after the rows; 0: none */
+    mbn_activation_kind head_activation;
+    int32_t head_max_pool_window, head_max_pool_stride; /* before the global pool; 0: none */
+    int32_t hidden_channels; /* fully connected, between pool and logits; 0: none */
+    mbn_activation_kind hidden_activation;
+    mbn_conventions conventions[MBN_MAX_CONVENTIONS]; /* the default first */
+} mbn_architecture;
+
+extern const mbn_architecture mbn_mobilenet_v1;
+extern const mbn_architecture mbn_mobilenet_v2;
+extern const mbn_architecture mbn_mobilenet_v3_small;
+extern const mbn_architecture mbn_mobilenet_v3_large;
+extern const mbn_architecture mbn_mobilenet_v3_small_article;
+
+extern const mbn_naming mbn_naming_torchvision_v2;
+extern const mbn_naming mbn_naming_torchvision_v3;
+extern const mbn_naming mbn_naming_keras_v1;
+extern const mbn_naming mbn_naming_keras_v2;
+extern const mbn_naming mbn_naming_keras_v3;
+extern const mbn_naming mbn_naming_keras_automatic;
+
+/* NULL if there is none of that name. */
+const mbn_architecture *mbn_architecture_find(const char *name);
+
+/* NULL if the framework does not have the network.  DEFAULT finds the first. */
+const mbn_conventions *mbn_architecture_conventions(const mbn_architecture *architecture,
+                                                    mbn_source source);
+
+/* Lays out any table: mbn_network_create without the look-up of options->network. */
+mbn_status mbn_network_layout(const mbn_architecture *architecture,
+                              const mbn_network_options *options, mbn_network **network,
+                              mbn_error *error);
+
+/* Fills in name and batch_norm_name of every layer. */
+void mbn_name_layers(const mbn_naming *naming, mbn_layer *layers, int32_t count);
+
+#endif

@@ -1,0 +1,462 @@
+#include "architecture.h"
+#include "error.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const mbn_architecture *const architectures[] = {
+    &mbn_mobilenet_v1,
+    &mbn_mobilenet_v2,
+    &mbn_mobilenet_v3_small,
+    &mbn_mobilenet_v3_large,
+    &mbn_mobilenet_v3_small_article,
+};
+enum { ARCHITECTURE_COUNT = sizeof architectures / sizeof architectures[0] };
+
+enum { IMAGE = -1, NONE = -1 };
+
+/* ---- Channels --------------------------------------------------------------------------------- */
+
+/* In double, step by step as Keras and torchvision have it in Python: another order of operations
+ * rounds some widths differently. */
+static int32_t round_to_8(double channels) {
+    const int32_t nearest = (int32_t)(channels + 4.0) / 8 * 8;
+    const int32_t rounded = nearest < 8 ? 8 : nearest;
+    return rounded < 0.9 * channels ? rounded + 8 : rounded;
+}
+
+static int32_t round_channels(double channels, mbn_rounding rounding) {
+    switch (rounding) {
+    case MBN_ROUND_DOWN: return (int32_t)channels;
+    case MBN_ROUND_TO_8: return round_to_8(channels);
+    case MBN_ROUND_DOWN_TO_8: return round_to_8((int32_t)channels);
+    }
+    return 0;
+}
+
+/* ---- Building --------------------------------------------------------------------------------- */
+
+struct plane {
+    int32_t layer; /* that wrote it, or IMAGE */
+    int32_t height, width, channels;
+};
+
+struct builder {
+    const mbn_architecture *architecture;
+    const mbn_conventions *conventions;
+    double width;
+    mbn_padding padding;
+    bool standard;
+    mbn_layer *layers; /* NULL while layers are only counted */
+    int32_t count;
+    int32_t block;
+    int32_t table_channels; /* what `now` has at width 1 */
+    struct plane now;       /* the plane that the next layer reads */
+    bool too_small;         /* a window did not fit its plane */
+};
+
+static int32_t scale_channels(const struct builder *b, int32_t channels, mbn_scaling scaling) {
+    const mbn_rounding rounding = b->conventions->rounding;
+    switch (scaling) {
+    case MBN_SCALED: return round_channels(channels * b->width, rounding);
+    case MBN_SCALED_UP:
+        return b->width > 1 ? round_channels(channels * b->width, rounding) : channels;
+    case MBN_FIXED: return channels;
+    case MBN_TIMES_INPUT: return channels * b->now.channels;
+    case MBN_TIMES_INPUT_ROUNDED:
+        return round_channels(b->now.channels * ((double)channels / b->table_channels), rounding);
+    }
+    return 0;
+}
+
+struct extent {
+    int32_t output, before, after; /* output 0: the window does not fit */
+};
+
+/* Output size and padding in one direction; DEFAULT here means none. */
+static struct extent pad(int32_t input, int32_t kernel, int32_t stride, mbn_padding padding) {
+    int32_t total = 0;
+    switch (padding) {
+    case MBN_PADDING_DEFAULT: break;
+    case MBN_PADDING_SAME: total = (input - 1) / stride * stride + kernel - input; break;
+    case MBN_PADDING_SYMMETRIC: total = (kernel - 1) / 2 * 2; break;
+    case MBN_PADDING_TRAILING: total = kernel - stride; break; /* SAME at any even size */
+    }
+    if (total < 0) total = 0;
+    struct extent e = {.before = total / 2, .after = total - total / 2};
+    const int32_t slack = input + total - kernel;
+    if (slack >= 0) e.output = slack / stride + 1;
+    return e;
+}
+
+/* The padding of a layer in one direction: TRAILING is for depthwise convolutions (and what stands
+ * for them) that stride. */
+static mbn_padding padding_of(mbn_padding padding, mbn_layer_role role, int32_t stride) {
+    if (padding == MBN_PADDING_TRAILING && (role == MBN_ROLE_STEM || stride == 1))
+        return MBN_PADDING_SAME;
+    return padding;
+}
+
+struct window {
+    int32_t height, width;
+    int32_t stride_vertical, stride_horizontal;
+};
+
+static const struct window UNIT = {1, 1, 1, 1};
+
+struct spec {
+    mbn_layer_kind kind;
+    mbn_layer_role role;
+    int32_t channels; /* of the output */
+    struct window window;
+    mbn_activation_kind activation;
+    bool batch_norm;
+    bool bias;
+    const struct plane *gate;     /* CHANNEL_SCALE only */
+    const struct plane *residual; /* NULL: none */
+};
+
+static mbn_activation activation_of(mbn_activation_kind kind) {
+    if (kind == MBN_ACTIVATION_HARD_SIGMOID || kind == MBN_ACTIVATION_HARD_SWISH)
+        return (mbn_activation){kind, 1.0F / 6.0F, 0.5F};
+    return (mbn_activation){kind, 0.0F, 0.0F};
+}
+
+static int64_t count_weights(const mbn_layer *layer) {
+    const int64_t taps = (int64_t)layer->kernel_height * layer->kernel_width;
+    switch (layer->kind) {
+    case MBN_LAYER_DEPTHWISE: return taps * layer->output_channels;
+    case MBN_LAYER_CONVOLUTION:
+    case MBN_LAYER_POINTWISE:
+    case MBN_LAYER_FULLY_CONNECTED: return taps * layer->input_channels * layer->output_channels;
+    case MBN_LAYER_MAX_POOL:
+    case MBN_LAYER_GLOBAL_POOL:
+    case MBN_LAYER_CHANNEL_SCALE: break;
+    }
+    return 0;
+}
+
+/* Appends a layer that reads b->now, which becomes its output. */
+static void add(struct builder *b, const struct spec *spec) {
+    const struct window w = spec->window;
+    const bool pool = spec->kind == MBN_LAYER_MAX_POOL || spec->kind == MBN_LAYER_GLOBAL_POOL;
+    const mbn_padding padding = pool ? MBN_PADDING_DEFAULT : b->padding;
+    const struct extent vertical = pad(b->now.height, w.height, w.stride_vertical,
+                                       padding_of(padding, spec->role, w.stride_vertical));
+    const struct extent horizontal = pad(b->now.width, w.width, w.stride_horizontal,
+                                         padding_of(padding, spec->role, w.stride_horizontal));
+    if (vertical.output == 0 || horizontal.output == 0) b->too_small = true;
+
+    if (b->layers != NULL) {
+        mbn_layer *layer = &b->layers[b->count];
+        *layer = (mbn_layer){
+            .kind = spec->kind,
+            .role = spec->role,
+            .block = b->block,
+            .input = b->now.layer,
+            .gate = spec->gate != NULL ? spec->gate->layer : NONE,
+            .residual = spec->residual != NULL ? spec->residual->layer : NONE,
+            .input_height = b->now.height,
+            .input_width = b->now.width,
+            .input_channels = b->now.channels,
+            .output_height = vertical.output,
+            .output_width = horizontal.output,
+            .output_channels = spec->channels,
+            .kernel_height = w.height,
+            .kernel_width = w.width,
+            .stride_vertical = w.stride_vertical,
+            .stride_horizontal = w.stride_horizontal,
+            .pad_top = vertical.before,
+            .pad_left = horizontal.before,
+            .pad_bottom = vertical.after,
+            .pad_right = horizontal.after,
+            .bias = spec->bias,
+            .activation = activation_of(spec->activation),
+        };
+        layer->weights = count_weights(layer);
+        layer->parameters = layer->weights + (spec->bias ? spec->channels : 0) +
+                            (spec->batch_norm ? 2 * spec->channels : 0);
+        layer->batch_norm_statistics = spec->batch_norm ? 2 * spec->channels : 0;
+        layer->multiply_adds = layer->weights * vertical.output * horizontal.output;
+    }
+    b->now = (struct plane){b->count, vertical.output, horizontal.output, spec->channels};
+    b->count++;
+}
+
+static void add_convolution(struct builder *b, mbn_layer_role role, int32_t channels,
+                            struct window window, mbn_activation_kind activation,
+                            const struct plane *residual) {
+    const bool one = window.height == 1 && window.width == 1;
+    add(b, &(struct spec){
+               .kind = role == MBN_ROLE_DEPTHWISE ? MBN_LAYER_DEPTHWISE
+                       : one                      ? MBN_LAYER_POINTWISE
+                                                  : MBN_LAYER_CONVOLUTION,
+               .role = role,
+               .channels = channels,
+               .window = window,
+               .activation = activation,
+               .batch_norm = true,
+               .bias = b->architecture->convolution_bias,
+               .residual = residual,
+           });
+}
+
+static void add_global_pool(struct builder *b, mbn_layer_role role) {
+    add(b, &(struct spec){.kind = MBN_LAYER_GLOBAL_POOL,
+                          .role = role,
+                          .channels = b->now.channels,
+                          .window = {b->now.height, b->now.width, 1, 1}});
+}
+
+static void add_fully_connected(struct builder *b, mbn_layer_role role, int32_t channels,
+                                mbn_activation_kind activation) {
+    add(b, &(struct spec){.kind = MBN_LAYER_FULLY_CONNECTED,
+                          .role = role,
+                          .channels = channels,
+                          .window = UNIT,
+                          .activation = activation,
+                          .bias = true});
+}
+
+static void add_squeeze_excite(struct builder *b, int32_t squeeze) {
+    const struct plane features = b->now;
+    int32_t units = squeeze;
+    if (squeeze == MBN_SQUEEZE_QUARTER) units = features.channels / 4;
+    if (squeeze == MBN_SQUEEZE_QUARTER_ROUNDED) units = round_to_8(features.channels * 0.25);
+
+    add_global_pool(b, MBN_ROLE_SQUEEZE_POOL);
+    add_fully_connected(b, MBN_ROLE_SQUEEZE, units, b->architecture->squeeze_activation);
+    add_fully_connected(b, MBN_ROLE_EXCITE, features.channels, b->architecture->gate_activation);
+    const struct plane gate = b->now;
+    b->now = features;
+    add(b, &(struct spec){.kind = MBN_LAYER_CHANNEL_SCALE,
+                          .role = MBN_ROLE_SCALE,
+                          .channels = features.channels,
+                          .window = UNIT,
+                          .gate = &gate});
+}
+
+static void add_block(struct builder *b, const mbn_row *row, int32_t stride_vertical,
+                      int32_t stride_horizontal) {
+    const struct window window = {row->kernel, row->kernel, stride_vertical, stride_horizontal};
+    const struct plane input = b->now;
+    const int32_t output =
+        round_channels(row->output_channels * b->width, b->conventions->row_rounding);
+    const bool inverted = row->kind == MBN_ROW_INVERTED_RESIDUAL;
+    const bool residual =
+        inverted && stride_vertical == 1 && stride_horizontal == 1 && input.channels == output;
+
+    if (inverted) {
+        const int32_t expanded = scale_channels(b, row->expansion, b->conventions->expansion);
+        if (expanded != input.channels || b->architecture->expand_always)
+            add_convolution(b, MBN_ROLE_EXPAND, expanded, UNIT, row->activation, NULL);
+    }
+    if (!b->standard)
+        add_convolution(b, MBN_ROLE_DEPTHWISE, b->now.channels, window, row->activation, NULL);
+    if (row->squeeze != MBN_SQUEEZE_NONE) add_squeeze_excite(b, row->squeeze);
+    add_convolution(b, MBN_ROLE_PROJECT, output, b->standard ? window : UNIT,
+                    inverted ? MBN_ACTIVATION_NONE : row->activation, residual ? &input : NULL);
+    b->table_channels = row->output_channels;
+}
+
+static void build(struct builder *b, int32_t height, int32_t width, int32_t classes) {
+    const mbn_architecture *a = b->architecture;
+    const mbn_conventions *c = b->conventions;
+    b->count = 0;
+    b->block = NONE;
+    b->now = (struct plane){IMAGE, height, width, 3};
+
+    add_convolution(b, MBN_ROLE_STEM, scale_channels(b, a->stem_channels, c->stem),
+                    (struct window){3, 3, 2, 2}, a->stem_activation, NULL);
+    b->table_channels = a->stem_channels;
+
+    for (int32_t i = 0; i < a->row_count; i++) {
+        const mbn_row *row = &a->rows[i];
+        for (int32_t repetition = 0; repetition < row->repeat; repetition++) {
+            b->block++;
+            add_block(b, row, repetition == 0 ? row->stride_vertical : 1,
+                      repetition == 0 ? row->stride_horizontal : 1);
+        }
+    }
+    b->block = NONE;
+
+    if (a->head_channels != 0)
+        add_convolution(b, MBN_ROLE_HEAD, scale_channels(b, a->head_channels, c->head), UNIT,
+                        a->head_activation, NULL);
+    if (a->head_max_pool_window != 0) {
+        const int32_t window = a->head_max_pool_window, stride = a->head_max_pool_stride;
+        add(b, &(struct spec){.kind = MBN_LAYER_MAX_POOL,
+                              .role = MBN_ROLE_HEAD_MAX_POOL,
+                              .channels = b->now.channels,
+                              .window = {window, window, stride, stride}});
+    }
+    add_global_pool(b, MBN_ROLE_HEAD_POOL);
+    if (a->hidden_channels != 0)
+        add_fully_connected(b, MBN_ROLE_HIDDEN, scale_channels(b, a->hidden_channels, c->hidden),
+                            a->hidden_activation);
+    add_fully_connected(b, MBN_ROLE_LOGITS, classes, MBN_ACTIVATION_NONE);
+}
+
+/* ---- Options ---------------------------------------------------------------------------------- */
+
+static const char *source_name(mbn_source source) {
+    return source == MBN_SOURCE_TORCHVISION ? "torchvision" : "keras";
+}
+
+static mbn_status resolve_size(const char *option, int32_t value, int32_t fallback, int32_t least,
+                               int32_t most, int32_t *resolved, mbn_error *error) {
+    if (value == 0) value = fallback;
+    if (value < least || value > most)
+        return mbn_fail(error, MBN_INVALID_ARGUMENT, "%s: %d is outside %d to %d", option,
+                        (int)value, (int)least, (int)most);
+    *resolved = value;
+    return MBN_OK;
+}
+
+/* Options with every default filled in, as the head of a network. */
+static mbn_status resolve(const mbn_architecture *a, const mbn_network_options *options,
+                          mbn_network *network, mbn_error *error) {
+    const double width = options->width == 0 ? 1 : options->width;
+    if (!(width >= 0.1 && width <= 4))
+        return mbn_fail(error, MBN_INVALID_ARGUMENT, "width: %g is outside 0.1 to 4", width);
+    if (a->fixed_width && width != 1)
+        return mbn_fail(error, MBN_INVALID_ARGUMENT, "width: %s has width 1 only, not %g", a->name,
+                        width);
+
+    mbn_status status = resolve_size("input_height", options->input_height, 224, 32, 1024,
+                                     &network->input_height, error);
+    if (status == MBN_OK)
+        status = resolve_size("input_width", options->input_width, 224, 32, 1024,
+                              &network->input_width, error);
+    if (status == MBN_OK)
+        status =
+            resolve_size("classes", options->classes, 1000, 1, 1000000, &network->classes, error);
+    if (status != MBN_OK) return status;
+
+    if ((int)options->source < MBN_SOURCE_DEFAULT || options->source > MBN_SOURCE_KERAS)
+        return mbn_fail(error, MBN_INVALID_ARGUMENT, "source: %d is not one", (int)options->source);
+    const mbn_conventions *c = mbn_architecture_conventions(a, options->source);
+    if (c == NULL)
+        return mbn_fail(error, MBN_INVALID_ARGUMENT, "source: %s does not have %s",
+                        source_name(options->source), a->name);
+
+    if ((int)options->padding < MBN_PADDING_DEFAULT || options->padding > MBN_PADDING_TRAILING)
+        return mbn_fail(error, MBN_INVALID_ARGUMENT, "padding: %d is not one",
+                        (int)options->padding);
+
+    const double epsilon = options->batch_norm_epsilon;
+    if (!(epsilon >= 0 && isfinite(epsilon)))
+        return mbn_fail(error, MBN_INVALID_ARGUMENT, "batch_norm_epsilon: %g is not positive",
+                        epsilon);
+
+    network->width = width;
+    network->padding = options->padding == MBN_PADDING_DEFAULT ? c->padding : options->padding;
+    network->source = c->source;
+    network->batch_norm_epsilon = epsilon == 0 ? c->batch_norm_epsilon : epsilon;
+    memcpy(network->name, a->name, strlen(a->name) + 1);
+    return MBN_OK;
+}
+
+/* ---- Interface -------------------------------------------------------------------------------- */
+
+const mbn_architecture *mbn_architecture_find(const char *name) {
+    for (int32_t i = 0; i < ARCHITECTURE_COUNT; i++) {
+        if (strcmp(architectures[i]->name, name) == 0) return architectures[i];
+    }
+    return NULL;
+}
+
+const mbn_conventions *mbn_architecture_conventions(const mbn_architecture *architecture,
+                                                    mbn_source source) {
+    if (source == MBN_SOURCE_DEFAULT) return &architecture->conventions[0];
+    for (int32_t i = 0; i < MBN_MAX_CONVENTIONS; i++) {
+        if (architecture->conventions[i].source == source) return &architecture->conventions[i];
+    }
+    return NULL;
+}
+
+mbn_status mbn_network_layout(const mbn_architecture *architecture,
+                              const mbn_network_options *options, mbn_network **network,
+                              mbn_error *error) {
+    *network = NULL;
+    mbn_network resolved = {0};
+    const mbn_status status = resolve(architecture, options, &resolved, error);
+    if (status != MBN_OK) return status;
+
+    struct builder b = {
+        .architecture = architecture,
+        .conventions = mbn_architecture_conventions(architecture, resolved.source),
+        .width = resolved.width,
+        .padding = resolved.padding,
+        .standard = options->standard_convolution,
+    };
+    build(&b, resolved.input_height, resolved.input_width, resolved.classes);
+    if (b.too_small)
+        return mbn_fail(error, MBN_INVALID_ARGUMENT,
+                        "input_height, input_width: %dx%d is too small for %s",
+                        (int)resolved.input_height, (int)resolved.input_width, resolved.name);
+
+    struct {
+        mbn_network network;
+        mbn_layer layers[];
+    } *whole = malloc(sizeof *whole + (size_t)b.count * sizeof(mbn_layer));
+    if (whole == NULL) return mbn_fail(error, MBN_OUT_OF_MEMORY, "network: out of memory");
+    b.layers = whole->layers;
+    build(&b, resolved.input_height, resolved.input_width, resolved.classes);
+    mbn_name_layers(b.conventions->naming, whole->layers, b.count);
+
+    resolved.layer_count = b.count;
+    resolved.layers = whole->layers;
+    for (int32_t i = 0; i < b.count; i++) {
+        resolved.parameters += whole->layers[i].parameters;
+        resolved.batch_norm_statistics += whole->layers[i].batch_norm_statistics;
+        resolved.multiply_adds += whole->layers[i].multiply_adds;
+    }
+    whole->network = resolved;
+    *network = &whole->network;
+    return MBN_OK;
+}
+
+static mbn_status fail_unknown(const char *name, mbn_error *error) {
+    char known[256] = "";
+    for (int32_t i = 0; i < ARCHITECTURE_COUNT; i++) {
+        if (i > 0) strcat(known, ", ");
+        strcat(known, architectures[i]->name);
+    }
+    return mbn_fail(error, MBN_INVALID_ARGUMENT, "network: unknown '%.64s'; known: %s", name,
+                    known);
+}
+
+mbn_status mbn_network_create(const mbn_network_options *options, mbn_network **network,
+                              mbn_error *error) {
+    if (network == NULL) return mbn_fail(error, MBN_INVALID_ARGUMENT, "network: NULL");
+    *network = NULL;
+    if (options == NULL) return mbn_fail(error, MBN_INVALID_ARGUMENT, "options: NULL");
+    if (options->network == NULL)
+        return mbn_fail(error, MBN_INVALID_ARGUMENT, "options.network: NULL");
+    const mbn_architecture *architecture = mbn_architecture_find(options->network);
+    if (architecture == NULL) return fail_unknown(options->network, error);
+    return mbn_network_layout(architecture, options, network, error);
+}
+
+void mbn_network_free(mbn_network *network) {
+    free(network);
+}
+
+const char *mbn_network_name(int32_t index) {
+    return index >= 0 && index < ARCHITECTURE_COUNT ? architectures[index]->name : NULL;
+}
+
+const char *mbn_layer_kind_name(mbn_layer_kind kind) {
+    switch (kind) {
+    case MBN_LAYER_CONVOLUTION: return "convolution";
+    case MBN_LAYER_DEPTHWISE: return "depthwise";
+    case MBN_LAYER_POINTWISE: return "pointwise";
+    case MBN_LAYER_MAX_POOL: return "max pool";
+    case MBN_LAYER_GLOBAL_POOL: return "global pool";
+    case MBN_LAYER_FULLY_CONNECTED: return "fully connected";
+    case MBN_LAYER_CHANNEL_SCALE: return "channel scale";
+    }
+    return "unknown";
+}
