@@ -1,0 +1,3 @@
+#include "vec.h"
+
+#include "../body/depthwise.h"

@@ -1,0 +1,82 @@
+/* The vector vocabulary of kernels/body/ in SSE4.1. */
+#ifndef MBN_KERNELS_SSE_VEC_H
+#define MBN_KERNELS_SSE_VEC_H
+
+#include <smmintrin.h>
+
+#define MBN_ISA_NAME(name) mbn_sse_##name
+
+typedef __m128 vec;
+
+enum { VEC_WIDTH = 4 };
+
+/* Tiles: without FMA each product needs a register of its own, so 12 accumulators, one broadcast
+ * and its products fill the 16.  Weights are wide (four vectors), which spares broadcasts. */
+#define PANEL 4
+#define PANEL_MAX 4
+enum {
+    POINTWISE_PIXELS_1 = 8,
+    POINTWISE_PIXELS_2 = 6,
+    POINTWISE_PIXELS_3 = 4,
+    POINTWISE_PIXELS_4 = 3,
+};
+
+/* Depthwise steps, in output rows x columns. */
+enum { DEPTHWISE_ROWS = 2, DEPTHWISE_COLUMNS = 4 };
+
+static inline vec vec_zero(void) {
+    return _mm_setzero_ps();
+}
+static inline vec vec_load(const float *p) {
+    return _mm_loadu_ps(p);
+}
+static inline void vec_store(float *p, vec a) {
+    _mm_storeu_ps(p, a);
+}
+static inline vec vec_splat(float a) {
+    return _mm_set1_ps(a);
+}
+static inline vec vec_broadcast(const float *p) {
+    return _mm_set1_ps(*p);
+}
+static inline vec vec_add(vec a, vec b) {
+    return _mm_add_ps(a, b);
+}
+static inline vec vec_sub(vec a, vec b) {
+    return _mm_sub_ps(a, b);
+}
+static inline vec vec_mul(vec a, vec b) {
+    return _mm_mul_ps(a, b);
+}
+static inline vec vec_div(vec a, vec b) {
+    return _mm_div_ps(a, b);
+}
+/* a * b + c, rounded twice */
+static inline vec vec_fma(vec a, vec b, vec c) {
+    return _mm_add_ps(_mm_mul_ps(a, b), c);
+}
+/* The x86 instructions return their second operand where one is NaN: x must be that one. */
+static inline vec vec_max(vec limit, vec x) {
+    return _mm_max_ps(limit, x);
+}
+static inline vec vec_min(vec limit, vec x) {
+    return _mm_min_ps(limit, x);
+}
+/* all lanes of x that are NaN, the others from y */
+static inline vec vec_keep_nan(vec x, vec y) {
+    return _mm_blendv_ps(y, x, _mm_cmpunord_ps(x, x));
+}
+static inline vec vec_round(vec a) {
+    return _mm_round_ps(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+}
+/* 2^n for whole n in [-127, 127]; -127 gives 0 */
+static inline vec vec_exp2_whole(vec n) {
+    const __m128i biased = _mm_add_epi32(_mm_cvtps_epi32(n), _mm_set1_epi32(127));
+    return _mm_castsi128_ps(_mm_slli_epi32(biased, 23));
+}
+/* rows become columns */
+static inline void vec_transpose(vec square[4]) {
+    _MM_TRANSPOSE4_PS(square[0], square[1], square[2], square[3]);
+}
+
+#endif
