@@ -1,0 +1,522 @@
+#!/usr/bin/env python3
+"""mobilenet-import: what it reads, what it writes, what it refuses."""
+import filecmp
+import io
+import json
+import os
+import random
+import struct
+import subprocess
+import sys
+import tempfile
+import unittest
+import zipfile
+from contextlib import redirect_stderr, redirect_stdout
+
+import numpy
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+TOOLS = os.path.join(HERE, "..", "..", "tools")
+sys.path[:0] = [HERE, TOOLS]
+sys.dont_write_bytecode = True
+
+from checkpoint import (Build, Call, Global, ORDERED_DICT, Storage, encode, legacy, pickled,
+                        state_dict, tensor, zipped)
+from importer import cli, networks
+
+try:
+    import torch
+    import torchvision
+except ImportError:
+    torch = None
+
+NETWORKS = {network.name: network for network in networks.NETWORKS}
+
+
+def weights(network="mobilenet_v2", width=0.1, classes=5, seed=1):
+    """{name: array} with as many values as the network needs."""
+    generator = numpy.random.default_rng(seed)
+    return {name: generator.uniform(0.1, 1, shape).astype(numpy.float32)
+            for name, shape in NETWORKS[network].layout(width, classes).items()}
+
+
+def written(path):
+    """({name: array}, metadata) by the format's definition alone."""
+    with open(path, "rb") as file:
+        data = file.read()
+    (length,) = struct.unpack("<Q", data[:8])
+    assert (8 + length) % 8 == 0
+    header = json.loads(data[8:8 + length])
+    metadata, body = header.pop("__metadata__"), data[8 + length:]
+    arrays, end = {}, 0
+    for name, entry in header.items():
+        assert entry["dtype"] == "F32" and entry["data_offsets"][0] == end
+        begin, end = entry["data_offsets"]
+        arrays[name] = numpy.frombuffer(body[begin:end], "<f4").reshape(entry["shape"])
+    assert end == len(body)
+    return arrays, metadata
+
+
+class Case(unittest.TestCase):
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = folder.name
+        self.output = self.path("out.safetensors")
+
+    def path(self, name):
+        return os.path.join(self.folder, name)
+
+    def file(self, name, content):
+        with open(self.path(name), "wb") as file:
+            file.write(content if isinstance(content, bytes) else content.encode())
+        return self.path(name)
+
+    def run_importer(self, source, *options):
+        """(exit status, standard output, standard error) in this process."""
+        if isinstance(source, bytes):
+            source = self.file("source", source)
+        out, err = io.StringIO(), io.StringIO()
+        with redirect_stdout(out), redirect_stderr(err):
+            status = cli.main([source, self.output, *options])
+        return status, out.getvalue(), err.getvalue()
+
+    def imported(self, source, *options):
+        status, out, err = self.run_importer(source, *options)
+        self.assertEqual((status, err), (0, ""))
+        return (*written(self.output), out)
+
+    def refused(self, source, *parts, options=()):
+        """One line on standard error with all the parts, status 1, nothing written."""
+        status, out, err = self.run_importer(source, *options)
+        self.assertEqual((status, out), (1, ""), err)
+        self.assertRegex(err, r"\Amobilenet-import: [^\n]+\n\Z")
+        for part in parts:
+            self.assertIn(part, err)
+        self.assertFalse([name for name in os.listdir(self.folder) if "safetensors" in name])
+
+    def assert_same(self, arrays, expected):
+        self.assertEqual(list(arrays), list(expected))
+        for name, array in arrays.items():
+            numpy.testing.assert_array_equal(array, expected[name], name)
+
+
+class Reading(Case):
+    def test_every_form_gives_the_same_tensors(self):
+        expected = weights()
+        value, storages = state_dict(expected)
+        forms = {
+            "legacy": legacy(value, storages),
+            "legacy, big-endian": legacy(value, storages, little=False),
+            "zip, stored": zipped(value, storages),
+            "zip, deflated": zipped(value, storages, zipfile.ZIP_DEFLATED),
+            "zip, big-endian": zipped(value, storages, little=False),
+            "zip, another folder": zipped(value, storages, folder="epoch 7"),
+        }
+        for form, data in forms.items():
+            with self.subTest(form):
+                arrays, _, _ = self.imported(data)
+                self.assert_same(arrays, expected)
+
+    def test_a_safetensors_file_can_be_a_source(self):
+        expected = weights()
+        self.imported(zipped(*state_dict(expected)))
+        os.rename(self.output, self.path("first"))
+        arrays, _, _ = self.imported(self.path("first"))
+        self.assert_same(arrays, expected)
+
+    def test_wrapped_checkpoints(self):
+        expected = weights()
+        value, storages = state_dict(expected)
+        prefixed = {"module." + name: item for name, item in value.items()}
+        optimizer = {"state": {0: {"step": 3}}, "param_groups": [{"lr": 0.1}]}
+        arguments = Build(Call(Global("argparse", "Namespace"), ()), {"lr": 0.1})
+        for wrapped in ({"state_dict": value, "epoch": 3}, {"model": value, "args": arguments},
+                        prefixed, {"model": prefixed, "optimizer": optimizer},
+                        Build(value, {"_metadata": Call(ORDERED_DICT, ())})):
+            arrays, _, _ = self.imported(zipped(wrapped, storages))
+            self.assert_same(arrays, expected)
+
+    def test_other_number_types_become_float32(self):
+        single = weights()
+        half = {name: array.astype(numpy.float16) for name, array in single.items()}
+        double = {name: array.astype(numpy.float64) + 1e-9 for name, array in single.items()}
+        upper = {name: (array.view(numpy.uint32) >> 16).astype(numpy.uint16)
+                 for name, array in single.items()}
+        widened = {name: (array.astype(numpy.uint32) << 16).view(numpy.float32)
+                   for name, array in upper.items()}
+        for stored, expected in ((half, half), (double, double), (upper, widened)):
+            arrays, _, _ = self.imported(legacy(*state_dict(stored)))
+            self.assert_same(arrays, {name: array.astype(numpy.float32)
+                                      for name, array in expected.items()})
+
+    def test_views_of_storages(self):
+        """Transposed, strided, at an offset, sharing a storage."""
+        expected = weights()
+        value, storages = state_dict(expected)
+        name = "classifier.1.weight"
+        turned = numpy.ascontiguousarray(expected[name].T)
+        value[name] = tensor("turned", turned, strides=(1, 5), shape=(5, 1280))
+        value["features.0.1.weight"] = tensor("shared", numpy.zeros(40, numpy.float32),
+                                              offset=3, strides=(2,), shape=(8,))
+        value["features.0.1.bias"] = tensor("shared", numpy.zeros(40, numpy.float32),
+                                            offset=20, strides=(1,), shape=(8,))
+        shared = numpy.arange(40, dtype=numpy.float32)
+        expected["features.0.1.weight"] = shared[3:19:2]
+        expected["features.0.1.bias"] = shared[20:28]
+        used = {n: item.arguments[0].key for n, item in value.items()}
+        storages = {key: array for key, array in storages.items() if key in used.values()}
+        storages.update(turned=turned, shared=shared)
+        for form in (legacy, zipped):
+            arrays, _, _ = self.imported(form(value, storages))
+            self.assert_same(arrays, expected)
+
+    def test_parameters_and_counters(self):
+        expected = weights()
+        with_counters = dict(expected)
+        with_counters["features.0.1.num_batches_tracked"] = numpy.array(7, numpy.int64)
+        value, storages = state_dict(with_counters)
+        value["classifier.1.bias"] = Call(Global("torch._utils", "_rebuild_parameter"),
+                                          (value["classifier.1.bias"], True,
+                                           Call(ORDERED_DICT, ())))
+        arrays, _, _ = self.imported(legacy(value, storages))
+        self.assert_same(arrays, expected)
+
+
+class Recognising(Case):
+    def test_published_parameter_counts(self):
+        for name, width, parameters in (
+                ("mobilenet_v2", 1.0, 3_504_872), ("mobilenet_v3_large", 1.0, 5_483_032),
+                ("mobilenet_v3_small", 1.0, 2_542_856), ("mobilenet_v3_small", 0.75, 1_653_920)):
+            self.assertEqual(networks.parameter_count(NETWORKS[name].layout(width, 1000)),
+                             parameters, name)
+
+    def test_width_and_classes(self):
+        for name, width, classes in (("mobilenet_v2", 0.35, 1000), ("mobilenet_v2", 1.4, 3),
+                                     ("mobilenet_v3_small", 0.75, 10),
+                                     ("mobilenet_v3_large", 0.5, 1)):
+            found = networks.recognise(NETWORKS[name].layout(width, classes))
+            self.assertEqual((found.network.name, found.width, found.classes),
+                             (name, width, classes))
+
+    def test_the_round_width_among_equivalent_ones(self):
+        layout = NETWORKS["mobilenet_v2"].layout
+        self.assertEqual(layout(0.75, 10), layout(0.76, 10))
+        self.assertEqual(networks.recognise(layout(0.76, 10)).width, 0.75)
+
+    def test_metadata(self):
+        labels = "".join(f"class {i} \u00e9\n" for i in range(5))
+        _, metadata, out = self.imported(
+            zipped(*state_dict(weights())), "--labels", self.file("labels.txt", labels))
+        self.assertEqual(json.loads(metadata.pop("labels")), labels.splitlines())
+        self.assertEqual(metadata, {
+            "format": "mobilenet/1", "network": "mobilenet_v2", "source": "torchvision",
+            "width": "0.1", "input_height": "224", "input_width": "224", "classes": "5",
+            "padding": "symmetric", "batch_norm_epsilon": "1e-05", "resize": "256",
+            "mean": "[0.485, 0.456, 0.406]", "std": "[0.229, 0.224, 0.225]"})
+        self.assertIn("mobilenet_v2 of torchvision: width 0.1, 5 classes, ", out)
+
+    def test_metadata_of_options(self):
+        data = zipped(*state_dict(weights("mobilenet_v3_small", 0.5)))
+        _, metadata, _ = self.imported(data, "--resolution", "192", "--mean", "0.5,0.5,0.5",
+                                       "--std", "0.5,0.5,0.25", "--network", "mobilenet_v3_small")
+        self.assertEqual(
+            [metadata[key] for key in ("network", "batch_norm_epsilon", "input_height",
+                                       "input_width", "resize", "mean", "std")],
+            ["mobilenet_v3_small", "0.001", "192", "192", "219", "[0.5, 0.5, 0.5]",
+             "[0.5, 0.5, 0.25]"])
+        _, metadata, _ = self.imported(data, "--resolution", "192", "--resize", "0")
+        self.assertEqual(metadata["resize"], "0")
+
+    def test_forms_of_labels(self):
+        data = zipped(*state_dict(weights()))
+        expected = ["a", "b", "c", "d", "e"]
+        forms = {"list.json": expected, "names.json": dict(zip("01234", expected)),
+                 "pairs.json": {str(i): [f"n{i}", name] for i, name in enumerate(expected)}}
+        for name, value in forms.items():
+            _, metadata, _ = self.imported(data, "--labels", self.file(name, json.dumps(value)))
+            self.assertEqual(json.loads(metadata["labels"]), expected)
+        _, metadata, _ = self.imported(data, "--labels", self.file("dos.txt", "a\r\nb\r\nc\nd\ne"))
+        self.assertEqual(json.loads(metadata["labels"]), expected)
+
+
+class Refusing(Case):
+    def refuse_weights(self, arrays, *parts, options=()):
+        self.refused(zipped(*state_dict(arrays)), *parts, options=options)
+
+    def test_a_wrong_shape_is_named(self):
+        arrays = weights(width=1.0)
+        arrays["features.3.conv.0.0.weight"] = numpy.ones((144, 16, 1, 1), numpy.float32)
+        self.refuse_weights(arrays, "mobilenet_v2", "width 1 ",
+                            "features.3.conv.0.0.weight: expected [144,24,1,1], got [144,16,1,1]")
+
+    def test_missing_and_unknown_tensors_are_named(self):
+        arrays = weights()
+        arrays["features.19.weight"] = numpy.ones(1, numpy.float32)
+        self.refuse_weights(arrays, "features.19.weight is not a tensor of that network")
+        del arrays["features.19.weight"], arrays["features.4.conv.1.1.running_var"]
+        self.refuse_weights(arrays, "features.4.conv.1.1.running_var is missing")
+
+    def test_other_networks(self):
+        resnet = {"conv1.weight": numpy.ones((64, 3, 7, 7), numpy.float32),
+                  "bn1.weight": numpy.ones(64, numpy.float32)}
+        self.refuse_weights(resnet, "not a network that can be imported", "conv1.weight")
+        self.refuse_weights(weights(), "is a mobilenet_v2", "not a mobilenet_v3_large",
+                            options=("--network", "mobilenet_v3_large"))
+        self.refused(zipped({}, {}), "holds no tensors")
+        self.refused(zipped({"epoch": 3}, {}), "holds no tensors")
+        self.refused(zipped([1, 2], {}), "holds no state dict")
+
+    def test_values(self):
+        for name, value, message in (("features.0.0.weight", numpy.nan, "NaN or infinity"),
+                                     ("features.0.1.running_var", -1, "variance is negative"),
+                                     ("classifier.1.bias", numpy.inf, "NaN or infinity")):
+            arrays = weights()
+            arrays[name].flat[0] = value
+            self.refuse_weights(arrays, name, message)
+        arrays = weights()
+        arrays["classifier.1.bias"] = numpy.ones(5, numpy.int64)
+        self.refuse_weights(arrays, "classifier.1.bias", "int64")
+
+    def test_labels(self):
+        arrays = weights()
+        for name, content, message in (
+                ("a.txt", "x\n" * 4, "4 labels for 5 classes"),
+                ("b.txt", "background\n" + "x\n" * 5, "'background'"),
+                ("c.txt", "a\nb\n\nd\ne\n", "label 2 is empty"),
+                ("d.txt", b"\xff\xfe", "not UTF-8"),
+                ("e.json", "{", "not JSON"), ("f.json", "3", "neither a list nor an object"),
+                ("g.json", '{"1": "a"}', "no label '0'"), ("h.json", "[1,2,3,4,5]", "not a string"),
+                ("i.txt", "a\nb\nc\nd\ne\x1b[2J\n", "label 4")):
+            self.refuse_weights(arrays, name, message,
+                                options=("--labels", self.file(name, content)))
+        self.refuse_weights(arrays, "nowhere.txt", options=("--labels", self.path("nowhere.txt")))
+
+    def test_hostile_pickles_run_nothing(self):
+        marker = self.path("executed")
+        touch = f"touch {marker}"
+        for value, name in (
+                (Call(Global("os", "system"), (touch,)), "os.system"),
+                (Call(Global("posix", "system"), (touch,)), "posix.system"),
+                (Call(Global("builtins", "eval"), ("1",)), "builtins.eval"),
+                (Call(Global("builtins", "getattr"), ("a", "b")), "builtins.getattr"),
+                ({"state_dict": Call(Global("subprocess", "Popen"), (touch,))}, "subprocess.Popen"),
+                (Global("torchvision.models.mobilenetv2", "MobileNetV2"), "MobileNetV2"),
+                (Global("torch._utils", "_rebuild_tensor_v2.__globals__"), "__globals__"),
+                (Global("collections", "OrderedDict.fromkeys"), "OrderedDict.fromkeys")):
+            for form in (legacy, zipped):
+                self.refused(form(value, {}), "refused: the pickle asks for", name)
+        # In the pickles around the state dict too, and by pickle's own reduction.
+        evil = pickled(Call(Global("os", "system"), (touch,)))
+        whole = legacy({}, {})
+        magic = pickled(0x1950A86A20F9469CFC6C)
+        self.refused(magic + evil, "os.system")
+        self.refused(magic + pickled(1001) + evil, "os.system")
+        self.refused(whole[:-len(pickled([]))] + evil, "os.system")
+        self.refused(evil, "none of")
+        self.assertFalse(os.path.exists(marker))
+
+    def test_opcodes_that_no_checkpoint_needs(self):
+        for opcode, name in ((b"(i__main__\nx\n", "INST"), (b"\x82\x01", "EXT1"),
+                             (encode(ORDERED_DICT) + b")\x81", "NEWOBJ"), (b"\xff", "0xff"),
+                             (b"(" + encode(ORDERED_DICT) + b"o", "OBJ")):
+            data = io.BytesIO()
+            with zipfile.ZipFile(data, "w") as archive:
+                archive.writestr("a/data.pkl", b"\x80\x02" + opcode + b".")
+            self.refused(data.getvalue(), "refused", name)
+
+    def test_malformed_tensors(self):
+        one = numpy.ones(4, numpy.float32)
+        for item, message in (
+                (tensor("0", one, shape=(5,)), "beyond its storage"),
+                (tensor("0", one, offset=1), "beyond its storage"),
+                (tensor("0", one, offset=-1), "malformed tensor"),
+                (tensor("0", one, strides=(-1,)), "malformed tensor"),
+                (tensor("0", one, strides=()), "malformed tensor"),
+                (tensor("0", one, shape=(1 << 50,), strides=(0,)), "malformed tensor"),
+                (tensor("0", one, shape=(1 << 30,), strides=(0,)), "beyond its storage"),
+                (tensor("0", one, shape=("a",)), "malformed tensor"),
+                (tensor("0", one, shape=(1,) * 9, strides=(1,) * 9), "malformed tensor"),
+                (Call(Global("torch._utils", "_rebuild_tensor_v2"), (1, 2, 3, 4)), "malformed"),
+                (Call(Global("torch._utils", "_rebuild_tensor_v2"), ()), "malformed pickle"),
+                (Call("text", ()), "malformed pickle"),
+                (Storage("FloatStorage", 3, 4), "malformed storage"),
+                (Storage("FloatStorage", "0", -4), "malformed storage"),
+                (Storage("Storage", "0", 4), "torch.Storage"),
+                ({(1, 2): 3}, "other than a plain dictionary")):
+            for form in (legacy, zipped):
+                with self.subTest(item=item, form=form.__name__):
+                    self.refused(form({"features.0.0.weight": item}, {"0": one}), message)
+        self.refused(zipped([tensor("0", one), tensor("0", one[:2])], {}), "two different things")
+
+    def test_storages_that_do_not_match(self):
+        value, storages = state_dict(weights())
+        key = next(iter(storages))
+        short = dict(storages, **{key: storages[key].ravel()[:-1]})
+        absent = {k: v for k, v in storages.items() if k != key}
+        twice = legacy(value, storages).replace(encode(list(storages)),
+                                                encode([key] + list(storages)))
+        self.refused(legacy(value, short), f"storage {key} holds 215 values, expected 216")
+        self.refused(zipped(value, short), f"data/{key} holds 860 bytes, expected 864")
+        self.refused(legacy(value, absent), f"storage {key} is not in the file")
+        self.refused(zipped(value, absent), f"data/{key} is not in the archive")
+        self.refused(twice, f"storage {key} is listed")
+        self.refused(legacy(value, dict(storages, more=storages[key])), "storage more is listed")
+
+    def test_truncated_files(self):
+        value, storages = state_dict(weights())
+        for form in (legacy, zipped):
+            data = form(value, storages)
+            for length in (0, 1, 2, 5, 16, 40, 300, 10_000, len(data) // 2, len(data) - 1):
+                self.refused(data[:length], "source: ")
+        self.imported(zipped(value, storages))
+        with open(self.output, "rb") as file:
+            data = file.read()
+        os.unlink(self.output)
+        for length in (8, 9, 1000, 40_000, len(data) - 1):
+            self.refused(data[:length], "source: ")
+
+    def test_damaged_files_never_raise(self):
+        value, storages = state_dict(weights())
+        generator = random.Random(7)
+        for form in (legacy, zipped):
+            data = form(value, storages)
+            begin = data.index(b"ccollections")
+            for _ in range(150):
+                damaged = bytearray(data)
+                for _ in range(generator.randint(1, 3)):
+                    damaged[begin + generator.randrange(20_000)] = generator.randrange(256)
+                status, _, err = self.run_importer(bytes(damaged))
+                self.assertIn((status, err.count("\n")), ((0, 0), (1, 1)))
+
+    def test_malformed_safetensors(self):
+        def file(header, body=b""):
+            text = header if isinstance(header, bytes) else json.dumps(header).encode()
+            return struct.pack("<Q", len(text)) + text + body
+
+        def entry(**changes):
+            return {"x": {"dtype": "F32", "shape": [1], "data_offsets": [0, 4], **changes}}
+
+        for data, message in (
+                (struct.pack("<Q", 1 << 60) + b"{}", "header does not fit"),
+                (file(b"{nonsense"), "not JSON"), (file(b'{"x":1,"x":2}'), "occurs twice"),
+                (file(b'{"a":' * 100_000), "not JSON"), (file({"x": 3}), "x: no dtype"),
+                (file(entry(dtype="F8")), "x: dtype F8"), (file(entry(dtype=[])), "x: dtype"),
+                (file(entry(shape=[-1])), "x: shape"), (file(entry()), "x: data_offsets"),
+                (file(entry(data_offsets=[4, 0]), b"0000"), "x: data_offsets"),
+                (file(entry(shape=[2]), b"0000"), "x: 4 bytes do not match"),
+                (file(entry(), b"0000"), "its first tensor is x")):
+            self.refused(data, message)
+
+    def test_messages_are_safe_to_print(self):
+        self.refused(zipped({"\x1b[2J\n\udc80": tensor("0", numpy.ones(1, numpy.float32))}, {}),
+                     "its first tensor is ?[2J??")
+
+    def test_bombs(self):
+        data = io.BytesIO()
+        with zipfile.ZipFile(data, "w", zipfile.ZIP_DEFLATED) as archive:
+            with archive.open("a/data.pkl", "w", force_zip64=True) as file:
+                for _ in range(65):
+                    file.write(bytes(1 << 20))
+        self.refused(data.getvalue(), "unpacks to")
+        # A memo index that makes the C unpickler allocate 32 GB.
+        memo = pickled({}).replace(b"}", b"}r\xff\xff\xff\xff")
+        self.refused(memo, "none of")
+        nested = b"\x80\x02" + b"(" * 200_000 + b"t" * 200_000 + b"."
+        self.refused(legacy({}, {}).replace(pickled({}), nested, 1), "state dict")
+
+    def test_files(self):
+        good = self.file("good.pth", zipped(*state_dict(weights())))
+        self.refused(self.path("absent.pth"), "absent.pth: No such file")
+        self.refused(self.folder, "Is a directory")
+        self.output = self.path("no such folder/x")
+        self.refused(good, "no such folder/x: No such file")
+        self.output = self.file("kept.safetensors", "what was here before")
+        status, _, _ = self.run_importer(b"nonsense")
+        self.assertEqual(status, 1)
+        with open(self.output, encoding="ascii") as file:
+            self.assertEqual(file.read(), "what was here before")
+
+
+class Command(Case):
+    """The script itself, as a person runs it."""
+
+    def command(self, *arguments):
+        return subprocess.run([sys.executable, os.path.join(TOOLS, "mobilenet-import"), *arguments],
+                              capture_output=True, text=True, check=False)
+
+    def test_it_imports(self):
+        source = self.file("source", legacy(*state_dict(weights())))
+        done = self.command(source, self.output)
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        self.assertIn("wrote " + self.output, done.stdout)
+        os.rename(self.output, self.path("first"))
+        self.command(source, self.output)
+        self.assertTrue(filecmp.cmp(self.output, self.path("first"), shallow=False))
+
+    def test_it_refuses(self):
+        done = self.command(self.file("s", zipped(Global("os", "system"), {})), self.output)
+        self.assertEqual((done.returncode, done.stdout), (1, ""))
+        self.assertEqual(done.stderr, f"mobilenet-import: {self.path('s')}: refused: "
+                                      "the pickle asks for os.system\n")
+
+    def test_usage(self):
+        self.assertIn("--labels", self.command("--help").stdout)
+        for arguments in ((), ("a",), ("a", "b", "--resolution", "31"), ("a", "b", "--mean", "1,2"),
+                          ("a", "b", "--std", "1,1,0"), ("a", "b", "--network", "resnet")):
+            done = self.command(*arguments)
+            self.assertEqual(done.returncode, 2)
+            self.assertIn("error: ", done.stderr)
+
+
+@unittest.skipIf(torch is None, "needs torch and torchvision")
+class AgainstTorch(Case):
+    def test_networks(self):
+        for name, width, classes in (
+                ("mobilenet_v2", 1.0, 1000), ("mobilenet_v2", 0.35, 7), ("mobilenet_v2", 1.4, 2),
+                ("mobilenet_v3_small", 1.0, 10), ("mobilenet_v3_small", 0.75, 1000),
+                ("mobilenet_v3_large", 1.0, 1000), ("mobilenet_v3_large", 0.35, 3)):
+            torch.manual_seed(1)
+            model = getattr(torchvision.models, name)(width_mult=width, num_classes=classes)
+            expected = {key: value.numpy() for key, value in model.state_dict().items()
+                        if not key.endswith("num_batches_tracked")}
+            epsilon = next(m.eps for m in model.modules()
+                           if isinstance(m, torch.nn.BatchNorm2d))
+            for zip_form in (False, True):
+                torch.save(model.state_dict(), self.path("model.pth"),
+                           _use_new_zipfile_serialization=zip_form)
+                arrays, metadata, _ = self.imported(self.path("model.pth"))
+                self.assert_same(arrays, expected)
+                self.assertEqual(
+                    (metadata["network"], float(metadata["width"]), int(metadata["classes"]),
+                     float(metadata["batch_norm_epsilon"])), (name, width, classes, epsilon))
+
+    def test_kinds_of_tensors(self):
+        model = torchvision.models.mobilenet_v2(width_mult=0.1, num_classes=5)
+        state = model.state_dict()
+        state["classifier.1.weight"] = torch.rand(1280, 5).t()
+        state["features.0.1.bias"] = torch.rand(100)[7:23:2]
+        state["features.0.0.weight"] = state["features.0.0.weight"].to(
+            memory_format=torch.channels_last)
+        state["features.18.0.weight"] = torch.nn.Parameter(state["features.18.0.weight"])
+        for convert in (torch.Tensor.float, torch.Tensor.half, torch.Tensor.bfloat16,
+                        torch.Tensor.double):
+            stored = {name: convert(value) if value.is_floating_point() else value
+                      for name, value in state.items()}
+            expected = {name: value.detach().float().numpy() for name, value in stored.items()
+                        if not name.endswith("num_batches_tracked")}
+            for zip_form in (False, True):
+                torch.save({"model": stored, "epoch": 3}, self.path("model.pth"),
+                           _use_new_zipfile_serialization=zip_form)
+                arrays, _, _ = self.imported(self.path("model.pth"))
+                self.assert_same(arrays, expected)
+
+    def test_a_whole_module_is_refused(self):
+        model = torchvision.models.mobilenet_v2(width_mult=0.1)
+        for zip_form in (False, True):
+            torch.save(model, self.path("model.pth"), _use_new_zipfile_serialization=zip_form)
+            self.refused(self.path("model.pth"), "torchvision.models.mobilenetv2.MobileNetV2")
+
+
+if __name__ == "__main__":
+    unittest.main()

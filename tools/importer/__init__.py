@@ -1,0 +1,1 @@
+"""Importer of trained networks: docs/importing.md."""
