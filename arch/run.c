@@ -9,13 +9,14 @@
 
 #include <pthreadpool.h>
 #include <string.h>
+#include <time.h>
 
 /* One allocation: this structure, the network at the context's size, the plan, the arena, the
  * preprocessed image and its scratch. */
 struct mbn_context {
     const mbn_model *model;
     mbn_allocator allocator;
-    size_t bytes;
+    size_t bytes, arena_bytes;
     mbn_network network;
     mbn_preprocessing preprocessing; /* for this size */
     mbn_value *values;
@@ -164,6 +165,7 @@ mbn_status mbn_context_create(const mbn_model *model, const mbn_context_options 
         .model = model,
         .allocator = allocator,
         .bytes = layout.total,
+        .arena_bytes = layout.image - layout.arena,
         .network = *network,
         .preprocessing = model->preprocessing,
         .values = (mbn_value *)(void *)(memory + layout.values),
@@ -253,16 +255,17 @@ static void run_task(void *context, size_t task) {
     }
 }
 
-static void run_steps(const mbn_context *context) {
-    for (int32_t i = 0; i < context->network.layer_count; i++) {
-        mbn_step *step = &context->steps[i];
-        const size_t tasks = (size_t)step->row_tasks * (size_t)step->block_tasks;
-        if (tasks == 1) {
-            run_task(step, 0);
-        } else {
-            pthreadpool_parallelize_1d(context->pool, run_task, step, tasks,
-                                       PTHREADPOOL_FLAG_DISABLE_DENORMALS);
-        }
+static size_t task_count(const mbn_step *step) {
+    return (size_t)step->row_tasks * (size_t)step->block_tasks;
+}
+
+static void run_step(const mbn_context *context, int32_t index) {
+    mbn_step *step = &context->steps[index];
+    if (task_count(step) == 1) {
+        run_task(step, 0);
+    } else {
+        pthreadpool_parallelize_1d(context->pool, run_task, step, task_count(step),
+                                   PTHREADPOOL_FLAG_DISABLE_DENORMALS);
     }
 }
 
@@ -281,7 +284,7 @@ static void run_image(mbn_context *context, const float *image, mbn_tensor_layou
     const mbn_step *last = &context->steps[context->network.layer_count - 1];
     const int32_t classes = context->network.classes;
     set_image(context, image, layout);
-    run_steps(context);
+    for (int32_t i = 0; i < context->network.layer_count; i++) run_step(context, i);
     const float *logits = last->args.fully_connected.output;
     if (kind == MBN_PROBABILITIES) {
         const mbn_softmax_args args = {logits, output, classes};
@@ -307,14 +310,16 @@ static mbn_status check_run(const mbn_context *context, const void *input, int32
     return MBN_OK;
 }
 
+static mbn_status check_layout(mbn_tensor_layout layout, mbn_error *error) {
+    if (layout == MBN_NHWC || layout == MBN_NCHW) return MBN_OK;
+    return mbn_fail(error, MBN_INVALID_ARGUMENT, "layout: %d is no mbn_tensor_layout", (int)layout);
+}
+
 mbn_status mbn_run(mbn_context *context, const float *input, mbn_tensor_layout layout,
                    int32_t batch, mbn_output kind, float *output, mbn_error *error) {
-    const mbn_status status = check_run(context, input, batch, kind, output, error);
+    mbn_status status = check_run(context, input, batch, kind, output, error);
+    if (status == MBN_OK) status = check_layout(layout, error);
     if (status != MBN_OK) return status;
-    if (layout != MBN_NHWC && layout != MBN_NCHW) {
-        return mbn_fail(error, MBN_INVALID_ARGUMENT, "layout: %d is no mbn_tensor_layout",
-                        (int)layout);
-    }
     const ptrdiff_t floats =
         (ptrdiff_t)context->network.input_height * context->network.input_width * 3;
     const uint64_t state = mbn_denormals_flush();
@@ -345,6 +350,75 @@ mbn_status mbn_run_images(mbn_context *context, const mbn_image *images, int32_t
         }
     }
     return status;
+}
+
+/* ---- Looking inside --------------------------------------------------------------------------- */
+
+const mbn_network *mbn_context_network(const mbn_context *context) {
+    return &context->network;
+}
+
+size_t mbn_context_arena_bytes(const mbn_context *context) {
+    return context->arena_bytes;
+}
+
+int32_t mbn_context_step_count(const mbn_context *context) {
+    return context->network.layer_count;
+}
+
+mbn_status mbn_context_step(const mbn_context *context, int32_t index, mbn_step_info *info,
+                            mbn_error *error) {
+    if (context == NULL || info == NULL) {
+        return mbn_fail(error, MBN_INVALID_ARGUMENT, "%s: is NULL",
+                        context == NULL ? "context" : "info");
+    }
+    if (index < 0 || index >= context->network.layer_count) {
+        return mbn_fail(error, MBN_INVALID_ARGUMENT, "index: %d is not in 0..%d", (int)index,
+                        (int)context->network.layer_count - 1);
+    }
+    const mbn_layer *layer = &context->network.layers[index];
+    const int64_t inputs =
+        (int64_t)layer->input_height * layer->input_width * layer->input_channels;
+    const int64_t outputs =
+        (int64_t)layer->output_height * layer->output_width * layer->output_channels;
+    const int64_t bias = layer->weights > 0 ? layer->output_channels : 0;
+    *info = (mbn_step_info){
+        .first_layer = index,
+        .last_layer = index,
+        .tasks = (int32_t)task_count(&context->steps[index]),
+        .multiply_adds = layer->multiply_adds,
+        .bytes = (int64_t)sizeof(float) *
+                 (inputs + layer->weights + bias + (layer->residual >= 0 ? 2 : 1) * outputs),
+    };
+    return MBN_OK;
+}
+
+static double now(void) {
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
+}
+
+mbn_status mbn_profile(mbn_context *context, const float *input, mbn_tensor_layout layout,
+                       double *seconds, mbn_error *error) {
+    const char *null = context == NULL   ? "context"
+                       : input == NULL   ? "input"
+                       : seconds == NULL ? "seconds"
+                                         : NULL;
+    if (null != NULL) return mbn_fail(error, MBN_INVALID_ARGUMENT, "%s: is NULL", null);
+    mbn_status status = check_layout(layout, error);
+    if (status != MBN_OK) return status;
+    const uint64_t state = mbn_denormals_flush();
+    set_image(context, input, layout);
+    double before = now();
+    for (int32_t i = 0; i < context->network.layer_count; i++) {
+        run_step(context, i);
+        const double after = now();
+        seconds[i] = after - before;
+        before = after;
+    }
+    mbn_denormals_restore(state);
+    return MBN_OK;
 }
 
 int32_t mbn_top(const float *values, int32_t count, int32_t k, int32_t *indices) {

@@ -289,6 +289,32 @@ MBN_API mbn_status mbn_run_images(mbn_context *context, const mbn_image *images,
 MBN_API mbn_status mbn_preprocess(mbn_context *context, const mbn_image *image, float *output,
                                   mbn_error *error);
 
+/* ---- Looking inside ------------------------------------------------------------------------- */
+
+/* A step of a context's plan: one or more layers that run together. */
+typedef struct mbn_step_info {
+    int32_t first_layer, last_layer; /* of mbn_context_network's layers, both included */
+    int32_t tasks;                   /* that threads share; 1: the calling thread alone */
+    int64_t multiply_adds;
+    int64_t bytes; /* that have to be moved at least: inputs, weights and bias, outputs */
+} mbn_step_info;
+
+/* The network at the context's input size; lives as long as the context. */
+MBN_API const mbn_network *mbn_context_network(const mbn_context *context);
+
+/* Bytes of the activations' arena, a part of mbn_context_bytes. */
+MBN_API size_t mbn_context_arena_bytes(const mbn_context *context);
+
+MBN_API int32_t mbn_context_step_count(const mbn_context *context);
+
+/* Step number `index` in order of execution. */
+MBN_API mbn_status mbn_context_step(const mbn_context *context, int32_t index, mbn_step_info *info,
+                                    mbn_error *error);
+
+/* Runs one image as mbn_run does, and times every step: seconds[mbn_context_step_count]. */
+MBN_API mbn_status mbn_profile(mbn_context *context, const float *input, mbn_tensor_layout layout,
+                               double *seconds, mbn_error *error);
+
 /* Indices of the k largest of count values, largest first, equal ones in ascending order, NaN last.
  * Writes min(k, count) indices and returns that number. */
 MBN_API int32_t mbn_top(const float *values, int32_t count, int32_t k, int32_t *indices);
