@@ -1,31 +1,54 @@
-/* From layers to steps: where every layer's output lives, and which kernel computes it with which
- * arguments. */
+/* From layers to steps: which layers run together, where every output lives, which kernels compute
+ * it with which arguments.
+ *
+ * A step is one layer, or a fused block: an expansion (pointwise, or the stem), the depthwise
+ * convolution that reads it, and the projection that reads that, of which the first or the last may
+ * be missing.  A fused block runs band by band: `band` rows of the depthwise output at a time, and
+ * inside a band the expansion and the depthwise chunk by chunk of channel blocks, so that what they
+ * hand to each other is in cache when it is read.  Every kernel computes the same numbers in the
+ * same order however its work is cut, so bands, chunks and threads do not show in the results. */
 #ifndef MBN_ARCH_PLAN_H
 #define MBN_ARCH_PLAN_H
 
 #include "model.h"
 
-/* A layer's output in the arena: a blocked plane with the halo of zeros that its readers want. */
+/* What the planner may assume of the machine: bytes of data cache next to one core. */
+typedef struct mbn_caches {
+    size_t l1, l2;
+} mbn_caches;
+
+/* Of this machine as cpuinfo sees it; 32 KiB and 256 KiB where it does not know. */
+mbn_caches mbn_caches_here(void);
+
+/* What a step covers, and how it is cut. */
+typedef struct mbn_group {
+    int32_t first_layer, last_layer;
+    /* layers of a fused block, -1 where missing; depthwise is -1 for a step of one layer */
+    int32_t expand, depthwise, project;
+    int32_t rows, blocks;           /* of the outputs that tasks share: the last layer's */
+    int32_t panel;                  /* block ranges are cut at borders of panels of this width */
+    int32_t row_tasks, block_tasks; /* bands of rows times groups of blocks; never both above 1 */
+    int32_t band, chunk; /* fused: rows of the depthwise output, blocks of the expansion */
+} mbn_group;
+
+/* A layer's output in the arena: a blocked plane with the halo of zeros that its readers want.  Of
+ * an expansion inside a fused block it is scratch, one part per task: `band` rows' worth of one
+ * chunk, then the rows that the next band wants again, of all blocks. */
 typedef struct mbn_value {
-    int32_t owner; /* the layer whose memory it is: its own index, or that of the layer whose output
-                      it is computed in place of */
-    int32_t last_use; /* last layer that reads it; the network's last output is used for ever */
+    int32_t owner;          /* the layer whose memory it is: itself, or the one it overwrites */
+    int32_t born, last_use; /* steps; the network's output is used for ever */
     int32_t height, width, channels;
     int32_t halo_top, halo_left, halo_bottom, halo_right;
     ptrdiff_t row_stride, block_stride; /* floats */
+    size_t task_floats;                 /* scratch: of one task; else all of it */
     size_t floats;
-    size_t offset; /* of the halo's first float, in floats from the arena's start */
+    size_t offset; /* in floats from the arena's start */
     bool placed;   /* offset is set */
 } mbn_value;
 
-/* A kernel with its arguments, and how its output is cut into tasks: row_tasks bands of rows times
- * block_tasks groups of channel blocks. */
-typedef struct mbn_step {
-    int32_t layer;
+/* A kernel with its arguments, and the value that it writes. */
+typedef struct mbn_stage {
     mbn_layer_kind kind;
-    int32_t rows, blocks;
-    int32_t row_tasks, block_tasks;
-    int32_t panel; /* block ranges are cut at borders of panels of this width */
     union {
         mbn_pointwise_fn *pointwise;
         mbn_depthwise_fn *depthwise;
@@ -42,20 +65,59 @@ typedef struct mbn_step {
         mbn_pool_args pool;
         mbn_fully_connected_args fully_connected;
     } args;
-    const mbn_value *output; /* its halo is cleared by the tasks that compute it */
-    float *output_base;      /* the halo's first float */
+    const mbn_value *output;
+    float *memory; /* of the output: its halo's first float */
+} mbn_stage;
+
+/* A step of one layer has its kernel in `depthwise`'s place. */
+typedef struct mbn_step {
+    mbn_group group;
+    mbn_stage expand, depthwise, project;
 } mbn_step;
 
+/* How the caller wants the network run. */
+typedef struct mbn_plan_options {
+    const mbn_kernels *kernels;
+    mbn_caches caches;
+    int32_t threads;
+    int32_t band_rows; /* mbn_context_options */
+} mbn_plan_options;
+
+/* Cuts the network into groups[layer_count at most] and returns their number. */
+int32_t mbn_plan_groups(const mbn_network *network, const mbn_plan_options *options,
+                        mbn_group *groups);
+
 /* Lays out values[layer_count] and returns the arena's size in floats. */
-size_t mbn_plan_values(const mbn_network *network, const mbn_kernels *kernels, mbn_value *values);
+size_t mbn_plan_values(const mbn_network *network, const mbn_kernels *kernels,
+                       const mbn_group *groups, int32_t group_count, mbn_value *values);
 
-/* Fills steps[layer_count], one per layer in order.  The arguments of the first layer lack the
- * image's address and strides, which change from run to run. */
+/* Fills steps[group_count].  The arguments of the first layer lack the image's address and strides,
+ * which change from run to run. */
 void mbn_plan_steps(const mbn_network *network, const mbn_kernels *kernels,
-                    const mbn_layer_weights *weights, const mbn_value *values, float *arena,
-                    int32_t threads, mbn_step *steps);
+                    const mbn_layer_weights *weights, const mbn_group *groups, int32_t group_count,
+                    const mbn_value *values, float *arena, mbn_step *steps);
 
-/* The part of a step that task number `task` of row_tasks * block_tasks computes. */
-mbn_range mbn_step_range(const mbn_step *step, size_t task);
+/* ---- Running a step (step.c) ------------------------------------------------------------------ */
+
+static inline size_t mbn_step_tasks(const mbn_step *step) {
+    return (size_t)step->group.row_tasks * (size_t)step->group.block_tasks;
+}
+
+/* Runs one of mbn_step_tasks(step) tasks, in any order, on any thread. */
+void mbn_step_run(const mbn_step *step, size_t task);
+
+/* End of the chunk of whole panels that begins at `block` and has at least `chunk` blocks, if there
+ * are so many. */
+int32_t mbn_chunk_end(int32_t blocks, int32_t block, int32_t chunk, int32_t panel);
+
+/* Rows that one band of a fused block's depthwise reads. */
+static inline int32_t mbn_band_inputs(const mbn_layer *depthwise, int32_t band) {
+    return (band - 1) * depthwise->stride_vertical + depthwise->kernel_height;
+}
+
+/* Of these, the rows that the next band reads again. */
+static inline int32_t mbn_band_overlap(const mbn_layer *depthwise) {
+    return depthwise->kernel_height - depthwise->stride_vertical;
+}
 
 #endif

@@ -241,6 +241,9 @@ typedef struct mbn_context_options {
     int32_t threads;          /* 1 to 1024; 0: 1.  More than the CPUs of this process's affinity
                                  mask are not used. */
     struct pthreadpool *pool; /* the caller's own pool instead; it must outlive the context */
+    int32_t band_rows; /* rows of a block that run together through a cache-sized scratch; 0: chosen
+                          from the cache sizes; -1: every layer by itself.  For measuring: results
+                          are the same. */
     const mbn_allocator *allocator; /* NULL: the model's */
 } mbn_context_options;
 
@@ -295,6 +298,7 @@ MBN_API mbn_status mbn_preprocess(mbn_context *context, const mbn_image *image, 
 typedef struct mbn_step_info {
     int32_t first_layer, last_layer; /* of mbn_context_network's layers, both included */
     int32_t tasks;                   /* that threads share; 1: the calling thread alone */
+    int32_t band_rows;               /* output rows that its layers compute together */
     int64_t multiply_adds;
     int64_t bytes; /* that have to be moved at least: inputs, weights and bias, outputs */
 } mbn_step_info;

@@ -127,7 +127,8 @@ typedef struct mbn_depthwise_args {
     mbn_activation activation;
 } mbn_depthwise_args;
 
-/* Standard convolution.  The input may be blocked differently from the output: by input_block
+/* Standard convolution.  Pads may be negative, which skips rows or columns of the input.  The input
+ * may be blocked differently from the output: by input_block
  * channels, so that interleaved pixels (NHWC, input_block == input_channels, row_stride == width *
  * input_channels) and planes (NCHW, input_block == 1, block_stride == height * width) are read as
  * they are.  Taps outside the input plane count as zero.  Packed by mbn_pack_convolution and

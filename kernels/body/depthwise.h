@@ -37,9 +37,17 @@ MBN_INLINE void depthwise_tile(int32_t rows, int32_t columns, int32_t kernel, in
     }
     MBN_UNROLL
     for (int32_t r = 0; r < rows; r++) {
-        MBN_UNROLL
-        for (int32_t c = 0; c < columns; c++) {
-            vec_store(output + r * output_row_stride + c * VEC_WIDTH, epilogue_apply(e, acc[r][c]));
+        float *y = output + r * output_row_stride;
+        if (e->is_line) {
+            MBN_UNROLL
+            for (int32_t c = 0; c < columns; c++) {
+                vec_store(y + c * VEC_WIDTH, epilogue_line(e, acc[r][c]));
+            }
+        } else {
+            MBN_UNROLL
+            for (int32_t c = 0; c < columns; c++) {
+                vec_store(y + c * VEC_WIDTH, epilogue_clamp(e, acc[r][c]));
+            }
         }
     }
 }
@@ -58,9 +66,9 @@ MBN_INLINE span inside(int32_t count, int32_t size, int32_t kernel, int32_t stri
 }
 
 /* Output (oy, ox) of one channel block with the taps outside the plane left out. */
-MBN_INLINE void depthwise_border(const mbn_depthwise_args *args, int32_t kernel, const float *input,
-                                 const float *weights, vec bias, const epilogue *e, int32_t oy,
-                                 int32_t ox, float *output) {
+static void depthwise_border(const mbn_depthwise_args *args, int32_t kernel, const float *input,
+                             const float *weights, vec bias, const epilogue *e, int32_t oy,
+                             int32_t ox, float *output) {
     const int32_t top = oy * args->stride_vertical - args->pad_top;
     const int32_t left = ox * args->stride_horizontal - args->pad_left;
     vec acc = bias;
@@ -77,39 +85,38 @@ MBN_INLINE void depthwise_border(const mbn_depthwise_args *args, int32_t kernel,
               epilogue_apply(e, acc));
 }
 
-/* Columns [span) of `rows` output rows from oy. */
+/* Columns of `rows` output rows from oy on.  What is left of a row after whole steps is computed by
+ * a step that ends with the row, over outputs that have their value already: 7 columns are two
+ * steps, not one and three singles. */
 MBN_INLINE void depthwise_rows(const mbn_depthwise_args *args, int32_t rows, int32_t kernel,
                                int32_t vertical, int32_t horizontal, const float *input,
                                const float *weights, vec bias, const epilogue *e, int32_t oy,
                                span columns, float *output) {
     const ptrdiff_t in_stride = args->input_row_stride, out_stride = args->output_row_stride;
-    const float *x = input + (oy * vertical - args->pad_top) * in_stride +
-                     (ptrdiff_t)(columns.begin * horizontal - args->pad_left) * VEC_WIDTH;
-    float *y = output + oy * out_stride + (ptrdiff_t)columns.begin * VEC_WIDTH;
-    int32_t left = columns.end - columns.begin;
-    for (; left >= DEPTHWISE_COLUMNS; left -= DEPTHWISE_COLUMNS) {
-        depthwise_tile(rows, DEPTHWISE_COLUMNS, kernel, vertical, horizontal, x, in_stride, weights,
-                       bias, e, y, out_stride);
-        x += DEPTHWISE_COLUMNS * horizontal * VEC_WIDTH;
-        y += DEPTHWISE_COLUMNS * VEC_WIDTH;
+    const float *line = input + (oy * vertical - args->pad_top) * in_stride;
+    float *out = output + oy * out_stride;
+    const bool whole = columns.end - columns.begin >= DEPTHWISE_COLUMNS;
+    for (int32_t ox = columns.begin; ox < columns.end;) {
+        const float *x = line + (ptrdiff_t)(ox * horizontal - args->pad_left) * VEC_WIDTH;
+        float *y = out + (ptrdiff_t)ox * VEC_WIDTH;
+        if (whole) {
+            depthwise_tile(rows, DEPTHWISE_COLUMNS, kernel, vertical, horizontal, x, in_stride,
+                           weights, bias, e, y, out_stride);
+            ox += DEPTHWISE_COLUMNS;
+            if (ox < columns.end && ox + DEPTHWISE_COLUMNS > columns.end) {
+                ox = columns.end - DEPTHWISE_COLUMNS;
+            }
+        } else {
+            depthwise_tile(rows, 1, kernel, vertical, horizontal, x, in_stride, weights, bias, e, y,
+                           out_stride);
+            ox++;
+        }
     }
-#define DEPTHWISE_LEFT(n)                                                                          \
-    case n:                                                                                        \
-        if (n < DEPTHWISE_COLUMNS) {                                                               \
-            depthwise_tile(rows, n, kernel, vertical, horizontal, x, in_stride, weights, bias, e,  \
-                           y, out_stride);                                                         \
-        }                                                                                          \
-        break;
-    switch (left) {
-        DEPTHWISE_LEFT(1)
-        DEPTHWISE_LEFT(2)
-        DEPTHWISE_LEFT(3)
-    }
-#undef DEPTHWISE_LEFT
 }
 
+/* pair: whether to compute rows in pairs, a constant. */
 MBN_INLINE void depthwise(const mbn_depthwise_args *args, mbn_range range, int32_t kernel,
-                          int32_t vertical, int32_t horizontal) {
+                          int32_t vertical, int32_t horizontal, bool pair) {
     assert(args->block == VEC_WIDTH);
     assert(args->kernel_height == kernel && args->kernel_width == kernel);
     assert(args->stride_vertical == vertical && args->stride_horizontal == horizontal);
@@ -127,12 +134,11 @@ MBN_INLINE void depthwise(const mbn_depthwise_args *args, mbn_range range, int32
             const bool row_inside = oy >= rows.begin && oy < rows.end;
             const span middle = row_inside ? columns : (span){0, 0};
             const int32_t step =
-                row_inside && oy + 2 <= rows.end && oy + 2 <= range.row_end ? 2 : 1;
+                pair && row_inside && oy + 2 <= rows.end && oy + 2 <= range.row_end ? 2 : 1;
             for (int32_t r = oy; r < oy + step; r++) {
-                for (int32_t ox = 0; ox < middle.begin; ox++) {
-                    depthwise_border(args, kernel, input, weights, bias, &e, r, ox, output);
-                }
-                for (int32_t ox = middle.end; ox < args->output_width; ox++) {
+                for (int32_t ox = 0; ox < args->output_width; ox++) {
+                    if (ox == middle.begin) ox = middle.end;
+                    if (ox == args->output_width) break;
                     depthwise_border(args, kernel, input, weights, bias, &e, r, ox, output);
                 }
             }
@@ -151,7 +157,8 @@ MBN_INLINE void depthwise(const mbn_depthwise_args *args, mbn_range range, int32
 #define DEPTHWISE(kernel, vertical, horizontal)                                                    \
     void MBN_ISA_NAME(depthwise_##kernel##x##kernel##_s##vertical##horizontal)(                    \
         const mbn_depthwise_args *args, mbn_range range) {                                         \
-        depthwise(args, range, kernel, vertical, horizontal);                                      \
+        /* Unequal strides are rare, and not worth the code of a pair. */                          \
+        depthwise(args, range, kernel, vertical, horizontal, vertical == horizontal);              \
     }
 
 DEPTHWISE(3, 1, 1)

@@ -1,0 +1,204 @@
+/* Contexts: planning a network at a size, and the memory that it takes. */
+#include "context.h"
+#include "affinity.h"
+#include "error.h"
+#include "memory.h"
+#include "preprocess.h"
+
+#include <string.h>
+
+/* Where the parts of a context begin, in bytes. */
+typedef struct parts {
+    size_t layers, values, steps, arena, image, scratch, total;
+} parts;
+
+static mbn_status check_threads(const mbn_context_options *options, mbn_error *error) {
+    if (options->pool == NULL && (options->threads < 0 || options->threads > 1024)) {
+        return mbn_fail(error, MBN_INVALID_ARGUMENT, "threads: %d is not in 1..1024",
+                        (int)options->threads);
+    }
+    return MBN_OK;
+}
+
+/* The model's network at the context's size. */
+static mbn_status create_network(const mbn_model *model, const mbn_context_options *options,
+                                 mbn_network **network, mbn_error *error) {
+    const mbn_network *own = &model->network;
+    const mbn_network_options resized = {
+        .network = own->name,
+        .width = own->width,
+        .input_height = options->input_height != 0 ? options->input_height : own->input_height,
+        .input_width = options->input_width != 0 ? options->input_width : own->input_width,
+        .classes = own->classes,
+        .padding = own->padding,
+        .source = own->source,
+        .batch_norm_epsilon = own->batch_norm_epsilon,
+    };
+    return mbn_network_create(&resized, network, error);
+}
+
+/* A network cut into groups and laid out: what both mbn_context_bytes and mbn_context_create begin
+ * with. */
+typedef struct draft {
+    mbn_network *network;
+    mbn_group *groups; /* [layer_count], of which group_count are used */
+    mbn_value *values; /* [layer_count] */
+    int32_t group_count, threads;
+    parts parts;
+} draft;
+
+static size_t take(size_t *total, size_t bytes) {
+    const size_t at = *total;
+    *total += mbn_align(bytes);
+    return at;
+}
+
+static parts measure(const mbn_network *network, int32_t group_count, size_t arena_floats) {
+    const size_t layers = (size_t)network->layer_count;
+    const size_t pixels = (size_t)network->input_height * (size_t)network->input_width;
+    parts p = {.total = mbn_align(sizeof(mbn_context))};
+    p.layers = take(&p.total, layers * sizeof(mbn_layer));
+    p.values = take(&p.total, layers * sizeof(mbn_value));
+    p.steps = take(&p.total, (size_t)group_count * sizeof(mbn_step));
+    p.arena = take(&p.total, arena_floats * sizeof(float));
+    p.image = take(&p.total, pixels * 3 * sizeof(float));
+    p.scratch =
+        take(&p.total, mbn_preprocess_scratch_bytes(network->input_height, network->input_width));
+    return p;
+}
+
+static size_t draft_bytes(const mbn_network *network) {
+    return (size_t)network->layer_count * (sizeof(mbn_group) + sizeof(mbn_value));
+}
+
+static void discard(const mbn_allocator *allocator, draft *d) {
+    mbn_release(allocator, d->values, draft_bytes(d->network));
+    mbn_network_free(d->network);
+}
+
+/* Threads that a context will have: of the caller's pool, or as many as it asked for and has CPUs. */
+static int32_t count_threads(const mbn_context_options *options) {
+    if (options->pool != NULL) return (int32_t)pthreadpool_get_threads_count(options->pool);
+    const int32_t cpus = mbn_affinity_count();
+    const int32_t wanted = options->threads < 1 ? 1 : options->threads;
+    return wanted < cpus ? wanted : cpus;
+}
+
+static mbn_status prepare(const mbn_model *model, const mbn_context_options *options,
+                          const mbn_allocator *allocator, draft *d, mbn_error *error) {
+    mbn_status status = check_threads(options, error);
+    if (status == MBN_OK) status = create_network(model, options, &d->network, error);
+    if (status != MBN_OK) return status;
+    d->values = mbn_allocate(allocator, draft_bytes(d->network), MBN_ALIGNMENT);
+    if (d->values == NULL) {
+        mbn_network_free(d->network);
+        return mbn_fail(error, MBN_OUT_OF_MEMORY, "no memory to plan a context");
+    }
+    d->groups = (mbn_group *)(void *)(d->values + d->network->layer_count);
+    d->threads = count_threads(options);
+    const mbn_plan_options plan = {model->kernels, mbn_caches_here(), d->threads,
+                                   options->band_rows};
+    d->group_count = mbn_plan_groups(d->network, &plan, d->groups);
+    d->parts =
+        measure(d->network, d->group_count,
+                mbn_plan_values(d->network, model->kernels, d->groups, d->group_count, d->values));
+    return MBN_OK;
+}
+
+static const mbn_context_options no_options;
+
+static mbn_allocator allocator_of(const mbn_model *model, const mbn_context_options *options) {
+    return options->allocator != NULL ? *options->allocator : model->allocator;
+}
+
+mbn_status mbn_context_bytes(const mbn_model *model, const mbn_context_options *options,
+                             size_t *bytes, mbn_error *error) {
+    if (model == NULL || bytes == NULL) {
+        return mbn_fail(error, MBN_INVALID_ARGUMENT, "%s: is NULL",
+                        model == NULL ? "model" : "bytes");
+    }
+    if (options == NULL) options = &no_options;
+    const mbn_allocator allocator = allocator_of(model, options);
+    draft d = {0};
+    const mbn_status status = prepare(model, options, &allocator, &d, error);
+    if (status != MBN_OK) return status;
+    discard(&allocator, &d);
+    *bytes = d.parts.total;
+    return MBN_OK;
+}
+
+/* `resize` belongs to the model's input size; another size sees the same part of the image. */
+static int32_t scale_resize(int32_t resize, const mbn_network *own, const mbn_network *here) {
+    const int64_t from =
+        own->input_height < own->input_width ? own->input_height : own->input_width;
+    const int64_t to =
+        here->input_height < here->input_width ? here->input_height : here->input_width;
+    return (int32_t)((resize * to + from / 2) / from);
+}
+
+/* Fills `memory` (draft.parts.total bytes) with the context. */
+static mbn_context *assemble(const mbn_model *model, const mbn_allocator *allocator, const draft *d,
+                             char *memory) {
+    mbn_context *context = (mbn_context *)(void *)memory;
+    mbn_layer *layers = (mbn_layer *)(void *)(memory + d->parts.layers);
+    const size_t layer_count = (size_t)d->network->layer_count;
+    *context = (mbn_context){
+        .model = model,
+        .allocator = *allocator,
+        .bytes = d->parts.total,
+        .arena_bytes = d->parts.image - d->parts.arena,
+        .network = *d->network,
+        .preprocessing = model->preprocessing,
+        .values = (mbn_value *)(void *)(memory + d->parts.values),
+        .steps = (mbn_step *)(void *)(memory + d->parts.steps),
+        .step_count = d->group_count,
+        .image = (float *)(void *)(memory + d->parts.image),
+        .scratch = memory + d->parts.scratch,
+    };
+    memcpy(layers, d->network->layers, layer_count * sizeof *layers);
+    context->network.layers = layers;
+    memcpy(context->values, d->values, layer_count * sizeof *d->values);
+    context->preprocessing.resize =
+        scale_resize(model->preprocessing.resize, &model->network, &context->network);
+    mbn_plan_steps(&context->network, model->kernels, model->weights, d->groups, d->group_count,
+                   context->values, (float *)(void *)(memory + d->parts.arena), context->steps);
+    return context;
+}
+
+mbn_status mbn_context_create(const mbn_model *model, const mbn_context_options *options,
+                              mbn_context **result, mbn_error *error) {
+    if (result == NULL) return mbn_fail(error, MBN_INVALID_ARGUMENT, "context: is NULL");
+    *result = NULL;
+    if (model == NULL) return mbn_fail(error, MBN_INVALID_ARGUMENT, "model: is NULL");
+    if (options == NULL) options = &no_options;
+    const mbn_allocator allocator = allocator_of(model, options);
+    draft d = {0};
+    const mbn_status status = prepare(model, options, &allocator, &d, error);
+    if (status != MBN_OK) return status;
+    char *memory = mbn_allocate(&allocator, d.parts.total, MBN_ALIGNMENT);
+    mbn_context *context = NULL;
+    if (memory != NULL) context = assemble(model, &allocator, &d, memory);
+    discard(&allocator, &d);
+    if (context == NULL) {
+        return mbn_fail(error, MBN_OUT_OF_MEMORY, "no memory for a context of %zu bytes",
+                        d.parts.total);
+    }
+    context->pool = options->pool;
+    if (options->pool == NULL && d.threads > 1) {
+        context->pool = pthreadpool_create((size_t)d.threads);
+        context->owns_pool = true;
+        if (context->pool == NULL) {
+            mbn_release(&allocator, context, context->bytes);
+            return mbn_fail(error, MBN_OUT_OF_MEMORY, "threads: cannot start %d", (int)d.threads);
+        }
+    }
+    *result = context;
+    return MBN_OK;
+}
+
+void mbn_context_free(mbn_context *context) {
+    if (context == NULL) return;
+    if (context->owns_pool) pthreadpool_destroy(context->pool);
+    const mbn_allocator allocator = context->allocator;
+    mbn_release(&allocator, context, context->bytes);
+}

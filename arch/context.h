@@ -1,0 +1,31 @@
+/* A context, from the inside. */
+#ifndef MBN_ARCH_CONTEXT_H
+#define MBN_ARCH_CONTEXT_H
+
+#include "plan.h"
+
+#include <pthreadpool.h>
+
+/* One allocation: this structure, the network at the context's size, the plan, the arena, the
+ * preprocessed image and its scratch. */
+struct mbn_context {
+    const mbn_model *model;
+    mbn_allocator allocator;
+    size_t bytes, arena_bytes;
+    mbn_network network;
+    mbn_preprocessing preprocessing; /* for this size */
+    mbn_value *values;
+    mbn_step *steps;
+    int32_t step_count;
+    float *image; /* [input_height][input_width][3] */
+    void *scratch;
+    pthreadpool_t pool; /* NULL: the caller's thread alone */
+    bool owns_pool;
+};
+
+/* What run and profile share. */
+void mbn_context_set_image(mbn_context *context, const float *image, mbn_tensor_layout layout);
+void mbn_context_run_step(const mbn_context *context, int32_t index);
+mbn_status mbn_check_layout(mbn_tensor_layout layout, mbn_error *error);
+
+#endif

@@ -1,0 +1,158 @@
+/* Which layers run together, and in what pieces. */
+#include "plan.h"
+
+#include <cpuinfo.h>
+
+mbn_caches mbn_caches_here(void) {
+    mbn_caches caches = {32 * 1024, 256 * 1024};
+    if (!cpuinfo_initialize()) return caches;
+    const struct cpuinfo_cache *l1 = cpuinfo_get_l1d_cache(0), *l2 = cpuinfo_get_l2_cache(0);
+    if (l1 != NULL && l1->size > 0) caches.l1 = l1->size;
+    if (l2 != NULL && l2->size > 0) caches.l2 = l2->size;
+    return caches;
+}
+
+static int32_t smaller(int32_t a, int32_t b) {
+    return a < b ? a : b;
+}
+
+static int32_t larger(int32_t a, int32_t b) {
+    return a > b ? a : b;
+}
+
+/* The one layer that reads layer i, as its input and nothing else; -1 if it has more readers. */
+static int32_t only_reader(const mbn_network *network, int32_t i) {
+    int32_t reader = -1;
+    for (int32_t j = i + 1; j < network->layer_count; j++) {
+        const mbn_layer *layer = &network->layers[j];
+        if (layer->gate == i || layer->residual == i) return -1;
+        if (layer->input != i) continue;
+        if (reader >= 0) return -1;
+        reader = j;
+    }
+    return reader;
+}
+
+static bool reads(const mbn_network *network, int32_t reader, mbn_layer_kind kind, int32_t i) {
+    return reader < network->layer_count && network->layers[reader].kind == kind &&
+           only_reader(network, i) == reader;
+}
+
+static int32_t count_panels(int32_t blocks, int32_t panel) {
+    int32_t count = 0;
+    for (int32_t b = 0; b < blocks; b = mbn_chunk_end(blocks, b, 1, panel)) count++;
+    return count;
+}
+
+/* Multiply-adds, or for layers without any the floats that they read, from which it pays to wake
+ * another thread: some ten microseconds' worth. */
+enum { WORK_PER_TASK = 1 << 18 };
+
+static int32_t worthwhile_tasks(const mbn_layer *layer, int32_t threads, int32_t tasks) {
+    int64_t work = layer->multiply_adds;
+    if (work == 0) work = (int64_t)layer->input_height * layer->input_width * layer->input_channels;
+    const int64_t most = work / WORK_PER_TASK;
+    return threads == 1 || most < 2 ? 1 : most < tasks ? (int32_t)most : tasks;
+}
+
+/* Tasks per thread: enough that a thread that falls behind is helped out. */
+enum { TASKS_PER_THREAD = 4 };
+
+/* Bands of rows where there are rows enough for all (the bands share the weights), else groups of
+ * channel blocks (they share the input). */
+static void cut_layer(const mbn_layer *layer, int32_t threads, mbn_group *group) {
+    const int32_t tasks = worthwhile_tasks(layer, threads, threads * TASKS_PER_THREAD);
+    const int32_t pairs = group->rows / 2; /* kernels compute rows in pairs */
+    const int32_t panels = count_panels(group->blocks, group->panel);
+    const bool whole_plane =
+        layer->kind == MBN_LAYER_GLOBAL_POOL || layer->kind == MBN_LAYER_FULLY_CONNECTED;
+    group->row_tasks = group->block_tasks = 1;
+    if (!whole_plane && pairs >= panels) {
+        group->row_tasks = larger(smaller(tasks, pairs), 1);
+    } else {
+        group->block_tasks = smaller(tasks, panels);
+    }
+}
+
+static int32_t panel_of(const mbn_layer *layer, const mbn_kernels *kernels) {
+    const bool has_panels = layer->kind == MBN_LAYER_POINTWISE ||
+                            layer->kind == MBN_LAYER_CONVOLUTION ||
+                            layer->kind == MBN_LAYER_FULLY_CONNECTED;
+    return has_panels ? kernels->panel : 1;
+}
+
+static mbn_group single_layer(const mbn_network *network, const mbn_plan_options *options,
+                              int32_t i) {
+    const mbn_layer *layer = &network->layers[i];
+    mbn_group group = {
+        .first_layer = i,
+        .last_layer = i,
+        .expand = -1,
+        .depthwise = -1,
+        .project = -1,
+        .rows = layer->output_height,
+        .blocks = mbn_block_count(layer->output_channels, options->kernels->block),
+        .panel = panel_of(layer, options->kernels),
+    };
+    cut_layer(layer, options->threads, &group);
+    return group;
+}
+
+/* Bytes of one row of one panel of what the depthwise reads. */
+static size_t expanded_row_bytes(const mbn_layer *depthwise, const mbn_kernels *kernels) {
+    const int32_t width = depthwise->input_width + depthwise->pad_left + depthwise->pad_right;
+    return (size_t)width * (size_t)kernels->panel * (size_t)kernels->block * sizeof(float);
+}
+
+/* Output rows of the depthwise per band: as many as keep a chunk of the expansion in L1 (twice that
+ * costs less than more bands would), the whole plane where that is little more. */
+static int32_t choose_band(const mbn_layer *depthwise, const mbn_plan_options *options,
+                           size_t row_bytes) {
+    const int32_t rows = depthwise->output_height;
+    if (options->band_rows > 0) return smaller(options->band_rows, rows);
+    const int32_t inputs = (int32_t)(2 * options->caches.l1 / row_bytes);
+    const int32_t band = (inputs - depthwise->kernel_height) / depthwise->stride_vertical + 1;
+    return smaller(larger(band, 1), rows);
+}
+
+/* A fused block from layer i on; false if none begins there. */
+static bool fused_block(const mbn_network *network, const mbn_plan_options *options, int32_t i,
+                        mbn_group *group) {
+    const mbn_layer *layers = network->layers;
+    const mbn_kernels *kernels = options->kernels;
+    const int32_t d = i + 1;
+    const bool expands =
+        (layers[i].kind == MBN_LAYER_POINTWISE || layers[i].kind == MBN_LAYER_CONVOLUTION) &&
+        reads(network, d, MBN_LAYER_DEPTHWISE, i);
+    if (!expands) return false;
+    /* In v1 the projection is the next block's expansion, and does more there. */
+    const bool projects = reads(network, d + 1, MBN_LAYER_POINTWISE, d) &&
+                          !reads(network, d + 2, MBN_LAYER_DEPTHWISE, d + 1);
+    *group = (mbn_group){
+        .first_layer = i,
+        .last_layer = projects ? d + 1 : d,
+        .expand = i,
+        .depthwise = d,
+        .project = projects ? d + 1 : -1,
+        .rows = layers[d].output_height,
+        .blocks = mbn_block_count(layers[d].output_channels, kernels->block),
+        .panel = kernels->panel,
+        .row_tasks = 1,
+        .block_tasks = 1,
+        .chunk = kernels->panel,
+    };
+    group->band = choose_band(&layers[d], options, expanded_row_bytes(&layers[d], kernels));
+    return true;
+}
+
+int32_t mbn_plan_groups(const mbn_network *network, const mbn_plan_options *options,
+                        mbn_group *groups) {
+    int32_t count = 0;
+    for (int32_t i = 0; i < network->layer_count; count++) {
+        if (options->band_rows < 0 || !fused_block(network, options, i, &groups[count])) {
+            groups[count] = single_layer(network, options, i);
+        }
+        i = groups[count].last_layer + 1;
+    }
+    return count;
+}

@@ -1,0 +1,76 @@
+/* Looking inside a context: its steps, and how long each takes. */
+#include "context.h"
+#include "error.h"
+#include "kernels/denormals.h"
+
+#include <time.h>
+
+const mbn_network *mbn_context_network(const mbn_context *context) {
+    return &context->network;
+}
+
+size_t mbn_context_arena_bytes(const mbn_context *context) {
+    return context->arena_bytes;
+}
+
+int32_t mbn_context_step_count(const mbn_context *context) {
+    return context->step_count;
+}
+
+mbn_status mbn_context_step(const mbn_context *context, int32_t index, mbn_step_info *info,
+                            mbn_error *error) {
+    if (context == NULL || info == NULL) {
+        return mbn_fail(error, MBN_INVALID_ARGUMENT, "%s: is NULL",
+                        context == NULL ? "context" : "info");
+    }
+    if (index < 0 || index >= context->step_count) {
+        return mbn_fail(error, MBN_INVALID_ARGUMENT, "index: %d is not in 0..%d", (int)index,
+                        (int)context->step_count - 1);
+    }
+    const mbn_group *group = &context->steps[index].group;
+    *info = (mbn_step_info){
+        .first_layer = group->first_layer,
+        .last_layer = group->last_layer,
+        .tasks = group->row_tasks * group->block_tasks,
+        .band_rows = group->depthwise >= 0 ? group->band : group->rows,
+    };
+    const mbn_layer *first = &context->network.layers[group->first_layer];
+    const mbn_layer *last = &context->network.layers[group->last_layer];
+    int64_t floats = (int64_t)first->input_height * first->input_width * first->input_channels +
+                     (int64_t)last->output_height * last->output_width * last->output_channels *
+                         (last->residual >= 0 ? 2 : 1);
+    for (const mbn_layer *layer = first; layer <= last; layer++) {
+        info->multiply_adds += layer->multiply_adds;
+        floats += layer->weights + (layer->weights > 0 ? layer->output_channels : 0);
+    }
+    info->bytes = floats * (int64_t)sizeof(float);
+    return MBN_OK;
+}
+
+static double now(void) {
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
+}
+
+mbn_status mbn_profile(mbn_context *context, const float *input, mbn_tensor_layout layout,
+                       double *seconds, mbn_error *error) {
+    const char *null = context == NULL   ? "context"
+                       : input == NULL   ? "input"
+                       : seconds == NULL ? "seconds"
+                                         : NULL;
+    if (null != NULL) return mbn_fail(error, MBN_INVALID_ARGUMENT, "%s: is NULL", null);
+    mbn_status status = mbn_check_layout(layout, error);
+    if (status != MBN_OK) return status;
+    const uint64_t state = mbn_denormals_flush();
+    mbn_context_set_image(context, input, layout);
+    double before = now();
+    for (int32_t i = 0; i < context->step_count; i++) {
+        mbn_context_run_step(context, i);
+        const double after = now();
+        seconds[i] = after - before;
+        before = after;
+    }
+    mbn_denormals_restore(state);
+    return MBN_OK;
+}

@@ -1,0 +1,258 @@
+/* Running a step: a task's part of one layer, or of a fused block. */
+#include "plan.h"
+
+#include <string.h>
+
+int32_t mbn_chunk_end(int32_t blocks, int32_t block, int32_t chunk, int32_t panel) {
+    const int32_t begin = block;
+    while (block < blocks && block - begin < chunk) block += mbn_panel_width(blocks - block, panel);
+    return block;
+}
+
+/* ---- Cutting ---------------------------------------------------------------------------------- */
+
+/* Where piece `index` of `pieces` begins among `count`. */
+static int32_t cut(int32_t count, int32_t index, int32_t pieces) {
+    return (int32_t)((int64_t)count * index / pieces);
+}
+
+/* Rows are cut at even numbers, since kernels compute them in pairs. */
+static int32_t cut_rows(const mbn_group *group, int32_t index) {
+    return index == group->row_tasks ? group->rows
+                                     : 2 * cut(group->rows / 2, index, group->row_tasks);
+}
+
+static int32_t cut_blocks(const mbn_group *group, int32_t index) {
+    if (index == group->block_tasks) return group->blocks;
+    return mbn_chunk_end(group->blocks, 0, cut(group->blocks, index, group->block_tasks),
+                         group->panel);
+}
+
+static mbn_range task_range(const mbn_group *group, size_t task) {
+    const int32_t row_task = (int32_t)task % group->row_tasks;
+    const int32_t block_task = (int32_t)task / group->row_tasks;
+    return (mbn_range){
+        cut_rows(group, row_task),
+        cut_rows(group, row_task + 1),
+        cut_blocks(group, block_task),
+        cut_blocks(group, block_task + 1),
+    };
+}
+
+/* ---- Halos ------------------------------------------------------------------------------------ */
+
+static void clear(float *p, ptrdiff_t count) {
+    memset(p, 0, (size_t)count * sizeof *p);
+}
+
+/* Left and right of `rows` rows from `row` on (its halo's first float). */
+static void clear_sides(const mbn_value *value, int32_t block, float *row, int32_t rows) {
+    const ptrdiff_t left = (ptrdiff_t)value->halo_left * block;
+    const ptrdiff_t right = (ptrdiff_t)value->halo_right * block;
+    for (int32_t y = 0; y < rows; y++, row += value->row_stride) {
+        clear(row, left);
+        clear(row + value->row_stride - right, right);
+    }
+}
+
+/* The halo around the part of a plane that a task computed.  The arena's memory has held other
+ * values since the last run, so its halos are cleared along with every one. */
+static void clear_halo(const mbn_stage *stage, int32_t block, mbn_range range) {
+    const mbn_value *v = stage->output;
+    if (v->halo_top + v->halo_bottom + v->halo_left + v->halo_right == 0) return;
+    for (int32_t b = range.block_begin; b < range.block_end; b++) {
+        float *plane = stage->memory + b * v->block_stride;
+        float *row = plane + (v->halo_top + range.row_begin) * v->row_stride;
+        if (range.row_begin == 0) clear(plane, v->halo_top * v->row_stride);
+        clear_sides(v, block, row, range.row_end - range.row_begin);
+        if (range.row_end == v->height) {
+            clear(plane + (v->halo_top + v->height) * v->row_stride,
+                  v->halo_bottom * v->row_stride);
+        }
+    }
+}
+
+/* ---- One layer -------------------------------------------------------------------------------- */
+
+static void run_stage(const mbn_stage *stage, mbn_range range) {
+    switch (stage->kind) {
+    case MBN_LAYER_POINTWISE:
+        stage->run.pointwise(&stage->args.pointwise, range);
+        clear_halo(stage, stage->args.pointwise.block, range);
+        break;
+    case MBN_LAYER_CONVOLUTION:
+        stage->run.convolution(&stage->args.convolution, range);
+        clear_halo(stage, stage->args.convolution.block, range);
+        break;
+    case MBN_LAYER_DEPTHWISE: stage->run.depthwise(&stage->args.depthwise, range); break;
+    case MBN_LAYER_FULLY_CONNECTED:
+        stage->run.fully_connected(&stage->args.fully_connected, range);
+        break;
+    case MBN_LAYER_GLOBAL_POOL:
+    case MBN_LAYER_MAX_POOL: stage->run.pool(&stage->args.pool, range); break;
+    case MBN_LAYER_CHANNEL_SCALE: stage->run.elementwise(&stage->args.elementwise, range); break;
+    }
+}
+
+/* ---- Fused blocks ----------------------------------------------------------------------------- */
+
+/* What a task of a fused block works with. */
+typedef struct band_scratch {
+    float *expanded; /* [chunk blocks][band's input rows], in the plane's row and block strides */
+    float *carried;  /* [blocks][overlap rows]: read by this band and the next */
+    float *filtered; /* [blocks][band rows] */
+} band_scratch;
+
+/* Rows of the depthwise input, counted with the halo, of one band. */
+typedef struct band_inputs {
+    int32_t begin, end;
+    int32_t fresh; /* first one that the band before did not have */
+} band_inputs;
+
+/* The expansion of plane rows [y_begin, y_end), which go to scratch row `at` and on. */
+static void expand_rows(const mbn_step *step, mbn_range chunk, int32_t y_begin, int32_t y_end,
+                        float *at, int32_t block) {
+    const mbn_value *value = step->expand.output;
+    const ptrdiff_t channels = (ptrdiff_t)chunk.block_begin * block;
+    const mbn_range range = {0, y_end - y_begin, 0, chunk.block_end - chunk.block_begin};
+    at += (ptrdiff_t)value->halo_left * block;
+    if (step->expand.kind == MBN_LAYER_POINTWISE) {
+        mbn_pointwise_args args = step->expand.args.pointwise;
+        args.input += y_begin * args.input_row_stride;
+        args.weights += channels * args.input_channels;
+        args.bias += channels;
+        args.output_channels -= (int32_t)channels;
+        args.output = at;
+        step->expand.run.pointwise(&args, range);
+    } else {
+        mbn_convolution_args args = step->expand.args.convolution;
+        args.weights += channels * args.input_channels * args.kernel_height * args.kernel_width;
+        args.bias += channels;
+        args.output_channels -= (int32_t)channels;
+        /* The image is read in place: its borders move instead of its address. */
+        args.pad_top -= y_begin * args.stride_vertical;
+        args.output = at;
+        step->expand.run.convolution(&args, range);
+    }
+}
+
+/* Fills the scratch with what the band's depthwise reads of a chunk. */
+static void expand_band(const mbn_step *step, const band_scratch *scratch, mbn_range chunk,
+                        band_inputs inputs, bool last, int32_t block) {
+    const mbn_value *value = step->expand.output;
+    const int32_t overlap = step->depthwise.args.depthwise.kernel_height -
+                            step->depthwise.args.depthwise.stride_vertical;
+    const ptrdiff_t carried_floats = overlap * value->row_stride;
+    const int32_t kept = inputs.fresh - inputs.begin;
+    const int32_t y_begin = inputs.fresh - value->halo_top, y_end = inputs.end - value->halo_top;
+    const int32_t inside_begin = y_begin < 0 ? 0 : y_begin;
+    const int32_t inside_end = y_end > value->height ? value->height : y_end;
+    const ptrdiff_t stride = value->row_stride;
+
+    float *fresh = scratch->expanded + kept * stride;
+    if (inside_begin < inside_end) {
+        expand_rows(step, chunk, inside_begin, inside_end,
+                    fresh + (inside_begin - y_begin) * stride, block);
+    }
+    for (int32_t b = chunk.block_begin; b < chunk.block_end; b++) {
+        const ptrdiff_t at = (b - chunk.block_begin) * value->block_stride;
+        float *plane = scratch->expanded + at, *rows = fresh + at;
+        float *carried = scratch->carried + b * carried_floats;
+        memcpy(plane, carried, (size_t)(kept * stride) * sizeof(float));
+        clear(rows, (inside_begin - y_begin) * stride);
+        clear_sides(value, block, rows + (inside_begin - y_begin) * stride,
+                    inside_end - inside_begin);
+        clear(rows + (inside_end - y_begin) * stride, (y_end - inside_end) * stride);
+        if (!last) {
+            memcpy(carried, plane + (inputs.end - overlap - inputs.begin) * stride,
+                   (size_t)carried_floats * sizeof(float));
+        }
+    }
+}
+
+/* The depthwise of output rows [y_begin, y_end), from the scratch where there is an expansion, and
+ * to the scratch where there is a projection. */
+static void filter_band(const mbn_step *step, const band_scratch *scratch, mbn_range chunk,
+                        int32_t y_begin, int32_t y_end, int32_t block) {
+    mbn_depthwise_args args = step->depthwise.args.depthwise;
+    const ptrdiff_t channels = (ptrdiff_t)chunk.block_begin * block;
+    if (step->group.expand >= 0) {
+        args.input = scratch->expanded;
+    } else {
+        args.input += chunk.block_begin * args.input_block_stride +
+                      y_begin * args.stride_vertical * args.input_row_stride;
+    }
+    args.weights += channels * args.kernel_height * args.kernel_width;
+    args.bias += channels;
+    args.channels -= (int32_t)channels;
+    args.input_height = (y_end - y_begin - 1) * args.stride_vertical + args.kernel_height;
+    args.output_height = y_end - y_begin;
+    if (step->group.project >= 0) {
+        args.output = scratch->filtered + chunk.block_begin * args.output_block_stride;
+    } else {
+        args.output +=
+            chunk.block_begin * args.output_block_stride + y_begin * args.output_row_stride;
+    }
+    step->depthwise.run.depthwise(
+        &args, (mbn_range){0, y_end - y_begin, 0, chunk.block_end - chunk.block_begin});
+}
+
+static void project_band(const mbn_step *step, const band_scratch *scratch, int32_t y_begin,
+                         int32_t y_end, int32_t block) {
+    mbn_pointwise_args args = step->project.args.pointwise;
+    const mbn_range range = {0, y_end - y_begin, 0, mbn_block_count(args.output_channels, block)};
+    args.input = scratch->filtered;
+    args.output += y_begin * args.output_row_stride;
+    if (args.residual != NULL) args.residual += y_begin * args.residual_row_stride;
+    step->project.run.pointwise(&args, range);
+    clear_halo(&step->project, block, (mbn_range){y_begin, y_end, 0, range.block_end});
+}
+
+static void run_fused(const mbn_step *step, size_t task) {
+    const mbn_group *group = &step->group;
+    const mbn_depthwise_args *depthwise = &step->depthwise.args.depthwise;
+    const mbn_range part = task_range(group, task);
+    const int32_t block = depthwise->block;
+    band_scratch scratch = {NULL, NULL, NULL};
+    if (group->expand >= 0) {
+        const mbn_value *value = step->expand.output;
+        const int32_t overlap = depthwise->kernel_height - depthwise->stride_vertical;
+        const ptrdiff_t carried = overlap * value->row_stride * group->blocks;
+        scratch.expanded = step->expand.memory + task * value->task_floats;
+        scratch.carried =
+            scratch.expanded +
+            (value->task_floats - mbn_align((size_t)carried * sizeof(float)) / sizeof(float));
+    }
+    if (group->project >= 0) {
+        scratch.filtered = step->depthwise.memory + task * step->depthwise.output->task_floats;
+    }
+    for (int32_t y = part.row_begin; y < part.row_end; y += group->band) {
+        const int32_t end = y + group->band < part.row_end ? y + group->band : part.row_end;
+        band_inputs inputs = {
+            y * depthwise->stride_vertical,
+            (end - 1) * depthwise->stride_vertical + depthwise->kernel_height,
+            y * depthwise->stride_vertical,
+        };
+        if (y > part.row_begin) {
+            inputs.fresh = (y - 1) * depthwise->stride_vertical + depthwise->kernel_height;
+        }
+        for (int32_t b = part.block_begin; b < part.block_end;) {
+            const int32_t chunk_end = mbn_chunk_end(group->blocks, b, group->chunk, group->panel);
+            const mbn_range chunk = {0, 0, b, chunk_end};
+            if (group->expand >= 0) {
+                expand_band(step, &scratch, chunk, inputs, end == part.row_end, block);
+            }
+            filter_band(step, &scratch, chunk, y, end, block);
+            b = chunk_end;
+        }
+        if (group->project >= 0) project_band(step, &scratch, y, end, block);
+    }
+}
+
+void mbn_step_run(const mbn_step *step, size_t task) {
+    if (step->group.depthwise >= 0) {
+        run_fused(step, task);
+    } else {
+        run_stage(&step->depthwise, task_range(&step->group, task));
+    }
+}

@@ -1,0 +1,154 @@
+/* Where every layer's output lives: one arena, in which values that are never alive together share
+ * memory. */
+#include "plan.h"
+
+static int32_t larger(int32_t a, int32_t b) {
+    return a > b ? a : b;
+}
+
+static void note_use(mbn_value *values, int32_t layer, int32_t step) {
+    if (layer >= 0) values[values[layer].owner].last_use = step;
+}
+
+/* Zeros that a depthwise layer reads around its input. */
+static void want_halo(const mbn_layer *depthwise, mbn_value *input) {
+    const int32_t rows = (depthwise->output_height - 1) * depthwise->stride_vertical +
+                         depthwise->kernel_height - depthwise->pad_top;
+    const int32_t columns = (depthwise->output_width - 1) * depthwise->stride_horizontal +
+                            depthwise->kernel_width - depthwise->pad_left;
+    input->halo_top = larger(input->halo_top, depthwise->pad_top);
+    input->halo_left = larger(input->halo_left, depthwise->pad_left);
+    input->halo_bottom = larger(input->halo_bottom, rows - depthwise->input_height);
+    input->halo_right = larger(input->halo_right, columns - depthwise->input_width);
+}
+
+static void find_uses(const mbn_network *network, const mbn_group *groups, int32_t group_count,
+                      mbn_value *values) {
+    for (int32_t g = 0; g < group_count; g++) {
+        for (int32_t i = groups[g].first_layer; i <= groups[g].last_layer; i++) {
+            const mbn_layer *layer = &network->layers[i];
+            values[i] = (mbn_value){
+                .owner = i,
+                .born = g,
+                .last_use = g,
+                .height = layer->output_height,
+                .width = layer->output_width,
+                .channels = layer->output_channels,
+            };
+            note_use(values, layer->input, g);
+            note_use(values, layer->gate, g);
+            note_use(values, layer->residual, g);
+            if (layer->kind == MBN_LAYER_DEPTHWISE && layer->input >= 0) {
+                want_halo(layer, &values[layer->input]);
+            }
+            /* What squeeze-excite scales is read by nothing else afterwards. */
+            if (layer->kind == MBN_LAYER_CHANNEL_SCALE) {
+                values[i].owner = values[layer->input].owner;
+            }
+        }
+    }
+    values[network->layer_count - 1].last_use = group_count;
+}
+
+/* Bytes between channel blocks that are a multiple of this map one pixel's blocks to the same few
+ * sets of L1. */
+enum { SET_CONFLICT_BYTES = 2048 };
+
+enum { LINE_FLOATS = MBN_ALIGNMENT / sizeof(float) };
+
+static size_t whole_lines(size_t floats) {
+    return mbn_align(floats * sizeof(float)) / sizeof(float);
+}
+
+/* Sets strides for `rows` rows with the value's halo on both sides, and returns the floats of
+ * `blocks` blocks. */
+static size_t set_strides(const mbn_kernels *kernels, int32_t rows, int32_t blocks,
+                          mbn_value *value) {
+    value->row_stride =
+        (ptrdiff_t)(value->width + value->halo_left + value->halo_right) * kernels->block;
+    value->block_stride = rows * value->row_stride;
+    if (value->height * value->width > 1) {
+        value->block_stride = (ptrdiff_t)whole_lines((size_t)value->block_stride);
+        if (value->block_stride * (ptrdiff_t)sizeof(float) % SET_CONFLICT_BYTES == 0) {
+            value->block_stride += LINE_FLOATS;
+        }
+    }
+    return whole_lines((size_t)value->block_stride * (size_t)blocks);
+}
+
+static void size_plane(const mbn_kernels *kernels, mbn_value *value) {
+    const int32_t rows = value->height + value->halo_top + value->halo_bottom;
+    value->floats = value->task_floats =
+        set_strides(kernels, rows, mbn_block_count(value->channels, kernels->block), value);
+}
+
+/* Scratch for what stays inside a fused block. */
+static void size_scratch(const mbn_network *network, const mbn_kernels *kernels,
+                         const mbn_group *group, mbn_value *values) {
+    const mbn_layer *depthwise = &network->layers[group->depthwise];
+    const size_t tasks = (size_t)group->row_tasks * (size_t)group->block_tasks;
+    if (group->expand >= 0) {
+        mbn_value *expanded = &values[group->expand];
+        const int32_t blocks = mbn_block_count(expanded->channels, kernels->block);
+        const int32_t widest = mbn_chunk_end(blocks, 0, group->chunk, kernels->panel) + 1;
+        expanded->task_floats = set_strides(kernels, mbn_band_inputs(depthwise, group->band),
+                                            widest < blocks ? widest : blocks, expanded) +
+                                whole_lines((size_t)mbn_band_overlap(depthwise) *
+                                            (size_t)expanded->row_stride * (size_t)blocks);
+        expanded->floats = tasks * expanded->task_floats;
+    }
+    if (group->project >= 0) {
+        mbn_value *filtered = &values[group->depthwise];
+        filtered->task_floats = set_strides(
+            kernels, group->band, mbn_block_count(filtered->channels, kernels->block), filtered);
+        filtered->floats = tasks * filtered->task_floats;
+    }
+}
+
+static bool live_together(const mbn_value *a, const mbn_value *b) {
+    return a->born <= b->last_use && b->born <= a->last_use;
+}
+
+/* The lowest place for a value that no placed value alive at the same time overlaps. */
+static size_t find_place(const mbn_value *values, int32_t count, const mbn_value *value) {
+    size_t offset = 0;
+    for (bool moved = true; moved;) {
+        moved = false;
+        for (const mbn_value *other = values; other < values + count; other++) {
+            if (!other->placed || !live_together(value, other)) continue;
+            if (offset < other->offset + other->floats && other->offset < offset + value->floats) {
+                offset = other->offset + other->floats;
+                moved = true;
+            }
+        }
+    }
+    return offset;
+}
+
+/* Largest first: what is small fits into the gaps. */
+static mbn_value *largest_unplaced(mbn_value *values, int32_t count) {
+    mbn_value *largest = NULL;
+    for (int32_t i = 0; i < count; i++) {
+        if (values[i].owner != i || values[i].placed) continue;
+        if (largest == NULL || values[i].floats > largest->floats) largest = &values[i];
+    }
+    return largest;
+}
+
+size_t mbn_plan_values(const mbn_network *network, const mbn_kernels *kernels,
+                       const mbn_group *groups, int32_t group_count, mbn_value *values) {
+    const int32_t count = network->layer_count;
+    find_uses(network, groups, group_count, values);
+    for (int32_t i = 0; i < count; i++) size_plane(kernels, &values[i]);
+    for (int32_t g = 0; g < group_count; g++) {
+        if (groups[g].depthwise >= 0) size_scratch(network, kernels, &groups[g], values);
+    }
+    size_t total = 0;
+    for (mbn_value *value; (value = largest_unplaced(values, count)) != NULL;) {
+        value->offset = find_place(values, count, value);
+        value->placed = true;
+        if (value->offset + value->floats > total) total = value->offset + value->floats;
+    }
+    for (int32_t i = 0; i < count; i++) values[i] = values[values[i].owner];
+    return total;
+}
