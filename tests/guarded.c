@@ -1,0 +1,68 @@
+#define _DEFAULT_SOURCE /* MAP_ANONYMOUS */
+
+#include "guarded.h"
+
+#include <criterion/criterion.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+static char case_text[512];
+
+/* Where the fault came from matters less than during what; the handler before this one (a
+ * sanitizer's, Criterion's) gets the fault next, with the stack. */
+static struct sigaction previous;
+
+static void on_fault(int signal_number) {
+    static const char lead[] = "memory fault during: ";
+    ssize_t ignored = write(STDERR_FILENO, lead, sizeof lead - 1);
+    ignored = write(STDERR_FILENO, case_text, strlen(case_text));
+    ignored = write(STDERR_FILENO, "\n", 1);
+    (void)ignored;
+    sigaction(signal_number, &previous, NULL);
+}
+
+void describe_case(const char *format, ...) {
+    if (case_text[0] == '\0') {
+        struct sigaction action;
+        memset(&action, 0, sizeof action);
+        action.sa_handler = on_fault;
+        sigaction(SIGSEGV, &action, &previous);
+    }
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(case_text, sizeof case_text, format, arguments);
+    va_end(arguments);
+}
+
+const char *described_case(void) {
+    return case_text;
+}
+
+float *guarded_floats(guarded *memory, size_t count, guard_side side) {
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    size_t bytes = count * sizeof(float);
+    if (bytes > memory->bytes || memory->pages == NULL) {
+        guarded_free(memory);
+        size_t body = (bytes / page + 1) * page;
+        unsigned char *map =
+            mmap(NULL, body + 2 * page, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        cr_assert(map != MAP_FAILED, "cannot map %zu bytes", body);
+        cr_assert(mprotect(map + page, body, PROT_READ | PROT_WRITE) == 0);
+        memory->pages = map + page;
+        memory->bytes = body;
+    }
+    unsigned char *begin = memory->pages;
+    if (side == GUARD_AFTER) begin += memory->bytes - bytes;
+    return (float *)(void *)begin;
+}
+
+void guarded_free(guarded *memory) {
+    if (memory->pages == NULL) return;
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    munmap(memory->pages - page, memory->bytes + 2 * page);
+    *memory = (guarded){0};
+}

@@ -1,0 +1,25 @@
+/* Buffers between two guard pages, so that an access of one byte too far faults.  A buffer's end or
+ * its beginning is flush against a page that cannot be touched: tests run once with each. */
+#ifndef MBN_TESTS_GUARDED_H
+#define MBN_TESTS_GUARDED_H
+
+#include <stddef.h>
+
+typedef enum guard_side { GUARD_AFTER, GUARD_BEFORE, GUARD_SIDES } guard_side;
+
+/* Memory that grows on demand and is reused from case to case; {0} is a valid empty one. */
+typedef struct guarded {
+    unsigned char *pages; /* the first page after the leading guard */
+    size_t bytes;         /* without the guards */
+} guarded;
+
+/* `count` floats, aligned for float and no more, with arbitrary contents; what was there before is
+ * lost. */
+float *guarded_floats(guarded *memory, size_t count, guard_side side);
+void guarded_free(guarded *memory);
+
+/* Says what runs next: it is printed when a guard page is hit. */
+__attribute__((format(printf, 1, 2))) void describe_case(const char *format, ...);
+const char *described_case(void);
+
+#endif

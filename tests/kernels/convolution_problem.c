@@ -1,0 +1,231 @@
+#include "convolution_problem.h"
+
+#include <criterion/criterion.h>
+#include <math.h>
+#include <stdlib.h>
+
+/* Pads of up to a whole kernel, so that some outputs see nothing of the plane. */
+static void choose_axis(int32_t kernel, int32_t stride, int32_t size, int32_t *pad, int32_t *output,
+                        random_state *r) {
+    *pad = random_int(r, 0, kernel);
+    int32_t after = random_int(r, 0, kernel);
+    if (size + *pad + after < kernel) after = kernel - size - *pad;
+    *output = (size + *pad + after - kernel) / stride + 1;
+}
+
+convolution_case awkward_case(int32_t index, int32_t kernel_height, int32_t kernel_width,
+                              random_state *r) {
+    convolution_case c = {
+        .channels = 1 + index % 40,
+        .height = random_int(r, 1, 17),
+        .width = random_int(r, 1, 17),
+        .kernel_height = kernel_height,
+        .kernel_width = kernel_width,
+        .stride_vertical = random_int(r, 1, 2),
+        .stride_horizontal = random_int(r, 1, 2),
+        .residual = random_int(r, 0, 1) == 1,
+        .activation = (mbn_activation_kind)(index % 5),
+        .data = (data_kind)(index / 5 % DATA_KINDS),
+        .lanes = (lane_fill)random_int(r, 0, LANE_FILLS - 1),
+    };
+    choose_axis(kernel_height, c.stride_vertical, c.height, &c.pad_top, &c.output_height, r);
+    choose_axis(kernel_width, c.stride_horizontal, c.width, &c.pad_left, &c.output_width, r);
+    return c;
+}
+
+/* One output, from the tensors as they are in the framework. */
+static expected expect_output(const convolution_problem *p, int32_t n, int32_t oy, int32_t ox,
+                              size_t at) {
+    const convolution_case *s = &p->shape;
+    int32_t inputs = s->depthwise ? 1 : s->channels, terms = 1;
+    double sum = (double)p->bias[n], magnitude = fabs(sum);
+    float plain = p->bias[n], fused = p->bias[n];
+    for (int32_t ky = 0; ky < s->kernel_height; ky++) {
+        for (int32_t kx = 0; kx < s->kernel_width; kx++) {
+            int32_t y = oy * s->stride_vertical + ky - s->pad_top;
+            int32_t x = ox * s->stride_horizontal + kx - s->pad_left;
+            if (y < 0 || y >= s->height || x < 0 || x >= s->width) continue;
+            for (int32_t c = 0; c < inputs; c++) {
+                int32_t channel = s->depthwise ? n : c;
+                float in =
+                    p->input[((size_t)channel * (size_t)s->height + (size_t)y) * (size_t)s->width +
+                             (size_t)x];
+                float weight = p->weights[(((size_t)n * (size_t)inputs + (size_t)c) *
+                                               (size_t)s->kernel_height +
+                                           (size_t)ky) *
+                                              (size_t)s->kernel_width +
+                                          (size_t)kx];
+                double product = (double)in * (double)weight;
+                sum += product;
+                magnitude += fabs(product);
+                plain += in * weight;
+                fused = fmaf(in, weight, fused);
+                terms++;
+            }
+        }
+    }
+    if (p->residual != NULL) {
+        sum += (double)p->residual[at];
+        magnitude += fabs((double)p->residual[at]);
+        plain += p->residual[at];
+        fused += p->residual[at];
+        terms++;
+    }
+    return expect_chain(sum, magnitude, terms, plain, fused, &p->activation);
+}
+
+convolution_problem convolution_problem_create(const convolution_case *s, random_state *r) {
+    size_t taps = (size_t)(s->kernel_height * s->kernel_width);
+    size_t outputs = (size_t)s->outputs, inputs = s->depthwise ? 1 : (size_t)s->channels;
+    size_t count = outputs * (size_t)(s->output_height * s->output_width);
+    convolution_problem p = {
+        .shape = *s,
+        .activation = make_activation(s->activation),
+        .input = make_values((size_t)s->channels * (size_t)(s->height * s->width), s->data, r),
+        .weights = make_weights(outputs * inputs * taps, s->data, r),
+        .bias = make_values(outputs, s->data, r),
+        .residual = s->residual ? make_values(count, s->data, r) : NULL,
+        .expected = malloc(count * sizeof(expected)),
+    };
+    cr_assert(p.expected != NULL);
+    size_t at = 0;
+    for (int32_t n = 0; n < s->outputs; n++) {
+        for (int32_t y = 0; y < s->output_height; y++) {
+            for (int32_t x = 0; x < s->output_width; x++, at++) {
+                p.expected[at] = expect_output(&p, n, y, x, at);
+            }
+        }
+    }
+    return p;
+}
+
+void convolution_problem_free(convolution_problem *p) {
+    free(p->input);
+    free(p->weights);
+    free(p->bias);
+    free(p->residual);
+    free(p->expected);
+}
+
+void operands_free(operands *memory) {
+    guarded_free(&memory->input);
+    guarded_free(&memory->weights);
+    guarded_free(&memory->bias);
+    guarded_free(&memory->residual);
+    guarded_free(&memory->output);
+}
+
+void describe_convolution(const mbn_kernels *table, const char *family, const convolution_case *s,
+                          guard_side side) {
+    describe_case(
+        "%s (block %d, panel %d) %s %dx%dx%d -> %dx%dx%d, kernel %dx%d, stride %dx%d, pad "
+        "%d,%d, activation %s%s, data %s, guard %s",
+        table->name, table->block, table->panel, family, s->height, s->width, s->channels,
+        s->output_height, s->output_width, s->outputs, s->kernel_height, s->kernel_width,
+        s->stride_vertical, s->stride_horizontal, s->pad_top, s->pad_left,
+        activation_name(s->activation), s->residual ? ", residual" : "", data_name(s->data),
+        side == GUARD_AFTER ? "after" : "before");
+}
+
+static int32_t random_gap(random_state *r) {
+    return random_int(r, 0, 1) == 0 ? 0 : random_int(r, 1, 33);
+}
+
+plane lay_out_input(const convolution_problem *problem, operands *memory, guard_side side,
+                    int32_t block, random_state *r) {
+    const convolution_case *s = &problem->shape;
+    plane p =
+        plane_create(&memory->input, side, s->channels, s->height, s->width, block, random_gap(r));
+    plane_fill(&p, problem->input, s->lanes, r);
+    return p;
+}
+
+plane lay_out_residual(const convolution_problem *problem, operands *memory, guard_side side,
+                       int32_t block, random_state *r) {
+    const convolution_case *s = &problem->shape;
+    if (problem->residual == NULL) return (plane){0};
+    plane p = plane_create(&memory->residual, side, s->outputs, s->output_height, s->output_width,
+                           block, random_gap(r));
+    plane_fill(&p, problem->residual, LANES_ZERO, r);
+    return p;
+}
+
+plane lay_out_output(const convolution_problem *problem, operands *memory, guard_side side,
+                     int32_t block, random_state *r) {
+    const convolution_case *s = &problem->shape;
+    return plane_create(&memory->output, side, s->outputs, s->output_height, s->output_width, block,
+                        random_gap(r));
+}
+
+const float *pack_weights(const convolution_problem *problem, operands *memory, guard_side side,
+                          const mbn_kernels *table) {
+    const convolution_case *s = &problem->shape;
+    ptrdiff_t kh = s->kernel_height, kw = s->kernel_width;
+    if (s->depthwise) {
+        float *packed = guarded_floats(
+            &memory->weights,
+            mbn_packed_depthwise_size(s->channels, s->kernel_height, s->kernel_width, table->block),
+            side);
+        mbn_pack_depthwise(
+            &(mbn_pack_depthwise_args){
+                .weights = problem->weights,
+                .channel_stride = kh * kw,
+                .row_stride = kw,
+                .column_stride = 1,
+                .channels = s->channels,
+                .kernel_height = s->kernel_height,
+                .kernel_width = s->kernel_width,
+                .block = table->block,
+            },
+            packed);
+        return packed;
+    }
+    float *packed =
+        guarded_floats(&memory->weights,
+                       mbn_packed_convolution_size(s->outputs, s->channels, s->kernel_height,
+                                                   s->kernel_width, table->block),
+                       side);
+    mbn_pack_convolution(
+        &(mbn_pack_convolution_args){
+            .weights = problem->weights,
+            .output_stride = s->channels * kh * kw,
+            .input_stride = kh * kw,
+            .row_stride = kw,
+            .column_stride = 1,
+            .output_channels = s->outputs,
+            .input_channels = s->channels,
+            .kernel_height = s->kernel_height,
+            .kernel_width = s->kernel_width,
+            .block = table->block,
+            .panel = table->panel,
+        },
+        packed);
+    return packed;
+}
+
+const float *pack_bias(const convolution_problem *problem, operands *memory, guard_side side,
+                       int32_t block) {
+    int32_t outputs = problem->shape.outputs;
+    size_t count = (size_t)mbn_block_count(outputs, block) * (size_t)block;
+    float *packed = guarded_floats(&memory->bias, count, side);
+    mbn_pack_vector(problem->bias, outputs, block, packed);
+    return packed;
+}
+
+kernel_call convolution_call(const convolution_problem *problem, const mbn_kernels *table,
+                             plane output) {
+    const convolution_case *s = &problem->shape;
+    bool hard =
+        s->activation == MBN_ACTIVATION_HARD_SIGMOID || s->activation == MBN_ACTIVATION_HARD_SWISH;
+    /* A zero weight times a NaN or an infinity reaches the lanes past the last channel. */
+    bool lanes_finite = data_is_finite(s->data) && !(s->depthwise && s->lanes == LANES_NAN);
+    return (kernel_call){
+        .table = table,
+        .output = output,
+        .expected = problem->expected,
+        .panels = !s->depthwise,
+        .chain = !hard,
+        .check_lanes = lanes_finite,
+        .lanes = s->activation == MBN_ACTIVATION_HARD_SIGMOID ? 0.5f : 0.0f,
+    };
+}

@@ -1,0 +1,314 @@
+#include "harness.h"
+
+#include <criterion/criterion.h>
+#include <float.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- Tables --------------------------------------------------------------------------------- */
+
+int32_t tables_under_test(mbn_kernels tables[TABLES_MAX], bool layouts) {
+    static const int32_t scalar[][2] = {{1, 4}, {4, 1}, {4, 4}, {8, 2}, {8, 4}, {16, 2}};
+    int32_t count = 0;
+    for (int isa = 0; isa < MBN_ISA_COUNT; isa++) {
+        if ((mbn_isa_usable() >> isa & 1u) == 0) continue;
+        tables[count++] = *mbn_kernels_for((mbn_isa)isa);
+    }
+    for (size_t i = 0; layouts && i < sizeof scalar / sizeof *scalar; i++) {
+        tables[count] = *mbn_kernels_for(MBN_ISA_SCALAR);
+        tables[count].block = scalar[i][0];
+        tables[count].panel = scalar[i][1];
+        count++;
+    }
+    return count;
+}
+
+/* ---- Data ----------------------------------------------------------------------------------- */
+
+static const float extreme = 1e15f;
+
+const char *data_name(data_kind kind) {
+    static const char *const names[DATA_KINDS] = {"random",   "maximum", "minimum",
+                                                  "denormal", "NaN",     "infinity"};
+    return names[kind];
+}
+
+bool data_is_finite(data_kind kind) {
+    return kind != DATA_NAN && kind != DATA_INFINITY;
+}
+
+static float make_value(data_kind kind, random_state *r) {
+    switch (kind) {
+    case DATA_MAXIMUM: return extreme;
+    case DATA_MINIMUM: return -extreme;
+    case DATA_DENORMAL: return random_float(r, -0x1p-127f, 0x1p-127f);
+    default: return random_float(r, -2.0f, 2.0f);
+    }
+}
+
+float *make_values(size_t count, data_kind kind, random_state *r) {
+    float *values = malloc(count * sizeof *values);
+    cr_assert(values != NULL);
+    for (size_t i = 0; i < count; i++) values[i] = make_value(kind, r);
+    if (!data_is_finite(kind)) {
+        for (size_t i = 0; i < 1 + count / 500; i++) {
+            size_t at = random_bits(r) % count;
+            values[at] = kind == DATA_NAN              ? NAN
+                         : (random_bits(r) >> 63) != 0 ? INFINITY
+                                                       : -INFINITY;
+        }
+    }
+    return values;
+}
+
+float *make_weights(size_t count, data_kind kind, random_state *r) {
+    bool extremes = kind == DATA_MAXIMUM || kind == DATA_MINIMUM;
+    float *values = make_values(count, extremes ? kind : DATA_RANDOM, r);
+    for (size_t i = 0; !extremes && i < count; i += 7) values[i] = 0.0f;
+    return values;
+}
+
+mbn_activation make_activation(mbn_activation_kind kind) {
+    bool hard = kind == MBN_ACTIVATION_HARD_SIGMOID || kind == MBN_ACTIVATION_HARD_SWISH;
+    return (mbn_activation){kind, hard ? 1.0f / 6.0f : NAN, hard ? 0.5f : NAN};
+}
+
+const char *activation_name(mbn_activation_kind kind) {
+    static const char *const names[] = {"none", "relu", "relu6", "hard-sigmoid", "hard-swish"};
+    return names[kind];
+}
+
+/* ---- Planes --------------------------------------------------------------------------------- */
+
+/* A quiet NaN with a payload of its own. */
+static const uint32_t canary = 0x7FC0DEADu;
+
+static void set_canary(float *at) {
+    memcpy(at, &canary, sizeof canary);
+}
+
+static bool same_bits(const float *a, const float *b) {
+    return memcmp(a, b, sizeof *a) == 0;
+}
+
+plane plane_create(guarded *memory, guard_side side, int32_t channels, int32_t height,
+                   int32_t width, int32_t block, int32_t gap) {
+    plane p = {.channels = channels, .height = height, .width = width, .block = block};
+    p.row_stride = (ptrdiff_t)width * block + gap;
+    p.block_stride = height * p.row_stride;
+    int32_t blocks = mbn_block_count(channels, block);
+    p.count = (size_t)(blocks * p.block_stride - gap);
+    p.data = guarded_floats(memory, p.count, side);
+    plane_clear(&p);
+    return p;
+}
+
+void plane_clear(plane *p) {
+    for (size_t i = 0; i < p->count; i++) set_canary(p->data + i);
+}
+
+static float *element(const plane *p, int32_t c, int32_t y, int32_t x) {
+    return p->data + c / p->block * p->block_stride + y * p->row_stride + (ptrdiff_t)x * p->block +
+           c % p->block;
+}
+
+void plane_fill(plane *p, const float *values, lane_fill lanes, random_state *r) {
+    plane_clear(p);
+    int32_t padded = mbn_block_count(p->channels, p->block) * p->block;
+    for (int32_t c = 0; c < padded; c++) {
+        for (int32_t y = 0; y < p->height; y++) {
+            for (int32_t x = 0; x < p->width; x++) {
+                float value = lanes == LANES_NAN      ? NAN
+                              : lanes == LANES_RANDOM ? random_float(r, -9.0f, 9.0f)
+                                                      : 0.0f;
+                *element(p, c, y, x) = c < p->channels ? *values++ : value;
+            }
+        }
+    }
+}
+
+/* Asserts that everything but the range is as in `before`, bit for bit. */
+static void check_outside(const plane *p, const float *before, mbn_range range) {
+    for (size_t i = 0; i < p->count; i++) {
+        if (same_bits(p->data + i, before + i)) continue;
+        ptrdiff_t b = (ptrdiff_t)i / p->block_stride, rest = (ptrdiff_t)i % p->block_stride;
+        ptrdiff_t y = rest / p->row_stride, at = rest % p->row_stride;
+        bool inside = b >= range.block_begin && b < range.block_end && y >= range.row_begin &&
+                      y < range.row_end && at < (ptrdiff_t)p->width * p->block;
+        cr_assert(inside,
+                  "%s: wrote block %td row %td float %td, outside of rows %d-%d blocks %d-%d",
+                  described_case(), b, y, at, range.row_begin, range.row_end, range.block_begin,
+                  range.block_end);
+    }
+}
+
+/* ---- Expectations --------------------------------------------------------------------------- */
+
+static double activate_exactly(double x, const mbn_activation *a) {
+    if (isnan(x)) return x;
+    double gate = fmin(fmax((double)a->slope * x + (double)a->offset, 0.0), 1.0);
+    switch (a->kind) {
+    case MBN_ACTIVATION_NONE: return x;
+    case MBN_ACTIVATION_RELU: return fmax(x, 0.0);
+    case MBN_ACTIVATION_RELU6: return fmin(fmax(x, 0.0), 6.0);
+    case MBN_ACTIVATION_HARD_SIGMOID: return gate;
+    case MBN_ACTIVATION_HARD_SWISH: return x * gate;
+    }
+    return NAN;
+}
+
+/* Those activations that round nothing. */
+static float activate_float(float x, const mbn_activation *a) {
+    return (float)activate_exactly((double)x, a);
+}
+
+expected expect_chain(double sum, double magnitude, int32_t terms, float plain, float fused,
+                      const mbn_activation *a) {
+    expected e = {.value = activate_exactly(sum, a),
+                  .plain = activate_float(plain, a),
+                  .fused = activate_float(fused, a)};
+    /* 2 n eps sum |x w|, and half a denormal per rounding that underflows. */
+    double slack = 2.0 * terms * (double)FLT_EPSILON * magnitude + terms * 0x1p-149;
+    /* What the activation makes of it, and its own rounding. */
+    double below = activate_exactly(sum - slack, a), above = activate_exactly(sum + slack, a);
+    e.tolerance = fmax(fabs(below - e.value), fabs(above - e.value));
+    if (a->kind == MBN_ACTIVATION_HARD_SIGMOID || a->kind == MBN_ACTIVATION_HARD_SWISH) {
+        double line = (double)a->slope * sum;
+        double rounding = 4.0 * (double)FLT_EPSILON * (fabs(line) + (double)fabsf(a->offset));
+        bool sloping =
+            line + (double)a->offset + rounding > 0.0 && line + (double)a->offset - rounding < 1.0;
+        if (sloping) {
+            e.tolerance += rounding * (a->kind == MBN_ACTIVATION_HARD_SWISH ? fabs(sum) : 1.0);
+        }
+        e.tolerance += (double)FLT_EPSILON * fabs(e.value) + 0x1p-149;
+    }
+    return e;
+}
+
+expected expect_exactly(float value) {
+    return (expected){(double)value, 0.0, value, value};
+}
+
+const char *mismatch(double actual, const expected *e) {
+    if (isnan(e->value)) return isnan(actual) ? NULL : "not NaN";
+    if (isnan(actual)) return "NaN";
+    if (isinf(e->value)) return actual == e->value ? NULL : "not infinite";
+    return fabs(actual - e->value) <= e->tolerance ? NULL : "beyond the tolerance";
+}
+
+/* ---- Calls ---------------------------------------------------------------------------------- */
+
+uint32_t control_register(void) {
+#if defined(__x86_64__)
+    return __builtin_ia32_stmxcsr() & 0xFFC0u; /* without the sticky exception flags */
+#elif defined(__aarch64__)
+    uint64_t fpcr;
+    __asm__ volatile("mrs %0, fpcr" : "=r"(fpcr));
+    return (uint32_t)fpcr;
+#else
+#error "how is the floating-point control register read here?"
+#endif
+}
+
+static void prepare(kernel_call *call, random_state *r) {
+    if (call->initial != NULL) {
+        plane_fill(&call->output, call->initial, LANES_ZERO, r);
+    } else {
+        plane_clear(&call->output);
+    }
+}
+
+static void run(const kernel_call *call, mbn_range range) {
+    uint32_t control = control_register();
+    call->run(call, range);
+    cr_assert(control_register() == control, "%s: control register changed from %x to %x",
+              described_case(), control, control_register());
+}
+
+static void check_value(const kernel_call *call, const expected *e, int32_t c, int32_t y,
+                        int32_t x) {
+    double actual = (double)*element(&call->output, c, y, x);
+    const char *wrong = mismatch(actual, e);
+    cr_assert(wrong == NULL, "%s: channel %d row %d column %d is %.9g, %s: %.9g, tolerance %.3g",
+              described_case(), c, y, x, actual, wrong, e->value, e->tolerance);
+}
+
+static void check_values(const kernel_call *call) {
+    const plane *p = &call->output;
+    const expected *e = call->expected;
+    bool plain = true, fused = true;
+    for (int32_t c = 0; c < p->channels; c++) {
+        for (int32_t y = 0; y < p->height; y++) {
+            for (int32_t x = 0; x < p->width; x++, e++) {
+                float actual = *element(p, c, y, x);
+                if (mismatch((double)actual, e) != NULL) check_value(call, e, c, y, x);
+                if (isnan(actual)) continue;
+                plain = plain && actual == e->plain;
+                fused = fused && actual == e->fused;
+                if (!call->chain || plain || fused) continue;
+                cr_assert(
+                    false,
+                    "%s: channel %d row %d column %d is %.9g: neither this nor, for the outputs "
+                    "so far, the other of the chains in ascending k (%.9g, fused %.9g)",
+                    described_case(), c, y, x, (double)actual, (double)e->plain, (double)e->fused);
+            }
+        }
+    }
+}
+
+static void check_lanes(const kernel_call *call) {
+    const plane *p = &call->output;
+    int32_t padded = mbn_block_count(p->channels, p->block) * p->block;
+    for (int32_t c = p->channels; call->check_lanes && c < padded; c++) {
+        for (int32_t y = 0; y < p->height; y++) {
+            for (int32_t x = 0; x < p->width; x++) {
+                float actual = *element(p, c, y, x);
+                if (actual == call->lanes) continue;
+                cr_assert(false,
+                          "%s: lane %d past the channels, row %d column %d, is %.9g, not %.9g",
+                          described_case(), c, y, x, (double)actual, (double)call->lanes);
+            }
+        }
+    }
+}
+
+/* A random panel border in [0, blocks]. */
+static int32_t random_border(const kernel_call *call, int32_t blocks, random_state *r) {
+    int32_t aim = random_int(r, 0, blocks), b = 0;
+    if (!call->panels) return aim;
+    while (b < aim) b += mbn_panel_width(blocks - b, call->table->panel);
+    return b;
+}
+
+void check_output(kernel_call *call, random_state *r) {
+    plane *p = &call->output;
+    int32_t blocks = mbn_block_count(p->channels, p->block);
+    size_t bytes = p->count * sizeof(float);
+    float *before = malloc(bytes), *whole = malloc(bytes);
+    cr_assert(before != NULL && whole != NULL);
+
+    prepare(call, r);
+    memcpy(before, p->data, bytes);
+    const mbn_range all = {0, p->height, 0, blocks};
+    run(call, all);
+    check_values(call);
+    check_lanes(call);
+    check_outside(p, before, all);
+    memcpy(whole, p->data, bytes);
+
+    int32_t y = random_int(r, 0, p->height), b = random_border(call, blocks, r);
+    const mbn_range parts[] = {
+        {y, p->height, b, blocks}, {0, y, b, blocks}, {y, p->height, 0, b}, {0, y, 0, b}};
+    prepare(call, r);
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+        memcpy(before, p->data, bytes);
+        run(call, parts[i]);
+        check_outside(p, before, parts[i]);
+    }
+    cr_assert(memcmp(whole, p->data, bytes) == 0,
+              "%s: cut at row %d and block %d, the result is not that of the whole",
+              described_case(), y, b);
+    free(before);
+    free(whole);
+}

@@ -1,0 +1,116 @@
+/* What every kernel test needs: the tables to test, planes with canaries, expected values with their
+ * tolerances, and check_output, which runs a kernel on the whole output and on parts of it. */
+#ifndef MBN_TESTS_KERNELS_HARNESS_H
+#define MBN_TESTS_KERNELS_HARNESS_H
+
+#include "../guarded.h"
+#include "../random.h"
+
+#include <mobilenet/kernels.h>
+
+#include <stdbool.h>
+
+/* ---- Tables --------------------------------------------------------------------------------- */
+
+enum { TABLES_MAX = 16 };
+
+/* The tables of this machine's instruction sets; with `layouts`, also the scalar functions under
+ * every layout that a table may have (block and panel changed): so they fill another table's slots. */
+int32_t tables_under_test(mbn_kernels tables[TABLES_MAX], bool layouts);
+
+/* ---- Data ----------------------------------------------------------------------------------- */
+
+typedef enum data_kind {
+    DATA_RANDOM,
+    DATA_MAXIMUM, /* every value 1e15: as large as products and sums allow */
+    DATA_MINIMUM, /* every value -1e15 */
+    DATA_DENORMAL,
+    DATA_NAN,      /* random with a few NaN */
+    DATA_INFINITY, /* random with a few infinities */
+    DATA_KINDS
+} data_kind;
+
+const char *data_name(data_kind kind);
+bool data_is_finite(data_kind kind);
+
+/* `count` floats from malloc. */
+float *make_values(size_t count, data_kind kind, random_state *r);
+
+/* Weights and scales to go with inputs of that kind: as large for the extremes, else random, with
+ * some exact zeros (which infinity times weight must turn into NaN). */
+float *make_weights(size_t count, data_kind kind, random_state *r);
+
+/* The slope and offset of MobileNetV3; NaN where the kind must not read them. */
+mbn_activation make_activation(mbn_activation_kind kind);
+const char *activation_name(mbn_activation_kind kind);
+
+/* ---- Planes --------------------------------------------------------------------------------- */
+
+/* A blocked tensor in guarded memory, with gaps between its rows and blocks. */
+typedef struct plane {
+    float *data;
+    int32_t channels, height, width, block;
+    ptrdiff_t row_stride, block_stride; /* floats */
+    size_t count;                       /* floats from the first element to the last */
+} plane;
+
+/* Lanes past the last channel. */
+typedef enum lane_fill { LANES_ZERO, LANES_RANDOM, LANES_NAN, LANE_FILLS } lane_fill;
+
+/* gap: floats between the end of a row and the next. */
+plane plane_create(guarded *memory, guard_side side, int32_t channels, int32_t height,
+                   int32_t width, int32_t block, int32_t gap);
+
+/* Canaries everywhere; they are NaN, so that one that is read is seen in the result. */
+void plane_clear(plane *p);
+
+/* From [channels][height][width]; the gaps get canaries. */
+void plane_fill(plane *p, const float *values, lane_fill lanes, random_state *r);
+
+/* ---- Expectations --------------------------------------------------------------------------- */
+
+typedef struct expected {
+    double value, tolerance;
+    float plain,
+        fused; /* the chain of the contract in float, with multiply-adds rounded twice, once */
+} expected;
+
+/* The result of a chain with its activation, from the exact sum, the sum of its terms' magnitudes,
+ * and their number. */
+expected expect_chain(double sum, double magnitude, int32_t terms, float plain, float fused,
+                      const mbn_activation *activation);
+
+/* A result that has one value and no other, in every instruction set. */
+expected expect_exactly(float value);
+
+/* NULL, or what is wrong with `actual`. */
+const char *mismatch(double actual, const expected *e);
+
+/* ---- Calls ---------------------------------------------------------------------------------- */
+
+typedef struct kernel_call {
+    const mbn_kernels *table;
+    void (*run)(const struct kernel_call *call, mbn_range range);
+    const void *args;
+    plane output;
+    const float *initial;     /* output's contents before, [c][h][w]: in place.  NULL: canaries. */
+    const expected *expected; /* [channels][height][width] */
+    bool panels;              /* the range's blocks lie on panel borders */
+    bool chain;               /* results equal `plain` throughout or `fused` throughout */
+    bool check_lanes;         /* lanes past the last channel become `lanes` */
+    float lanes;
+} kernel_call;
+
+/* Runs the kernel over the whole output and over four parts of it, cut at random, in another order,
+ * and asserts:
+ * - values as expected, lanes past the last channel too;
+ * - nothing written outside of the range, gaps included;
+ * - parts bit-identical to the whole;
+ * - the floating-point control register as before.
+ * Failures name the case of describe_case. */
+void check_output(kernel_call *call, random_state *r);
+
+/* For kernels without a plane for output. */
+uint32_t control_register(void);
+
+#endif

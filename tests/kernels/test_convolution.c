@@ -1,0 +1,112 @@
+#include "network_shapes.h"
+
+#include <criterion/criterion.h>
+
+static void run_convolution(const kernel_call *call, mbn_range range) {
+    call->table->convolution(call->args, range);
+}
+
+/* Blocked like the output, interleaved pixels, planes, or blocked in some other way. */
+static int32_t choose_input_block(const mbn_kernels *table, int32_t channels, random_state *r) {
+    switch (random_int(r, 0, 3)) {
+    case 0: return table->block;
+    case 1: return channels;
+    case 2: return 1;
+    default: return random_int(r, 1, channels);
+    }
+}
+
+static void check_convolution(const mbn_kernels *table, const convolution_problem *problem,
+                              operands *memory, guard_side side, random_state *r) {
+    const convolution_case *s = &problem->shape;
+    describe_convolution(table, "convolution", s, side);
+    int32_t input_block = choose_input_block(table, s->channels, r);
+    plane input = lay_out_input(problem, memory, side, input_block, r);
+    plane residual = lay_out_residual(problem, memory, side, table->block, r);
+    plane output = lay_out_output(problem, memory, side, table->block, r);
+    const mbn_convolution_args args = {
+        .input = input.data,
+        .input_row_stride = input.row_stride,
+        .input_block_stride = input.block_stride,
+        .input_block = input_block,
+        .weights = pack_weights(problem, memory, side, table),
+        .bias = pack_bias(problem, memory, side, table->block),
+        .residual = residual.data,
+        .residual_row_stride = residual.row_stride,
+        .residual_block_stride = residual.block_stride,
+        .output = output.data,
+        .output_row_stride = output.row_stride,
+        .output_block_stride = output.block_stride,
+        .input_height = s->height,
+        .input_width = s->width,
+        .output_height = s->output_height,
+        .output_width = s->output_width,
+        .input_channels = s->channels,
+        .output_channels = s->outputs,
+        .kernel_height = s->kernel_height,
+        .kernel_width = s->kernel_width,
+        .stride_vertical = s->stride_vertical,
+        .stride_horizontal = s->stride_horizontal,
+        .pad_top = s->pad_top,
+        .pad_left = s->pad_left,
+        .block = table->block,
+        .panel = table->panel,
+        .activation = problem->activation,
+    };
+    kernel_call call = convolution_call(problem, table, output);
+    call.run = run_convolution;
+    call.args = &args;
+    check_output(&call, r);
+}
+
+static void check_tables(const convolution_case *shape, bool layouts, operands *memory,
+                         random_state *r) {
+    mbn_kernels tables[TABLES_MAX];
+    int32_t count = tables_under_test(tables, layouts);
+    convolution_problem problem = convolution_problem_create(shape, r);
+    for (int32_t t = 0; t < count; t++) {
+        for (guard_side side = 0; side < GUARD_SIDES; side++) {
+            check_convolution(tables + t, &problem, memory, side, r);
+        }
+    }
+    convolution_problem_free(&problem);
+}
+
+static void check_awkward(int32_t cases, bool square, uint64_t seed) {
+    operands memory = {0};
+    random_state r = {seed};
+    for (int32_t i = 0; i < cases; i++) {
+        int32_t kernel_height = square ? 3 : random_int(&r, 1, 7);
+        int32_t kernel_width = square ? 3 : random_int(&r, 1, 7);
+        convolution_case c = awkward_case(i, kernel_height, kernel_width, &r);
+        c.outputs = random_int(&r, 1, 40);
+        check_tables(&c, true, &memory, &r);
+    }
+    operands_free(&memory);
+}
+
+Test(convolution, awkward_shapes) {
+    check_awkward(120, true, 7);
+}
+
+Test(convolution, any_kernel) {
+    check_awkward(60, false, 8);
+}
+
+static void check_network(bool standard, int32_t at_least, uint64_t seed) {
+    operands memory = {0};
+    random_state r = {seed};
+    convolution_case cases[NETWORK_CASES_MAX];
+    int32_t count = network_cases(MBN_LAYER_CONVOLUTION, standard, cases);
+    cr_assert(count >= at_least);
+    for (int32_t i = 0; i < count; i++) check_tables(cases + i, false, &memory, &r);
+    operands_free(&memory);
+}
+
+Test(convolution, network_shapes) {
+    check_network(false, 2, 9);
+}
+
+Test(convolution, standard_network_shapes) {
+    check_network(true, 20, 10);
+}

@@ -1,0 +1,194 @@
+#include "network_shapes.h"
+
+#include <criterion/criterion.h>
+#include <math.h>
+#include <stdlib.h>
+
+typedef enum elementwise_kind { BATCH_NORM, CHANNEL_SCALE, ADD, KINDS } elementwise_kind;
+
+typedef struct elementwise_problem {
+    elementwise_kind kind;
+    convolution_case shape; /* its input, activation, data and lanes */
+    mbn_activation activation;
+    float *input, *other; /* [channels][height][width] */
+    float *scale, *shift; /* [channels] */
+    expected *expected;
+} elementwise_problem;
+
+static expected expect_element(const elementwise_problem *p, size_t at, size_t channel) {
+    float in = p->input[at];
+    switch (p->kind) {
+    case CHANNEL_SCALE: return expect_exactly(in * p->scale[channel]);
+    case ADD: {
+        double a = (double)in, b = (double)p->other[at];
+        float sum = in + p->other[at];
+        return expect_chain(a + b, fabs(a) + fabs(b), 1, sum, sum, &p->activation);
+    }
+    default: {
+        double product = (double)in * (double)p->scale[channel], shift = (double)p->shift[channel];
+        return expect_chain(product + shift, fabs(product) + fabs(shift), 2,
+                            in * p->scale[channel] + p->shift[channel],
+                            fmaf(in, p->scale[channel], p->shift[channel]), &p->activation);
+    }
+    }
+}
+
+static elementwise_problem create(elementwise_kind kind, const convolution_case *s,
+                                  random_state *r) {
+    size_t channels = (size_t)s->channels, pixels = (size_t)(s->height * s->width);
+    elementwise_problem p = {
+        .kind = kind,
+        .shape = *s,
+        .activation = make_activation(s->activation),
+        .input = make_values(channels * pixels, s->data, r),
+        .other = make_values(channels * pixels, s->data, r),
+        .scale = make_weights(channels, s->data, r),
+        .shift = make_values(channels, s->data, r),
+        .expected = malloc(channels * pixels * sizeof(expected)),
+    };
+    cr_assert(p.expected != NULL);
+    for (size_t i = 0; i < channels * pixels; i++)
+        p.expected[i] = expect_element(&p, i, i / pixels);
+    return p;
+}
+
+static void destroy(elementwise_problem *p) {
+    free(p->input);
+    free(p->other);
+    free(p->scale);
+    free(p->shift);
+    free(p->expected);
+}
+
+static void run_batch_norm(const kernel_call *call, mbn_range range) {
+    call->table->batch_norm(call->args, range);
+}
+
+static void run_channel_scale(const kernel_call *call, mbn_range range) {
+    call->table->channel_scale(call->args, range);
+}
+
+static void run_add(const kernel_call *call, mbn_range range) {
+    call->table->add(call->args, range);
+}
+
+static const float *pack_vector(const float *values, guarded *memory, guard_side side,
+                                int32_t channels, int32_t block) {
+    size_t count = (size_t)mbn_block_count(channels, block) * (size_t)block;
+    float *packed = guarded_floats(memory, count, side);
+    mbn_pack_vector(values, channels, block, packed);
+    return packed;
+}
+
+/* scale is in memory->weights, shift in bias, other in residual */
+static void check_elementwise(const mbn_kernels *table, const elementwise_problem *p, bool in_place,
+                              operands *memory, guard_side side, random_state *r) {
+    static const char *const names[] = {"batch norm", "channel scale", "add"};
+    static void (*const runs[])(const kernel_call *, mbn_range) = {run_batch_norm,
+                                                                   run_channel_scale, run_add};
+    const convolution_case *s = &p->shape;
+    describe_case("%s (block %d) %s%s %dx%dx%d, activation %s, data %s, guard %s", table->name,
+                  table->block, names[p->kind], in_place ? " in place" : "", s->height, s->width,
+                  s->channels, activation_name(s->activation), data_name(s->data),
+                  side == GUARD_AFTER ? "after" : "before");
+
+    int32_t gap = random_int(r, 0, 1) * random_int(r, 1, 33);
+    plane output =
+        plane_create(&memory->output, side, s->channels, s->height, s->width, table->block, gap);
+    plane input = output;
+    if (!in_place) {
+        gap = random_int(r, 0, 1) * random_int(r, 1, 33);
+        input =
+            plane_create(&memory->input, side, s->channels, s->height, s->width, table->block, gap);
+        plane_fill(&input, p->input, s->lanes, r);
+    }
+    plane other =
+        plane_create(&memory->residual, side, s->channels, s->height, s->width, table->block, 3);
+    plane_fill(&other, p->other, LANES_ZERO, r);
+    const mbn_elementwise_args args = {
+        .input = input.data,
+        .input_row_stride = input.row_stride,
+        .input_block_stride = input.block_stride,
+        .other = p->kind == ADD ? other.data : NULL,
+        .other_row_stride = other.row_stride,
+        .other_block_stride = other.block_stride,
+        .scale = p->kind == ADD
+                     ? NULL
+                     : pack_vector(p->scale, &memory->weights, side, s->channels, table->block),
+        .shift = p->kind != BATCH_NORM
+                     ? NULL
+                     : pack_vector(p->shift, &memory->bias, side, s->channels, table->block),
+        .output = output.data,
+        .output_row_stride = output.row_stride,
+        .output_block_stride = output.block_stride,
+        .height = s->height,
+        .width = s->width,
+        .channels = s->channels,
+        .block = table->block,
+        .activation = p->activation,
+    };
+    bool zero_lanes = in_place || s->lanes == LANES_ZERO;
+    bool sigmoid = p->kind != CHANNEL_SCALE && s->activation == MBN_ACTIVATION_HARD_SIGMOID;
+    kernel_call call = {
+        .table = table,
+        .run = runs[p->kind],
+        .args = &args,
+        .output = output,
+        .initial = in_place ? p->input : NULL,
+        .expected = p->expected,
+        .chain = p->kind == CHANNEL_SCALE || (s->activation != MBN_ACTIVATION_HARD_SIGMOID &&
+                                              s->activation != MBN_ACTIVATION_HARD_SWISH),
+        .check_lanes = zero_lanes || (p->kind != ADD && s->lanes == LANES_RANDOM),
+        .lanes = sigmoid ? 0.5f : 0.0f,
+    };
+    check_output(&call, r);
+}
+
+static void check_tables(elementwise_kind kind, const convolution_case *shape, bool layouts,
+                         operands *memory, random_state *r) {
+    mbn_kernels tables[TABLES_MAX];
+    int32_t count = tables_under_test(tables, layouts);
+    elementwise_problem problem = create(kind, shape, r);
+    for (int32_t t = 0; t < count; t++) {
+        for (guard_side side = 0; side < GUARD_SIDES; side++) {
+            check_elementwise(tables + t, &problem, false, memory, side, r);
+            check_elementwise(tables + t, &problem, true, memory, side, r);
+        }
+    }
+    destroy(&problem);
+}
+
+static void check_awkward(elementwise_kind kind, uint64_t seed) {
+    operands memory = {0};
+    random_state r = {seed};
+    for (int32_t i = 0; i < 240; i++) {
+        convolution_case c = awkward_case(i, 1, 1, &r);
+        check_tables(kind, &c, true, &memory, &r);
+    }
+    operands_free(&memory);
+}
+
+Test(elementwise, batch_norm) {
+    check_awkward(BATCH_NORM, 21);
+}
+
+Test(elementwise, channel_scale) {
+    check_awkward(CHANNEL_SCALE, 22);
+}
+
+Test(elementwise, add) {
+    check_awkward(ADD, 23);
+}
+
+/* The planes that squeeze-excite scales, for all three. */
+Test(elementwise, network_shapes) {
+    operands memory = {0};
+    random_state r = {24};
+    convolution_case cases[NETWORK_CASES_MAX];
+    int32_t count = network_cases(MBN_LAYER_CHANNEL_SCALE, false, cases);
+    cr_assert(count > 10);
+    for (int32_t i = 0; i < count; i++) {
+        check_tables((elementwise_kind)(i % KINDS), cases + i, false, &memory, &r);
+    }
+    operands_free(&memory);
+}

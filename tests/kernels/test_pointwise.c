@@ -1,0 +1,78 @@
+#include "network_shapes.h"
+
+#include <criterion/criterion.h>
+
+static void run_pointwise(const kernel_call *call, mbn_range range) {
+    call->table->pointwise(call->args, range);
+}
+
+static void check_pointwise(const mbn_kernels *table, const convolution_problem *problem,
+                            operands *memory, guard_side side, random_state *r) {
+    const convolution_case *s = &problem->shape;
+    describe_convolution(table, "pointwise", s, side);
+    plane input = lay_out_input(problem, memory, side, table->block, r);
+    plane residual = lay_out_residual(problem, memory, side, table->block, r);
+    plane output = lay_out_output(problem, memory, side, table->block, r);
+    const mbn_pointwise_args args = {
+        .input = input.data,
+        .input_row_stride = input.row_stride,
+        .input_block_stride = input.block_stride,
+        .weights = pack_weights(problem, memory, side, table),
+        .bias = pack_bias(problem, memory, side, table->block),
+        .residual = residual.data,
+        .residual_row_stride = residual.row_stride,
+        .residual_block_stride = residual.block_stride,
+        .output = output.data,
+        .output_row_stride = output.row_stride,
+        .output_block_stride = output.block_stride,
+        .height = s->height,
+        .width = s->width,
+        .input_channels = s->channels,
+        .output_channels = s->outputs,
+        .block = table->block,
+        .panel = table->panel,
+        .activation = problem->activation,
+    };
+    kernel_call call = convolution_call(problem, table, output);
+    call.run = run_pointwise;
+    call.args = &args;
+    check_output(&call, r);
+}
+
+static void check_tables(const convolution_case *shape, bool layouts, operands *memory,
+                         random_state *r) {
+    mbn_kernels tables[TABLES_MAX];
+    int32_t count = tables_under_test(tables, layouts);
+    convolution_problem problem = convolution_problem_create(shape, r);
+    for (int32_t t = 0; t < count; t++) {
+        for (guard_side side = 0; side < GUARD_SIDES; side++) {
+            check_pointwise(tables + t, &problem, memory, side, r);
+        }
+    }
+    convolution_problem_free(&problem);
+}
+
+Test(pointwise, awkward_shapes) {
+    operands memory = {0};
+    random_state r = {1};
+    for (int32_t i = 0; i < 400; i++) {
+        convolution_case c = awkward_case(i, 1, 1, &r);
+        c.outputs = random_int(&r, 1, 40);
+        c.stride_vertical = c.stride_horizontal = 1;
+        c.pad_top = c.pad_left = 0;
+        c.output_height = c.height;
+        c.output_width = c.width;
+        check_tables(&c, true, &memory, &r);
+    }
+    operands_free(&memory);
+}
+
+Test(pointwise, network_shapes) {
+    operands memory = {0};
+    random_state r = {2};
+    convolution_case cases[NETWORK_CASES_MAX];
+    int32_t count = network_cases(MBN_LAYER_POINTWISE, false, cases);
+    cr_assert(count > 50);
+    for (int32_t i = 0; i < count; i++) check_tables(cases + i, false, &memory, &r);
+    operands_free(&memory);
+}
