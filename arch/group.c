@@ -115,6 +115,26 @@ static int32_t choose_band(const mbn_layer *depthwise, const mbn_plan_options *o
     return smaller(larger(band, 1), rows);
 }
 
+/* Rows that a thread must have of a block for it to be cut by rows: every task computes the
+ * kernel - stride rows of the expansion anew that its neighbour computes too. */
+enum { ROWS_PER_THREAD = 20 };
+
+/* Large planes are cut into rows.  Of small ones the expansion and the depthwise are cut into chunks
+ * of channels, and the projection, which needs all of them, becomes a step of its own. */
+static void cut_block(const mbn_network *network, const mbn_plan_options *options,
+                      mbn_group *group) {
+    const int32_t threads = options->threads;
+    const int32_t panels = count_panels(group->blocks, group->panel);
+    if (worthwhile_tasks(&network->layers[group->expand], threads, threads) == 1) return;
+    if (group->rows / threads >= ROWS_PER_THREAD) {
+        group->row_tasks = threads;
+    } else {
+        group->block_tasks = smaller(panels, threads * TASKS_PER_THREAD);
+        group->last_layer = group->depthwise;
+        group->project = -1;
+    }
+}
+
 /* A fused block from layer i on; false if none begins there. */
 static bool fused_block(const mbn_network *network, const mbn_plan_options *options, int32_t i,
                         mbn_group *group) {
@@ -141,6 +161,7 @@ static bool fused_block(const mbn_network *network, const mbn_plan_options *opti
         .block_tasks = 1,
         .chunk = kernels->panel,
     };
+    cut_block(network, options, group);
     group->band = choose_band(&layers[d], options, expanded_row_bytes(&layers[d], kernels));
     return true;
 }
