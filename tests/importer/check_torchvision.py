@@ -61,8 +61,12 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         source, result = os.path.join(folder, "x.npy"), os.path.join(folder, "y.npy")
         numpy.save(source, numpy.ascontiguousarray(images.permute(0, 2, 3, 1).numpy()))
-        subprocess.run([options.command, "run", model, "--input", source, "--output", result,
-                        *(["--isa", options.isa] if options.isa else [])], check=True)
+        command = [options.command, "run", model, "--input", source, "--output", result]
+        if options.isa:
+            command += ["--isa", options.isa]
+        status = subprocess.run(command, check=False).returncode
+        if status:
+            sys.exit(f"check_torchvision: failed: {' '.join(command)} exited with {status}")
         logits = numpy.load(result)
     if logits.shape != expected.shape:
         sys.exit(f"check_torchvision: failed: logits {logits.shape}, expected {expected.shape}")
