@@ -20,8 +20,8 @@ benchmark::internal::Benchmark *unwrap(bench_entry *entry) {
  * and to drop the "/s" that the console appends to rates: our counters' names have their unit. */
 class Reporter : public benchmark::BenchmarkReporter {
   public:
-    Reporter(benchmark::BenchmarkReporter *reporter, void (*before_run)())
-        : reporter(reporter), before_run(before_run) {
+    Reporter(benchmark::BenchmarkReporter *to, void (*before)())
+        : reporter(to), before_run(before) {
     }
 
     bool ReportContext(const Context &context) override {

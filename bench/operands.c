@@ -12,14 +12,15 @@ void bench_memory_free(bench_memory *memory) {
 }
 
 float *bench_floats(bench_memory *memory, size_t count) {
-    void *pointer = NULL;
-    if (memory->count == BENCH_MAX_BUFFERS ||
-        posix_memalign(&pointer, ALIGNMENT, count * sizeof(float)) != 0) {
+    const size_t bytes = (count * sizeof(float) + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+    float *data = memory->count < BENCH_MAX_BUFFERS ? aligned_alloc(ALIGNMENT, bytes) : NULL;
+    if (data == NULL) {
         fprintf(stderr, "no memory for %zu floats\n", count);
         exit(1);
     }
-    memory->buffers[memory->count++] = pointer;
-    return memset(pointer, 0, count * sizeof(float));
+    memory->buffers[memory->count++] = data;
+    memset(data, 0, bytes);
+    return data;
 }
 
 static void fill(bench_memory *memory, float *data, size_t count) {
