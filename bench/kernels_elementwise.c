@@ -7,10 +7,9 @@ enum { BATCH_NORM, CHANNEL_SCALE, ADD };
  * standalone kernels would stand. */
 static bool shape(const bench_case *c, char *text, size_t size) {
     const mbn_layer *l = c->layer;
-    const bool square = l->block < 0 && l->input < 0 && l->kind == MBN_LAYER_CHANNEL_SCALE;
-    const bool taken = square || (c->variant == BATCH_NORM      ? l->kind == MBN_LAYER_DEPTHWISE
-                                  : c->variant == CHANNEL_SCALE ? l->kind == MBN_LAYER_CHANNEL_SCALE
-                                                                : l->residual >= 0);
+    const bool taken = c->variant == BATCH_NORM      ? l->kind == MBN_LAYER_DEPTHWISE
+                       : c->variant == CHANNEL_SCALE ? l->kind == MBN_LAYER_CHANNEL_SCALE
+                                                     : l->residual >= 0;
     return taken && bench_format(text, size, "%dx%dx%d", l->output_height, l->output_width,
                                  l->output_channels);
 }

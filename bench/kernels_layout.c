@@ -6,16 +6,13 @@ enum { TO_BLOCKED = 1, NCHW = 2 };
 /* What users hand in and take out: the image, and the feature maps that blocks and heads end with. */
 static bool shape(const bench_case *c, char *text, size_t size) {
     const mbn_layer *l = c->layer;
-    switch (l->role) {
-    case MBN_ROLE_STEM:
+    if (l->role == MBN_ROLE_STEM) {
         return bench_format(text, size, "%dx%dx%d", l->input_height, l->input_width,
                             l->input_channels);
-    case MBN_ROLE_PROJECT:
-    case MBN_ROLE_HEAD:
-        return bench_format(text, size, "%dx%dx%d", l->output_height, l->output_width,
-                            l->output_channels);
-    default: return false;
     }
+    return l->kind == MBN_LAYER_POINTWISE && l->role != MBN_ROLE_EXPAND &&
+           bench_format(text, size, "%dx%dx%d", l->output_height, l->output_width,
+                        l->output_channels);
 }
 
 static void run(bench_state *state, const void *context) {

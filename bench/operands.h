@@ -5,7 +5,7 @@
 
 #include <mobilenet.h>
 
-enum { BENCH_MAX_BUFFERS = 16 };
+enum { BENCH_MAX_BUFFERS = 32 };
 
 /* The buffers of one benchmark.  Starts as {0}.  Allocation never returns NULL: a benchmark without
  * memory ends the program. */

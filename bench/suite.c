@@ -26,8 +26,8 @@ struct bench_suite {
 /* ---- Squares ---------------------------------------------------------------------------------- */
 
 /* Beside the networks' shapes, each kernel runs square ones: powers of two everywhere, so no tail in
- * any vector or tile, and strides that fall on the same cache sets.  64 K elements a plane; the
- * deeper, the more of the time goes to weights. */
+ * any vector or tile, and strides that fall on the same cache sets.  64 Ki values each; the deeper,
+ * the more of the traffic is weights. */
 static const struct { int32_t size, channels; } squares[] = {{32, 64}, {16, 256}, {8, 1024}};
 
 static const mbn_layer_kind square_kinds[] = {
@@ -189,7 +189,8 @@ static void register_layers(bench_suite *suite, const bench_family *family,
         memcpy(names->text[names->count++], shape, sizeof shape);
         bench_case *context = bench_suite_allocate(suite, sizeof *context);
         *context = c;
-        bench_format(name, sizeof name, "%s/%s/%s", family->name, kernels->name, shape);
+        bench_format(name, sizeof name, "%s/%s/%s%s", family->name, kernels->name,
+                     network == &suite->squares ? "square/" : "", shape);
         bench_register(name, family->run, context);
     }
 }
@@ -206,6 +207,7 @@ void bench_register_family(bench_suite *suite, const bench_family *family) {
         for (int i = 0; i < suite->network_count; i++) {
             register_layers(suite, family, kernels, suite->networks[i], &names);
         }
+        names.count = 0;
         register_layers(suite, family, kernels, &suite->squares, &names);
     }
     free(names.text);

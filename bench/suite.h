@@ -15,7 +15,7 @@ typedef struct bench_case {
     int variant; /* the family's */
 } bench_case;
 
-/* Benchmarks are called `family/isa/shape`.  Layers whose shapes read the same are one benchmark:
+/* Benchmarks are called `family/isa/shape`, or `family/isa/square/shape`.  Layers whose shapes read the same are one benchmark:
  * the name decides what is worth measuring twice. */
 typedef struct bench_family {
     const char *name;
