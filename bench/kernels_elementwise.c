@@ -1,0 +1,64 @@
+#include "operands.h"
+#include "suite.h"
+
+enum { BATCH_NORM, CHANNEL_SCALE, ADD };
+
+/* Networks fold batch norm and fuse residuals into convolutions; the planes are those where the
+ * standalone kernels would stand. */
+static bool shape(const bench_case *c, char *text, size_t size) {
+    const mbn_layer *l = c->layer;
+    const bool taken = c->variant == BATCH_NORM      ? l->kind == MBN_LAYER_DEPTHWISE
+                       : c->variant == CHANNEL_SCALE ? l->kind == MBN_LAYER_CHANNEL_SCALE
+                                                     : l->residual >= 0;
+    return taken && bench_format(text, size, "%dx%dx%d", l->output_height, l->output_width,
+                                 l->output_channels);
+}
+
+static mbn_elementwise_fn *function_of(const bench_case *c) {
+    switch (c->variant) {
+    case BATCH_NORM: return c->kernels->batch_norm;
+    case CHANNEL_SCALE: return c->kernels->channel_scale;
+    default: return c->kernels->add;
+    }
+}
+
+static void run(bench_state *state, const void *context) {
+    const bench_case *c = context;
+    const mbn_layer *l = c->layer;
+    const int32_t height = l->output_height, width = l->output_width, channels = l->output_channels;
+    const int32_t block = c->kernels->block;
+    bench_memory memory = {0};
+    const bench_plane input = bench_input_plane(&memory, channels, height, width, block);
+    const bench_plane other = bench_input_plane(&memory, channels, height, width, block);
+    const bench_plane output = bench_output_plane(&memory, channels, height, width, block);
+    const mbn_elementwise_args args = {
+        .input = input.data,
+        .input_row_stride = input.row_stride,
+        .input_block_stride = input.block_stride,
+        .other = other.data,
+        .other_row_stride = other.row_stride,
+        .other_block_stride = other.block_stride,
+        .scale = bench_packed_vector(&memory, c->kernels, channels),
+        .shift = bench_packed_vector(&memory, c->kernels, channels),
+        .output = output.data,
+        .output_row_stride = output.row_stride,
+        .output_block_stride = output.block_stride,
+        .height = height,
+        .width = width,
+        .channels = channels,
+        .block = block,
+        .activation = l->activation,
+    };
+    const mbn_range range = bench_whole(height, channels, block);
+    mbn_elementwise_fn *function = function_of(c);
+    while (bench_keep_running(state)) function(&args, range);
+    const double elements = (double)height * width * channels;
+    const double vectors = (c->variant == BATCH_NORM) + (c->variant != ADD);
+    bench_report(state, c, elements * (c->variant == BATCH_NORM ? 2 : 1),
+                 sizeof(float) * (elements * (c->variant == ADD ? 3 : 2) + vectors * channels));
+    bench_memory_free(&memory);
+}
+
+const bench_family bench_batch_norm = {"batch_norm", BATCH_NORM, shape, run};
+const bench_family bench_channel_scale = {"channel_scale", CHANNEL_SCALE, shape, run};
+const bench_family bench_add = {"add", ADD, shape, run};

@@ -1,0 +1,32 @@
+#include "operands.h"
+#include "suite.h"
+
+static bool shape(const bench_case *c, char *text, size_t size) {
+    const mbn_layer *l = c->layer;
+    return l->kind == MBN_LAYER_FULLY_CONNECTED &&
+           bench_format(text, size, "%d-%d", l->input_channels, l->output_channels);
+}
+
+static void run(bench_state *state, const void *context) {
+    const bench_case *c = context;
+    const mbn_layer *l = c->layer;
+    const mbn_kernels *k = c->kernels;
+    bench_memory memory = {0};
+    const mbn_fully_connected_args args = {
+        .input = bench_random(&memory, (size_t)l->input_channels),
+        .weights = bench_packed_weights(&memory, k, l->output_channels, l->input_channels, 1, 1),
+        .bias = bench_packed_vector(&memory, k, l->output_channels),
+        .output = bench_output_plane(&memory, l->output_channels, 1, 1, k->block).data,
+        .input_channels = l->input_channels,
+        .output_channels = l->output_channels,
+        .block = k->block,
+        .panel = k->panel,
+        .activation = l->activation,
+    };
+    const mbn_range range = bench_whole(1, l->output_channels, k->block);
+    while (bench_keep_running(state)) k->fully_connected(&args, range);
+    bench_report(state, c, 2.0 * (double)l->multiply_adds, bench_layer_bytes(l));
+    bench_memory_free(&memory);
+}
+
+const bench_family bench_fully_connected = {"fully_connected", 0, shape, run};

@@ -1,0 +1,59 @@
+/* What kernels work on: aligned memory with random values in [-1, 1], weights through the public
+ * packers, arguments made from a network's layer. */
+#ifndef BENCH_OPERANDS_H
+#define BENCH_OPERANDS_H
+
+#include <mobilenet.h>
+
+enum { BENCH_MAX_BUFFERS = 32 };
+
+/* The buffers of one benchmark.  Starts as {0}.  Allocation never returns NULL: a benchmark without
+ * memory ends the program. */
+typedef struct bench_memory {
+    void *buffers[BENCH_MAX_BUFFERS];
+    int count;
+    uint64_t random;
+} bench_memory;
+
+void bench_memory_free(bench_memory *memory);
+
+float *bench_floats(bench_memory *memory, size_t count); /* zeros */
+float *bench_random(bench_memory *memory, size_t count);
+
+/* A blocked plane.  A halo is part of it: data points at its corner. */
+typedef struct bench_plane {
+    float *data;
+    ptrdiff_t row_stride, block_stride;
+} bench_plane;
+
+/* Random, or zeros for an output; without halo. */
+bench_plane bench_input_plane(bench_memory *memory, int32_t channels, int32_t height, int32_t width,
+                              int32_t block);
+bench_plane bench_output_plane(bench_memory *memory, int32_t channels, int32_t height,
+                               int32_t width, int32_t block);
+
+/* [output_channels][input_channels][kernel_height][kernel_width], packed. */
+float *bench_packed_weights(bench_memory *memory, const mbn_kernels *kernels,
+                            int32_t output_channels, int32_t input_channels, int32_t kernel_height,
+                            int32_t kernel_width);
+float *bench_packed_vector(bench_memory *memory, const mbn_kernels *kernels, int32_t channels);
+
+/* All rows of the plane, all blocks of its channels. */
+mbn_range bench_whole(int32_t height, int32_t channels, int32_t block);
+
+/* Operands of a layer.  halo: the input lies in a plane with its padding around it, as networks
+ * run; else the kernel does the borders.  A convolution of up to four channels (the stem) reads
+ * interleaved pixels, without halo. */
+mbn_pointwise_args bench_pointwise_args(bench_memory *memory, const mbn_kernels *kernels,
+                                        const mbn_layer *layer);
+mbn_depthwise_args bench_depthwise_args(bench_memory *memory, const mbn_kernels *kernels,
+                                        const mbn_layer *layer, bool halo);
+mbn_convolution_args bench_convolution_args(bench_memory *memory, const mbn_kernels *kernels,
+                                            const mbn_layer *layer);
+
+mbn_depthwise_fn *bench_depthwise_function(const mbn_kernels *kernels, const mbn_layer *layer);
+
+/* Bytes that any implementation must move: input, weights, biases, output, and the residual. */
+double bench_layer_bytes(const mbn_layer *layer);
+
+#endif

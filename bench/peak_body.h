@@ -1,0 +1,61 @@
+/* The probes, once.  The including file defines
+ *     VEC, LANES                     the vector type and the floats in it
+ *     VEC_SPLAT(f), VEC_LOAD(p)
+ *     VEC_ADD(x, y)
+ *     VEC_MULTIPLY_ADD(x, a, b)      x * a + b
+ *     VEC_SUM(x)                     the sum of the lanes
+ *     VEC_REGISTER                   assembler constraint of a register that holds a VEC
+ *     CHAINS(DO)                     DO(0) DO(1) ..., one for each independent chain
+ *     PROBE                          the peak_probe to define
+ *
+ * Chains: as many as registers allow, two of them left for a and b.  A core with two units of
+ * latency four needs eight to be busy; one that multiplies and adds in turn, latency three and
+ * three (two and three on Zen 5), twelve. */
+#include "peak.h"
+
+#define COUNT_ONE(i) +1
+enum { CHAIN_COUNT = 0 CHAINS(COUNT_ONE), ROUNDS = 4 };
+
+/* Costs no instruction, but hides from the compiler what is in the register.  Without it, the
+ * scalar chains would be packed into vectors. */
+#define HIDE(x) __asm__ volatile("" : "+" VEC_REGISTER(x))
+
+#define START(i)                                                                                   \
+    VEC x##i = VEC_SPLAT(1.0f + 0.01f * (float)(i));                                               \
+    HIDE(x##i);
+#define STEP(i)                                                                                    \
+    x##i = VEC_MULTIPLY_ADD(x##i, a, b);                                                           \
+    HIDE(x##i);
+#define SUM(i) sum = VEC_ADD(sum, x##i);
+
+static float multiply_add(long steps) {
+    /* x -> 1: no overflow, no denormals. */
+    VEC a = VEC_SPLAT(0.75f), b = VEC_SPLAT(0.25f), sum = VEC_SPLAT(0.0f);
+    HIDE(a);
+    HIDE(b);
+    CHAINS(START)
+    for (long step = 0; step < steps; step++) {
+        CHAINS(STEP)
+        CHAINS(STEP)
+        CHAINS(STEP)
+        CHAINS(STEP)
+    }
+    CHAINS(SUM)
+    return VEC_SUM(sum);
+}
+
+/* Eight sums, so that loads and not additions are what is waited for. */
+#define READ(i) x##i = VEC_ADD(x##i, VEC_LOAD(data + k + (i)*LANES));
+#define EIGHT(DO) DO(0) DO(1) DO(2) DO(3) DO(4) DO(5) DO(6) DO(7)
+
+static float read(const float *data, size_t count) {
+    VEC sum = VEC_SPLAT(0.0f);
+    EIGHT(START)
+    for (size_t k = 0; k < count; k += (size_t)8 * LANES) {
+        EIGHT(READ)
+    }
+    EIGHT(SUM)
+    return VEC_SUM(sum);
+}
+
+const peak_probe PROBE = {2.0 * LANES * CHAIN_COUNT * ROUNDS, multiply_add, read};

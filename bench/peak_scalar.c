@@ -1,0 +1,18 @@
+#define VEC float
+#define LANES 1
+#define VEC_SPLAT(f) (f)
+#define VEC_LOAD(p) (*(p))
+#define VEC_ADD(x, y) ((x) + (y))
+#define VEC_MULTIPLY_ADD(x, a, b) ((x) * (a) + (b))
+#define VEC_SUM(x) (x)
+#if defined(__aarch64__)
+#define VEC_REGISTER "w"
+#elif defined(__x86_64__)
+#define VEC_REGISTER "x"
+#else
+#error "which register class holds a float here?"
+#endif
+#define CHAINS(DO)                                                                                 \
+    DO(0) DO(1) DO(2) DO(3) DO(4) DO(5) DO(6) DO(7) DO(8) DO(9) DO(10) DO(11) DO(12) DO(13)
+#define PROBE peak_probe_scalar
+#include "peak_body.h"

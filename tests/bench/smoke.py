@@ -1,0 +1,84 @@
+"""smoke.py BENCH: runs the smallest shape of every family on every instruction set, and checks that
+each is there with all its counters.  No times are judged."""
+
+import json
+import math
+import re
+import subprocess
+import sys
+
+WORK = ["%peak", "GFLOP/s", "GB/s"]
+MOVE = ["GB/s"]
+PAIR = [f"{what}_{which}" for what in ("us", "%peak", "parameters", "macs")
+        for which in ("separable", "standard")] + ["macs_ratio", "time_ratio"]
+COUNTERS = {
+    "pointwise": WORK,
+    "depthwise": WORK,
+    "depthwise_border": WORK,
+    "convolution": WORK,
+    "batch_norm": WORK,
+    "channel_scale": WORK,
+    "add": WORK,
+    "global_average_pool": WORK,
+    "max_pool": MOVE,
+    "fully_connected": WORK,
+    "softmax": MOVE,
+    "to_blocked_nhwc": MOVE,
+    "to_blocked_nchw": MOVE,
+    "from_blocked_nhwc": MOVE,
+    "from_blocked_nchw": MOVE,
+    "packing": MOVE,
+    "compare_separable": PAIR,
+    "network": ["%peak", "GFLOP/s", "images/s", "floor_ms"],
+}
+
+
+def run(bench, *flags):
+    done = subprocess.run([bench, *flags], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr + done.stdout[-2000:]
+    return done.stdout
+
+
+def size(name):
+    """Product of the numbers in a shape; a network's size is its place in order of work."""
+    networks = ["v3_small/", "v3_small_article", "v3_large", "v2", "v1"]
+    for place, network in enumerate(networks):
+        if "mobilenet_" + network in name:
+            return place + 0.5 * ("threads:1" not in name)
+    return math.prod(map(int, re.findall(r"\d+", name.split("/", 2)[2])))
+
+
+def main(bench):
+    names = run(bench, "--benchmark_list_tests").splitlines()
+    assert all(re.fullmatch(r"[\w:/-]+", name) for name in names), "a name that needs quoting"
+    assert len(names) == len(set(names)), "a name is registered twice"
+    smallest = {}
+    for name in names:
+        key = tuple(name.split("/")[:2])
+        if key not in smallest or size(name) < size(smallest[key]):
+            smallest[key] = name
+    isas = {isa for _, isa in smallest}
+    assert "scalar" in isas
+    assert set(smallest) == {(family, isa) for family in COUNTERS for isa in isas}
+
+    chosen = set(smallest.values())
+    report = json.loads(run(bench, f"--benchmark_filter=^({'|'.join(sorted(chosen))})$",
+                            "--benchmark_min_time=0.001", "--benchmark_format=json"))
+    context = report["context"]
+    assert set(context["isa"].split(",")) == isas
+    for isa in isas:
+        assert float(context[f"peak GFLOP/s {isa}"]) > 0
+    for level in ("L1", "L2", "DRAM"):
+        assert float(context[f"read GB/s {level}"].split()[0]) > 0
+
+    results = {result["name"]: result for result in report["benchmarks"]}
+    assert set(results) == chosen
+    for name, result in results.items():
+        for counter in COUNTERS[name.split("/")[0]]:
+            value = result[counter]
+            assert math.isfinite(value) and value > 0, f"{name}: {counter} = {value}"
+        assert result["cpu_time"] > 0
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
