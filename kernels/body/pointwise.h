@@ -19,39 +19,10 @@ MBN_INLINE void place_tile(const mbn_pointwise_args *args, int32_t pixel, int32_
     }
 }
 
-/* pixels and vectors are constants.  input: the tile's first pixel in channel block 0. */
-MBN_INLINE void pointwise_tile(const mbn_pointwise_args *args, const epilogue *e, int32_t pixels,
-                               int32_t vectors, const float *input, const tile_place *place,
-                               int32_t block) {
-    vec acc[16][4];
-    const float *bias = args->bias + (ptrdiff_t)block * VEC_WIDTH;
-    MBN_UNROLL
-    for (int32_t v = 0; v < vectors; v++) {
-        MBN_UNROLL
-        for (int32_t p = 0; p < pixels; p++) acc[p][v] = vec_load(bias + v * VEC_WIDTH);
-    }
-
-    const float *w = args->weights + (ptrdiff_t)block * VEC_WIDTH * args->input_channels;
-    int32_t left = args->input_channels;
-    for (const float *x = input; left > 0; x += args->input_block_stride, left -= VEC_WIDTH) {
-        const int32_t count = left < VEC_WIDTH ? left : VEC_WIDTH;
-        for (int32_t k = 0; k < count; k++) {
-            vec row[4];
-            MBN_UNROLL
-            for (int32_t v = 0; v < vectors; v++) row[v] = vec_load(w + v * VEC_WIDTH);
-            MBN_UNROLL
-            for (int32_t p = 0; p < pixels; p++) {
-                const vec value = vec_broadcast(x + k + p * VEC_WIDTH);
-                MBN_UNROLL
-                for (int32_t v = 0; v < vectors; v++) {
-                    acc[p][v] = vec_fma(value, row[v], acc[p][v]);
-                }
-            }
-            __builtin_prefetch(w + PREFETCH_FLOATS);
-            w += vectors * VEC_WIDTH;
-        }
-    }
-
+/* Residual, activation and stores of a tile. */
+MBN_INLINE void finish_tile(const mbn_pointwise_args *args, const epilogue *e, int32_t pixels,
+                            int32_t vectors, vec acc[16][4], const tile_place *place,
+                            int32_t block) {
     float *output = args->output + block * args->output_block_stride;
     if (args->residual != NULL) {
         const float *residual = args->residual + block * args->residual_block_stride;
@@ -85,42 +56,164 @@ MBN_INLINE void pointwise_tile(const mbn_pointwise_args *args, const epilogue *e
     }
 }
 
+/* pixels and vectors are constants.  input: the tile's first pixel in channel block 0. */
+MBN_INLINE void pointwise_tile(const mbn_pointwise_args *args, const epilogue *e, int32_t pixels,
+                               int32_t vectors, const float *input, const tile_place *place,
+                               int32_t block) {
+    vec acc[16][4];
+    const float *bias = args->bias + (ptrdiff_t)block * VEC_WIDTH;
+    MBN_UNROLL
+    for (int32_t v = 0; v < vectors; v++) {
+        MBN_UNROLL
+        for (int32_t p = 0; p < pixels; p++) acc[p][v] = vec_load(bias + v * VEC_WIDTH);
+    }
+
+    const float *w = args->weights + (ptrdiff_t)block * VEC_WIDTH * args->input_channels;
+    int32_t left = args->input_channels;
+    for (const float *x = input; left > 0; x += args->input_block_stride, left -= VEC_WIDTH) {
+        const int32_t count = left < VEC_WIDTH ? left : VEC_WIDTH;
+        for (int32_t k = 0; k < count; k++) {
+            vec row[4];
+            MBN_UNROLL
+            for (int32_t v = 0; v < vectors; v++) row[v] = vec_load(w + v * VEC_WIDTH);
+            MBN_UNROLL
+            for (int32_t p = 0; p < pixels; p++) {
+                const vec value = vec_broadcast(x + k + p * VEC_WIDTH);
+                MBN_UNROLL
+                for (int32_t v = 0; v < vectors; v++) {
+                    acc[p][v] = vec_fma(value, row[v], acc[p][v]);
+                }
+            }
+            __builtin_prefetch(w + PREFETCH_FLOATS);
+            w += vectors * VEC_WIDTH;
+        }
+    }
+
+    finish_tile(args, e, pixels, vectors, acc, place, block);
+}
+
+#if VEC_HALVES
+/* The same where the last vector's upper half is padding: its accumulators hold two pixels each. */
+MBN_INLINE void pointwise_tile_halves(const mbn_pointwise_args *args, const epilogue *e,
+                                      int32_t pixels, int32_t vectors, const float *input,
+                                      const tile_place *place, int32_t block) {
+    const int32_t whole = vectors - 1, pairs = (pixels + 1) / 2;
+    vec acc[16][4], pair[8];
+    const float *bias = args->bias + (ptrdiff_t)block * VEC_WIDTH;
+    MBN_UNROLL
+    for (int32_t v = 0; v < whole; v++) {
+        MBN_UNROLL
+        for (int32_t p = 0; p < pixels; p++) acc[p][v] = vec_load(bias + v * VEC_WIDTH);
+    }
+    MBN_UNROLL
+    for (int32_t q = 0; q < pairs; q++) pair[q] = vec_load_twice(bias + whole * VEC_WIDTH);
+
+    const float *w = args->weights + (ptrdiff_t)block * VEC_WIDTH * args->input_channels;
+    int32_t left = args->input_channels;
+    for (const float *x = input; left > 0; x += args->input_block_stride, left -= VEC_WIDTH) {
+        const int32_t count = left < VEC_WIDTH ? left : VEC_WIDTH;
+        for (int32_t k = 0; k < count; k++) {
+            vec row[4];
+            MBN_UNROLL
+            for (int32_t v = 0; v < whole; v++) row[v] = vec_load(w + v * VEC_WIDTH);
+            const vec twice = vec_load_twice(w + whole * VEC_WIDTH);
+            MBN_UNROLL
+            for (int32_t q = 0; q < pairs; q++) {
+                const int32_t p = 2 * q, next = p + 1 < pixels ? p + 1 : p;
+                const vec a = vec_broadcast(x + k + p * VEC_WIDTH);
+                const vec b = vec_broadcast(x + k + next * VEC_WIDTH);
+                MBN_UNROLL
+                for (int32_t v = 0; v < whole; v++) {
+                    acc[p][v] = vec_fma(a, row[v], acc[p][v]);
+                    if (next > p) acc[next][v] = vec_fma(b, row[v], acc[next][v]);
+                }
+                pair[q] = vec_fma(vec_join_halves(a, b), twice, pair[q]);
+            }
+            __builtin_prefetch(w + PREFETCH_FLOATS);
+            w += vectors * VEC_WIDTH;
+        }
+    }
+    MBN_UNROLL
+    for (int32_t p = 0; p < pixels; p++) {
+        acc[p][whole] = p % 2 == 0 ? vec_low_half(pair[p / 2]) : vec_high_half(pair[p / 2]);
+    }
+    finish_tile(args, e, pixels, vectors, acc, place, block);
+}
+#endif
+
 /* One function per tile size: the switch costs a jump per tile and keeps the hot loops apart. */
-#define POINTWISE_CASE(pixels, vectors)                                                            \
+#define POINTWISE_CASE(tile, most, pixels, vectors)                                                \
     case pixels:                                                                                   \
-        if (pixels <= POINTWISE_PIXELS_##vectors) {                                                \
-            pointwise_tile(args, e, pixels, vectors, input, place, block);                         \
-        }                                                                                          \
+        if (pixels <= most) tile(args, e, pixels, vectors, input, place, block);                   \
         break;
 
-#define POINTWISE_TILES(vectors)                                                                   \
-    static void pointwise_tiles_##vectors(const mbn_pointwise_args *args, const epilogue *e,       \
-                                          int32_t pixels, const float *input,                      \
-                                          const tile_place *place, int32_t block) {                \
+#define POINTWISE_TILES(name, tile, most, vectors)                                                 \
+    static void name(const mbn_pointwise_args *args, const epilogue *e, int32_t pixels,            \
+                     const float *input, const tile_place *place, int32_t block) {                 \
         switch (pixels) {                                                                          \
-            POINTWISE_CASE(1, vectors)                                                             \
-            POINTWISE_CASE(2, vectors)                                                             \
-            POINTWISE_CASE(3, vectors)                                                             \
-            POINTWISE_CASE(4, vectors)                                                             \
-            POINTWISE_CASE(5, vectors)                                                             \
-            POINTWISE_CASE(6, vectors)                                                             \
-            POINTWISE_CASE(7, vectors)                                                             \
-            POINTWISE_CASE(8, vectors)                                                             \
-            POINTWISE_CASE(9, vectors)                                                             \
-            POINTWISE_CASE(10, vectors)                                                            \
-            POINTWISE_CASE(11, vectors)                                                            \
-            POINTWISE_CASE(12, vectors)                                                            \
-            POINTWISE_CASE(13, vectors)                                                            \
-            POINTWISE_CASE(14, vectors)                                                            \
+            POINTWISE_CASE(tile, most, 1, vectors)                                                 \
+            POINTWISE_CASE(tile, most, 2, vectors)                                                 \
+            POINTWISE_CASE(tile, most, 3, vectors)                                                 \
+            POINTWISE_CASE(tile, most, 4, vectors)                                                 \
+            POINTWISE_CASE(tile, most, 5, vectors)                                                 \
+            POINTWISE_CASE(tile, most, 6, vectors)                                                 \
+            POINTWISE_CASE(tile, most, 7, vectors)                                                 \
+            POINTWISE_CASE(tile, most, 8, vectors)                                                 \
+            POINTWISE_CASE(tile, most, 9, vectors)                                                 \
+            POINTWISE_CASE(tile, most, 10, vectors)                                                \
+            POINTWISE_CASE(tile, most, 11, vectors)                                                \
+            POINTWISE_CASE(tile, most, 12, vectors)                                                \
+            POINTWISE_CASE(tile, most, 13, vectors)                                                \
+            POINTWISE_CASE(tile, most, 14, vectors)                                                \
         }                                                                                          \
     }
 
-POINTWISE_TILES(1)
-POINTWISE_TILES(2)
-POINTWISE_TILES(3)
+POINTWISE_TILES(tiles_1, pointwise_tile, POINTWISE_PIXELS_1, 1)
+POINTWISE_TILES(tiles_2, pointwise_tile, POINTWISE_PIXELS_2, 2)
+POINTWISE_TILES(tiles_3, pointwise_tile, POINTWISE_PIXELS_3, 3)
 #if PANEL_MAX >= 4
-POINTWISE_TILES(4)
+POINTWISE_TILES(tiles_4, pointwise_tile, POINTWISE_PIXELS_4, 4)
 #endif
+#if VEC_HALVES
+POINTWISE_TILES(halves_1, pointwise_tile_halves, HALVES_PIXELS_1, 1)
+POINTWISE_TILES(halves_2, pointwise_tile_halves, HALVES_PIXELS_2, 2)
+POINTWISE_TILES(halves_3, pointwise_tile_halves, HALVES_PIXELS_3, 3)
+#endif
+
+/* How panels of each width, indexed by it, are cut into tiles. */
+typedef struct panel_tiles {
+    void (*run)(const mbn_pointwise_args *args, const epilogue *e, int32_t pixels,
+                const float *input, const tile_place *place, int32_t block);
+    int32_t most; /* pixels of a tile */
+} panel_tiles;
+
+static const panel_tiles whole_tiles[] = {
+    {NULL, 0},
+    {tiles_1, POINTWISE_PIXELS_1},
+    {tiles_2, POINTWISE_PIXELS_2},
+    {tiles_3, POINTWISE_PIXELS_3},
+#if PANEL_MAX >= 4
+    {tiles_4, POINTWISE_PIXELS_4},
+#endif
+};
+#if VEC_HALVES
+static const panel_tiles halves_tiles[] = {
+    {NULL, 0},
+    {halves_1, HALVES_PIXELS_1},
+    {halves_2, HALVES_PIXELS_2},
+    {halves_3, HALVES_PIXELS_3},
+};
+#endif
+
+static panel_tiles tiles_of(const mbn_pointwise_args *args, int32_t block, int32_t vectors) {
+#if VEC_HALVES
+    const int32_t last = args->output_channels - (block + vectors - 1) * VEC_WIDTH;
+    if (last <= VEC_WIDTH / 2) return halves_tiles[vectors];
+#else
+    (void)args, (void)block;
+#endif
+    return whole_tiles[vectors];
+}
 
 /* Pixels of the next tile.  A leftover too small to hide the latency of its own multiply-adds is
  * shared with the tile before it. */
@@ -132,27 +225,12 @@ MBN_INLINE int32_t next_tile(int32_t left, int32_t most, int32_t vectors) {
 /* pixels [begin, end) of one panel */
 static void pointwise_panel(const mbn_pointwise_args *args, const epilogue *e, int32_t vectors,
                             int32_t begin, int32_t end, const float *input, int32_t block) {
-    static const int32_t most[] = {
-        0,
-        POINTWISE_PIXELS_1,
-        POINTWISE_PIXELS_2,
-        POINTWISE_PIXELS_3,
-#if PANEL_MAX >= 4
-        POINTWISE_PIXELS_4,
-#endif
-    };
+    const panel_tiles tiles = tiles_of(args, block, vectors);
     tile_place place;
     for (int32_t i = begin; i < end;) {
-        const int32_t pixels = next_tile(end - i, most[vectors], vectors);
+        const int32_t pixels = next_tile(end - i, tiles.most, vectors);
         place_tile(args, i, pixels, &place);
-        switch (vectors) {
-        case 1: pointwise_tiles_1(args, e, pixels, input, &place, block); break;
-        case 2: pointwise_tiles_2(args, e, pixels, input, &place, block); break;
-        case 3: pointwise_tiles_3(args, e, pixels, input, &place, block); break;
-#if PANEL_MAX >= 4
-        case 4: pointwise_tiles_4(args, e, pixels, input, &place, block); break;
-#endif
-        }
+        tiles.run(args, e, pixels, input, &place, block);
         i += pixels;
         input += (ptrdiff_t)pixels * VEC_WIDTH;
     }

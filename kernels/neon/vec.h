@@ -20,6 +20,8 @@ enum {
     POINTWISE_PIXELS_4 = 6,
 };
 
+#define VEC_HALVES 0 /* every channel count of MobileNet fills whole vectors */
+
 /* Depthwise steps, in output rows x columns. */
 enum { DEPTHWISE_ROWS = 2, DEPTHWISE_COLUMNS = 4 };
 
