@@ -4,6 +4,7 @@
  * input rows for six rows of taps.  Outputs whose taps leave the plane are computed one by one with
  * the taps cut; a plane that carries its own halo has none of those. */
 #include "epilogue.h"
+#include "span.h"
 
 /* rows x columns outputs, all taps inside the plane; every size but the strides in memory is a
  * constant.  input: the first tap of the first output. */
@@ -50,19 +51,6 @@ MBN_INLINE void depthwise_tile(int32_t rows, int32_t columns, int32_t kernel, in
             }
         }
     }
-}
-
-typedef struct span {
-    int32_t begin, end;
-} span;
-
-/* Outputs in [0, count) all of whose taps lie inside `size` inputs. */
-MBN_INLINE span inside(int32_t count, int32_t size, int32_t kernel, int32_t stride, int32_t pad) {
-    const int32_t last = size - kernel + pad;
-    span s = {(pad + stride - 1) / stride, last < 0 ? 0 : last / stride + 1};
-    if (s.end > count) s.end = count;
-    if (s.begin > s.end) s.begin = s.end;
-    return s;
 }
 
 /* Output (oy, ox) of one channel block with the taps outside the plane left out. */
