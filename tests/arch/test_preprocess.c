@@ -1,9 +1,10 @@
 #include <arch/preprocess.h>
-#include <tests/arch/guarded.h>
+#include <tests/guarded.h>
 
 #include <criterion/criterion.h>
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* ---- Images, by the formulas of tests/golden/make_preprocess.py ------------------------------ */
@@ -36,19 +37,16 @@ static const struct layout {
 enum rows { TIGHT, PART_OF_A_FRAME, UPSIDE_DOWN };
 static const char *const rows_names[] = {"tight", "part of a frame", "upside down"};
 
-/* An image in memory that ends at a guard page; alpha and the rest of the frame are noise. */
-static guarded draw(const struct golden *golden, const struct layout *layout, enum rows rows,
-                    mbn_image *image) {
+/* An image in guarded memory; alpha and the rest of the frame are noise. */
+static mbn_image draw(const struct golden *golden, const struct layout *layout, enum rows rows,
+                      guarded *memory, guard_side side) {
     const int32_t row = golden->width * layout->pixel_bytes;
     const int32_t stride = rows == PART_OF_A_FRAME ? row + 13 : row;
-    const guarded memory =
-        guarded_alloc((size_t)(golden->height - 1) * (size_t)stride + (size_t)row);
-    uint8_t *bytes = memory.data;
-    for (size_t i = 0; i < memory.size; i++) bytes[i] = (uint8_t)(i * 77 + 191);
+    const size_t size = (size_t)(golden->height - 1) * (size_t)stride + (size_t)row;
+    uint8_t *bytes = guarded_bytes(memory, size, side);
+    for (size_t i = 0; i < size; i++) bytes[i] = (uint8_t)(i * 77 + 191);
     uint8_t *top = rows == UPSIDE_DOWN ? bytes + (ptrdiff_t)(golden->height - 1) * stride : bytes;
     const int32_t step = rows == UPSIDE_DOWN ? -stride : stride;
-    *image =
-        (mbn_image){top, golden->width, golden->height, rows == TIGHT ? 0 : step, layout->order};
     for (int32_t y = 0; y < golden->height; y++) {
         uint8_t *line = top + (ptrdiff_t)y * step;
         for (int32_t x = 0; x < golden->width; x++) {
@@ -58,7 +56,7 @@ static guarded draw(const struct golden *golden, const struct layout *layout, en
             }
         }
     }
-    return memory;
+    return (mbn_image){top, golden->width, golden->height, rows == TIGHT ? 0 : step, layout->order};
 }
 
 /* ---- Running ------------------------------------------------------------------------------- */
@@ -69,17 +67,19 @@ static const mbn_preprocessing plain = {{0, 0, 0}, {1, 1, 1}, 0};
 
 /* Runs with scratch of exactly the size asked for. */
 static mbn_status run(const mbn_preprocessing *preprocessing, const mbn_image *image,
-                      int32_t height, int32_t width, float *output, mbn_error *error) {
+                      int32_t height, int32_t width, guard_side side, float *output,
+                      mbn_error *error) {
     const size_t bytes = mbn_preprocess_scratch_bytes(height, width);
     const size_t rounded = (bytes + SCRATCH_ALIGNMENT - 1) / SCRATCH_ALIGNMENT * SCRATCH_ALIGNMENT;
-    const guarded scratch = guarded_alloc(rounded);
-    memset(scratch.data, CANARY, rounded);
+    guarded memory = {0};
+    uint8_t *scratch = guarded_bytes(&memory, rounded, side);
+    memset(scratch, CANARY, rounded);
     const mbn_status status =
-        mbn_preprocess_image(preprocessing, image, height, width, scratch.data, output, error);
+        mbn_preprocess_image(preprocessing, image, height, width, scratch, output, error);
     for (size_t i = bytes; i < rounded; i++) {
-        cr_assert_eq(((uint8_t *)scratch.data)[i], CANARY, "scratch of %zu bytes overrun", bytes);
+        cr_assert_eq(scratch[i], CANARY, "scratch of %zu bytes overrun", bytes);
     }
-    guarded_free(scratch);
+    guarded_free(&memory);
     return status;
 }
 
@@ -108,44 +108,53 @@ static void check_bytes(const char *label, const struct golden *golden, const ui
     cr_assert_eq(crc32_of(got, size), golden->crc, "%s: another CRC-32", label);
 }
 
-static void check_golden(const struct golden *golden, const struct layout *layout, enum rows rows) {
+static void check_golden(const struct golden *golden, const struct layout *layout, enum rows rows,
+                         guard_side side) {
     char label[128];
     snprintf(label, sizeof label, "pattern %d, %dx%d, resize %d, to %dx%d, order %d, %s",
              (int)golden->pattern, golden->width, golden->height, golden->resize,
              golden->output_width, golden->output_height, (int)layout->order, rows_names[rows]);
-    mbn_image image;
-    const guarded memory = draw(golden, layout, rows, &image);
+    describe_case("%s", label);
+    guarded pixel_memory = {0}, output_memory = {0};
+    const mbn_image image = draw(golden, layout, rows, &pixel_memory, side);
     const size_t count = 3 * (size_t)golden->output_height * (size_t)golden->output_width;
-    const guarded output = guarded_alloc(count * sizeof(float));
-    const guarded bytes = guarded_alloc(count);
+    float *output = guarded_floats(&output_memory, count, side);
     mbn_preprocessing preprocessing = plain;
     preprocessing.resize = golden->resize;
     mbn_error error = {MBN_OK, ""};
     const mbn_status status = run(&preprocessing, &image, golden->output_height,
-                                  golden->output_width, output.data, &error);
+                                  golden->output_width, side, output, &error);
     cr_assert_eq(status, MBN_OK, "%s: %s", label, error.message);
+
+    uint8_t *bytes = malloc(count);
     for (size_t i = 0; i < count; i++) {
-        const float value = ((const float *)output.data)[i];
-        const uint8_t pixel = (uint8_t)lrintf(value * 255);
-        cr_assert_eq(value, (float)(pixel / 255.0), "%s: %a is no 8-bit value", label,
-                     (double)value);
-        ((uint8_t *)bytes.data)[i] = pixel;
+        bytes[i] = (uint8_t)lrintf(output[i] * 255);
+        cr_assert_eq(output[i], (float)(bytes[i] / 255.0), "%s: %a is no 8-bit value", label,
+                     (double)output[i]);
     }
-    check_bytes(label, golden, bytes.data, count);
-    guarded_free(bytes);
-    guarded_free(output);
-    guarded_free(memory);
+    check_bytes(label, golden, bytes, count);
+    free(bytes);
+    guarded_free(&output_memory);
+    guarded_free(&pixel_memory);
 }
 
-Test(preprocess, equals_pillow_and_torchvision) {
+static void check_goldens(guard_side side) {
     for (size_t i = 0; i < sizeof goldens / sizeof *goldens; i++) {
         for (size_t l = 0; l < sizeof layouts / sizeof *layouts; l++) {
             if ((goldens[i].channels == 1) != (layouts[l].order == MBN_GRAY)) continue;
-            check_golden(&goldens[i], &layouts[l], TIGHT);
-            check_golden(&goldens[i], &layouts[l], PART_OF_A_FRAME);
-            check_golden(&goldens[i], &layouts[l], UPSIDE_DOWN);
+            check_golden(&goldens[i], &layouts[l], TIGHT, side);
+            check_golden(&goldens[i], &layouts[l], PART_OF_A_FRAME, side);
+            check_golden(&goldens[i], &layouts[l], UPSIDE_DOWN, side);
         }
     }
+}
+
+Test(preprocess, equals_pillow_and_torchvision) {
+    check_goldens(GUARD_AFTER);
+}
+
+Test(preprocess, equals_pillow_and_torchvision_behind_a_guard) {
+    check_goldens(GUARD_BEFORE);
 }
 
 /* ---- Normalisation ------------------------------------------------------------------------- */
@@ -156,9 +165,8 @@ Test(preprocess, normalises_each_channel) {
     uint8_t pixels[256];
     for (int i = 0; i < 256; i++) pixels[i] = (uint8_t)i;
     const mbn_image image = {pixels, 256, 1, 0, MBN_GRAY};
-    const guarded output = guarded_alloc(256 * 3 * sizeof(float));
-    cr_assert_eq(run(&imagenet, &image, 1, 256, output.data, NULL), MBN_OK);
-    const float *got = output.data;
+    float got[256 * 3];
+    cr_assert_eq(run(&imagenet, &image, 1, 256, GUARD_AFTER, got, NULL), MBN_OK);
     for (int i = 0; i < 256; i++) {
         for (int c = 0; c < 3; c++) {
             const double expected =
@@ -166,7 +174,6 @@ Test(preprocess, normalises_each_channel) {
             cr_expect_eq(got[3 * i + c], (float)expected, "value %d, channel %d", i, c);
         }
     }
-    guarded_free(output);
 }
 
 Test(preprocess, normalises_the_padding_as_black) {
@@ -174,9 +181,8 @@ Test(preprocess, normalises_the_padding_as_black) {
     static const uint8_t white[12] = {255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255};
     static const float black[3] = {-1, -0.25f, -0.0625f}, bright[3] = {1, 0.75f, 0.4375f};
     const mbn_image image = {white, 2, 2, 0, MBN_RGB};
-    const guarded output = guarded_alloc(5 * 4 * 3 * sizeof(float));
-    cr_assert_eq(run(&preprocessing, &image, 5, 4, output.data, NULL), MBN_OK);
-    const float *got = output.data;
+    float got[5 * 4 * 3];
+    cr_assert_eq(run(&preprocessing, &image, 5, 4, GUARD_AFTER, got, NULL), MBN_OK);
     for (int y = 0; y < 5; y++) {
         for (int x = 0; x < 4; x++) {
             /* 3 spare rows and 2 spare columns: 1 before, the rest after. */
@@ -185,7 +191,6 @@ Test(preprocess, normalises_the_padding_as_black) {
                              "row %d, column %d", y, x);
         }
     }
-    guarded_free(output);
 }
 
 /* ---- Arguments ----------------------------------------------------------------------------- */
