@@ -42,12 +42,11 @@ const char *described_case(void) {
     return case_text;
 }
 
-float *guarded_floats(guarded *memory, size_t count, guard_side side) {
+unsigned char *guarded_bytes(guarded *memory, size_t count, guard_side side) {
     size_t page = (size_t)sysconf(_SC_PAGESIZE);
-    size_t bytes = count * sizeof(float);
-    if (bytes > memory->bytes || memory->pages == NULL) {
+    if (count > memory->bytes || memory->pages == NULL) {
         guarded_free(memory);
-        size_t body = (bytes / page + 1) * page;
+        size_t body = (count / page + 1) * page;
         unsigned char *map =
             mmap(NULL, body + 2 * page, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
         cr_assert(map != MAP_FAILED, "cannot map %zu bytes", body);
@@ -55,9 +54,11 @@ float *guarded_floats(guarded *memory, size_t count, guard_side side) {
         memory->pages = map + page;
         memory->bytes = body;
     }
-    unsigned char *begin = memory->pages;
-    if (side == GUARD_AFTER) begin += memory->bytes - bytes;
-    return (float *)(void *)begin;
+    return side == GUARD_AFTER ? memory->pages + memory->bytes - count : memory->pages;
+}
+
+float *guarded_floats(guarded *memory, size_t count, guard_side side) {
+    return (float *)(void *)guarded_bytes(memory, count * sizeof(float), side);
 }
 
 void guarded_free(guarded *memory) {

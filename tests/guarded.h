@@ -13,8 +13,9 @@ typedef struct guarded {
     size_t bytes;         /* without the guards */
 } guarded;
 
-/* `count` floats, aligned for float and no more, with arbitrary contents; what was there before is
- * lost. */
+/* `count` bytes, or floats aligned for float and no more, with arbitrary contents; what was there
+ * before is lost. */
+unsigned char *guarded_bytes(guarded *memory, size_t count, guard_side side);
 float *guarded_floats(guarded *memory, size_t count, guard_side side);
 void guarded_free(guarded *memory);
 

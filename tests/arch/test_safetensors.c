@@ -20,9 +20,9 @@ Test(safetensors, reads_names_shapes_and_data) {
     static const float values[7] = {-1.5f, 0, 1, 2, 3, 4, 5};
     uint8_t data[30] = {7, 9};
     memcpy(data + 2, values, sizeof values);
-    const guarded file = file_of(header, sizeof header - 1, data, sizeof data);
-    mbn_safetensors *parsed = parse_good(file);
-    const uint8_t *begin = (const uint8_t *)file.data + file.size - sizeof data;
+    file made = file_of(header, sizeof header - 1, data, sizeof data);
+    mbn_safetensors *parsed = parse_good(made);
+    const uint8_t *begin = made.bytes + made.size - sizeof data;
 
     static const char *const order[] = {"a/deep", "scalar", "empty", "late", "z-end"};
     for (size_t i = 0; i < 5; i++) {
@@ -70,18 +70,18 @@ Test(safetensors, reads_names_shapes_and_data) {
     cr_expect_str_eq(mbn_safetensors_metadata(parsed, "labels"), "[\"d\xc3\xb6g\"]");
     cr_expect_null(mbn_safetensors_metadata(parsed, "width"));
     mbn_safetensors_free(parsed);
-    guarded_free(file);
+    guarded_free(&made.memory);
 }
 
 Test(safetensors, reads_an_empty_file) {
-    const guarded file = file_of("{}", 2, NULL, 0);
-    mbn_safetensors *parsed = parse_good(file);
+    file made = file_of("{}", 2, NULL, 0);
+    mbn_safetensors *parsed = parse_good(made);
     cr_expect_null(mbn_safetensors_at(parsed, 0));
     cr_expect_null(mbn_safetensors_find(parsed, "a"));
     cr_expect_null(mbn_safetensors_metadata(parsed, "network"));
     mbn_safetensors_free(parsed);
     mbn_safetensors_free(NULL);
-    guarded_free(file);
+    guarded_free(&made.memory);
 }
 
 Test(safetensors, knows_the_size_of_every_dtype) {
@@ -106,14 +106,14 @@ Test(safetensors, knows_the_size_of_every_dtype) {
         const int length =
             snprintf(header, sizeof header, "{\"t\":" ENTRY("%s", "[3]", "[0,%zu]") "}",
                      dtypes[i].name, bytes);
-        const guarded file = file_of(header, (size_t)length, data, bytes);
-        mbn_safetensors *parsed = parse_good(file);
+        file made = file_of(header, (size_t)length, data, bytes);
+        mbn_safetensors *parsed = parse_good(made);
         const mbn_tensor *tensor = mbn_safetensors_find(parsed, "t");
         cr_expect_eq(tensor->dtype, dtypes[i].dtype, "%s", dtypes[i].name);
         cr_expect_str_eq(tensor->dtype_name, dtypes[i].name);
         cr_expect_eq(tensor->bytes, bytes, "%s", dtypes[i].name);
         mbn_safetensors_free(parsed);
-        guarded_free(file);
+        guarded_free(&made.memory);
     }
 }
 
@@ -123,14 +123,15 @@ Test(safetensors, reads_data_at_any_alignment) {
         char header[128] = "{\"t\":" ENTRY("F32", "[3]", "[0,12]") "}";
         const size_t length = strlen(header);
         memset(header + length, ' ', padding);
-        const guarded file = file_of(header, length + padding, values, sizeof values);
-        mbn_safetensors *parsed = parse_good(file);
-        const guarded out = guarded_alloc(sizeof values);
-        mbn_tensor_to_floats(mbn_safetensors_find(parsed, "t"), out.data);
-        cr_expect_arr_eq(out.data, values, sizeof values);
-        guarded_free(out);
+        file made = file_of(header, length + padding, values, sizeof values);
+        mbn_safetensors *parsed = parse_good(made);
+        guarded memory = {0};
+        float *out = guarded_floats(&memory, 3, GUARD_AFTER);
+        mbn_tensor_to_floats(mbn_safetensors_find(parsed, "t"), out);
+        cr_expect_arr_eq(out, values, sizeof values);
+        guarded_free(&memory);
         mbn_safetensors_free(parsed);
-        guarded_free(file);
+        guarded_free(&made.memory);
     }
 }
 
@@ -159,11 +160,11 @@ static void check_conversion(const char *dtype, int exponent_bits, int fraction_
         data[2 * i] = (uint8_t)i;
         data[2 * i + 1] = (uint8_t)(i >> 8);
     }
-    const guarded file = file_of(header, (size_t)length, data, 2 * COUNT);
-    mbn_safetensors *parsed = parse_good(file);
-    const guarded out = guarded_alloc(COUNT * sizeof(float));
-    mbn_tensor_to_floats(mbn_safetensors_find(parsed, "t"), out.data);
-    const float *got = out.data;
+    file made = file_of(header, (size_t)length, data, 2 * COUNT);
+    mbn_safetensors *parsed = parse_good(made);
+    guarded memory = {0};
+    float *got = guarded_floats(&memory, COUNT, GUARD_AFTER);
+    mbn_tensor_to_floats(mbn_safetensors_find(parsed, "t"), got);
     for (uint32_t i = 0; i < COUNT; i++) {
         const double expected = value_of(i, exponent_bits, fraction_bits);
         const bool same =
@@ -171,9 +172,9 @@ static void check_conversion(const char *dtype, int exponent_bits, int fraction_
                             : (double)got[i] == expected && !signbit(got[i]) == !signbit(expected);
         cr_assert(same, "%s 0x%04" PRIx32 ": %a, not %a", dtype, i, (double)got[i], expected);
     }
-    guarded_free(out);
+    guarded_free(&memory);
     mbn_safetensors_free(parsed);
-    guarded_free(file);
+    guarded_free(&made.memory);
     free(data);
 }
 

@@ -5,20 +5,25 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Parses a file that must fail, with a message that contains `message`. */
-static void expect_failure(const char *label, guarded file, mbn_status status,
-                           const char *message) {
+/* Parses a file that must fail, with a message that contains `message`.  Then again without an
+ * error to fill, from behind a guard page. */
+static void expect_failure(const char *label, file bad, mbn_status status, const char *message) {
     static mbn_safetensors *const untouched = (mbn_safetensors *)1;
     mbn_safetensors *parsed = untouched;
     mbn_error error = {MBN_OK, ""};
-    const mbn_status got = mbn_safetensors_parse(file.data, file.size, &parsed, &error);
+    const mbn_status got = mbn_safetensors_parse(bad.bytes, bad.size, &parsed, &error);
     cr_expect_eq(got, status, "%s: status %s, not %s (%s)", label, mbn_status_text(got),
                  mbn_status_text(status), error.message);
     cr_expect_eq(error.status, got, "%s", label);
     cr_expect_null(parsed, "%s", label);
     cr_expect_not_null(strstr(error.message, message), "%s: \"%s\" is not in \"%s\"", label,
                        message, error.message);
-    cr_expect_eq(mbn_safetensors_parse(file.data, file.size, &parsed, NULL), status, "%s", label);
+
+    guarded memory = {0};
+    uint8_t *copy = guarded_bytes(&memory, bad.size, GUARD_BEFORE);
+    if (bad.size > 0) memcpy(copy, bad.bytes, bad.size);
+    cr_expect_eq(mbn_safetensors_parse(copy, bad.size, &parsed, NULL), status, "%s", label);
+    guarded_free(&memory);
 }
 
 /* ---- Malformed files ----------------------------------------------------------------------- */
@@ -125,10 +130,10 @@ static const struct {
 Test(safetensors, refuses_malformed_headers) {
     static const uint8_t data[64];
     for (size_t i = 0; i < sizeof malformed / sizeof *malformed; i++) {
-        const guarded file =
+        file made =
             file_of(malformed[i].header, strlen(malformed[i].header), data, malformed[i].data_size);
-        expect_failure(malformed[i].header, file, malformed[i].status, malformed[i].message);
-        guarded_free(file);
+        expect_failure(malformed[i].header, made, malformed[i].status, malformed[i].message);
+        guarded_free(&made.memory);
     }
 }
 
@@ -147,29 +152,30 @@ Test(safetensors, refuses_a_wrong_header_length) {
         {UINT64_MAX, "header: 18446744073709551615 bytes, more than 100000000"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        const guarded file = file_of("{}", 2, NULL, 0);
-        put_length(file.data, cases[i].length);
-        expect_failure(cases[i].message, file, MBN_MALFORMED, cases[i].message);
-        guarded_free(file);
+        file made = file_of("{}", 2, NULL, 0);
+        put_length(made.bytes, cases[i].length);
+        expect_failure(cases[i].message, made, MBN_MALFORMED, cases[i].message);
+        guarded_free(&made.memory);
     }
     for (size_t size = 1; size < 8; size++) {
-        const guarded file = guarded_alloc(size);
-        memset(file.data, 0, size);
-        expect_failure("short", file, MBN_MALFORMED, "too short for safetensors");
-        guarded_free(file);
+        file made = {.size = size};
+        made.bytes = guarded_bytes(&made.memory, size, GUARD_AFTER);
+        memset(made.bytes, 0, size);
+        expect_failure("short", made, MBN_MALFORMED, "too short for safetensors");
+        guarded_free(&made.memory);
     }
-    expect_failure("no bytes", (guarded){0}, MBN_MALFORMED, "file: 0 bytes, too short");
+    expect_failure("no bytes", (file){0}, MBN_MALFORMED, "file: 0 bytes, too short");
 }
 
 /* `count` repetitions of a text after "{\"w\":", as a file. */
-static guarded repeated(const char *text, size_t count) {
+static file repeated(const char *text, size_t count) {
     const size_t size = strlen(text);
     char *header = malloc(5 + count * size);
     memcpy(header, "{\"w\":", 5);
     for (size_t i = 0; i < count; i++) memcpy(header + 5 + i * size, text, size);
-    const guarded file = file_of(header, 5 + count * size, NULL, 0);
+    file made = file_of(header, 5 + count * size, NULL, 0);
     free(header);
-    return file;
+    return made;
 }
 
 Test(safetensors, refuses_what_would_recurse_or_allocate_without_bound) {
@@ -188,9 +194,9 @@ Test(safetensors, refuses_what_would_recurse_or_allocate_without_bound) {
         {"]}", 1000000, MBN_MALFORMED, "header: "},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        const guarded file = repeated(cases[i].text, cases[i].count);
-        expect_failure(cases[i].text, file, cases[i].status, cases[i].message);
-        guarded_free(file);
+        file made = repeated(cases[i].text, cases[i].count);
+        expect_failure(cases[i].text, made, cases[i].status, cases[i].message);
+        guarded_free(&made.memory);
     }
 }
 
@@ -204,11 +210,11 @@ Test(safetensors, reads_long_metadata) {
     memcpy(header, head, sizeof head - 1);
     for (size_t i = 0; i < COUNT; i++) memcpy(header + sizeof head - 1 + 3 * i, "\\\",", 3);
     memcpy(header + size - (sizeof tail - 1), tail, sizeof tail - 1);
-    const guarded file = file_of(header, size, NULL, 0);
-    mbn_safetensors *parsed = parse_good(file);
+    file made = file_of(header, size, NULL, 0);
+    mbn_safetensors *parsed = parse_good(made);
     cr_expect_eq(strlen(mbn_safetensors_metadata(parsed, "labels")), 2 + 2 * COUNT);
     mbn_safetensors_free(parsed);
-    guarded_free(file);
+    guarded_free(&made.memory);
     free(header);
 }
 
@@ -216,9 +222,9 @@ Test(safetensors, cuts_long_names_in_messages) {
     char header[4096] = "{\"";
     memset(header + 2, 'n', 3000);
     strcpy(header + 3002, "\":" ENTRY("F32", "[7]", "[0,0]") "}");
-    const guarded file = file_of(header, strlen(header), NULL, 0);
-    expect_failure("long name", file, MBN_MALFORMED, "hold 0 bytes, but F32 [7] needs 28");
-    guarded_free(file);
+    file made = file_of(header, strlen(header), NULL, 0);
+    expect_failure("long name", made, MBN_MALFORMED, "hold 0 bytes, but F32 [7] needs 28");
+    guarded_free(&made.memory);
 }
 
 /* ---- Mutations: whatever the bytes, an answer and no crash ------------------------------------ */
@@ -317,31 +323,31 @@ Test(safetensors, survives_mutations) {
         "\"none\":{\"dtype\":\"BF16\",\"shape\":[0,3],\"data_offsets\":[24,24]},"
         "\"steps\":{\"dtype\":\"I64\",\"shape\":[],\"data_offsets\":[24,32]}}";
     static const uint8_t data[32] = {1, 2, 3};
-    const guarded original = file_of(header, sizeof header - 1, data, sizeof data);
+    file original = file_of(header, sizeof header - 1, data, sizeof data);
     mbn_safetensors_free(parse_good(original));
-    const guarded buffer = guarded_alloc(CAPACITY);
-    const guarded floats = guarded_alloc(CAPACITY * sizeof(float));
+    guarded memory = {0}, float_memory = {0};
+    float *floats = guarded_floats(&float_memory, CAPACITY, GUARD_AFTER);
 
     random_state = 1;
     int parsed_count = 0, refused_count = 0;
     for (int i = 0; i < MUTATIONS; i++) {
         uint8_t bytes[CAPACITY];
         size_t size = original.size;
-        memcpy(bytes, original.data, size);
+        memcpy(bytes, original.bytes, size);
         for (size_t rounds = 1 + random_below(3); rounds > 0; rounds--) size = mutate(bytes, size);
         /* Otherwise most files would be refused for their length alone. */
         if (size >= 8 + sizeof data && random_below(8) > 0) {
             put_length(bytes, size - 8 - sizeof data);
         }
 
-        uint8_t *flush = (uint8_t *)buffer.data + CAPACITY - size;
+        uint8_t *flush = guarded_bytes(&memory, size, i % 2 == 0 ? GUARD_AFTER : GUARD_BEFORE);
         memcpy(flush, bytes, size);
         mbn_safetensors *parsed;
         mbn_error error = {MBN_OK, ""};
         const mbn_status status = mbn_safetensors_parse(flush, size, &parsed, &error);
         if (status == MBN_OK) {
             parsed_count++;
-            use(parsed, floats.data, CAPACITY);
+            use(parsed, floats, CAPACITY);
         } else {
             refused_count++;
             cr_assert_null(parsed);
@@ -353,7 +359,7 @@ Test(safetensors, survives_mutations) {
     /* Both ways are walked, or the mutations are not worth their time. */
     cr_expect_gt(parsed_count, MUTATIONS / 20);
     cr_expect_gt(refused_count, MUTATIONS / 2);
-    guarded_free(floats);
-    guarded_free(buffer);
-    guarded_free(original);
+    guarded_free(&float_memory);
+    guarded_free(&memory);
+    guarded_free(&original.memory);
 }
