@@ -45,7 +45,7 @@ typedef struct mbn_naming mbn_naming; /* names.c */
 
 /* What one framework does with a network. */
 typedef struct mbn_conventions {
-    mbn_source source; /* DEFAULT: no such conventions */
+    mbn_source source;
     mbn_padding padding;
     double batch_norm_epsilon;
     mbn_rounding rounding;     /* of stem, head, hidden and expanded channels */
@@ -54,10 +54,8 @@ typedef struct mbn_conventions {
     const mbn_naming *naming;
 } mbn_conventions;
 
-enum { MBN_MAX_CONVENTIONS = 2 };
-
 typedef struct mbn_architecture {
-    const char *name;
+    const char *name;      /* mbn_architecture_find finds it, or one with the same conventions */
     bool fixed_width;      /* the width multiplier is 1 */
     bool convolution_bias; /* convolutions have a bias besides their batch norm */
     bool expand_always;    /* there is an expand layer even where it keeps the number of channels */
@@ -71,7 +69,8 @@ typedef struct mbn_architecture {
     int32_t head_max_pool_window, head_max_pool_stride; /* before the global pool; 0: none */
     int32_t hidden_channels; /* fully connected, between pool and logits; 0: none */
     mbn_activation_kind hidden_activation;
-    mbn_conventions conventions[MBN_MAX_CONVENTIONS]; /* the default first */
+    const mbn_conventions *conventions; /* the default first */
+    int32_t convention_count;
 } mbn_architecture;
 
 extern const mbn_architecture mbn_mobilenet_v1;
@@ -93,6 +92,11 @@ const mbn_architecture *mbn_architecture_find(const char *name);
 /* NULL if the framework does not have the network.  DEFAULT finds the first. */
 const mbn_conventions *mbn_architecture_conventions(const mbn_architecture *architecture,
                                                     mbn_source source);
+
+/* As the model file has them: "torchvision", "keras"; "same", "symmetric", "trailing".  NULL for
+ * DEFAULT and anything else. */
+const char *mbn_source_name(mbn_source source);
+const char *mbn_padding_name(mbn_padding padding);
 
 /* Lays out any table: mbn_network_create without the look-up of options->network. */
 mbn_status mbn_network_layout(const mbn_architecture *architecture,

@@ -16,18 +16,23 @@ static const mbn_row rows[] = {
     ROW(512, 1, 2), ROW(512, 5, 1), ROW(1024, 1, 2), ROW(1024, 1, 1),
 };
 
-const mbn_architecture mbn_mobilenet_v1 = {
-    .name = "mobilenet_v1",
-    .stem_channels = 32,
-    .stem_activation = MBN_ACTIVATION_RELU6,
-    .rows = rows,
-    .row_count = sizeof rows / sizeof rows[0],
-    .conventions = {{
+static const mbn_conventions conventions[] = {
+    {
         .source = MBN_SOURCE_KERAS,
         .padding = MBN_PADDING_SAME,
         .batch_norm_epsilon = 1e-3,
         .rounding = MBN_ROUND_DOWN,
         .row_rounding = MBN_ROUND_DOWN,
         .naming = &mbn_naming_keras_v1,
-    }},
+    },
+};
+
+const mbn_architecture mbn_mobilenet_v1 = {
+    .name = "mobilenet_v1",
+    .stem_channels = 32,
+    .stem_activation = MBN_ACTIVATION_RELU6,
+    .rows = rows,
+    .row_count = sizeof rows / sizeof rows[0],
+    .conventions = conventions,
+    .convention_count = sizeof conventions / sizeof conventions[0],
 };

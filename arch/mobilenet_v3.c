@@ -53,40 +53,40 @@ static const mbn_row small[] = {
 
 /* torchvision scales every number of the table; Keras keeps the stem's 16 and never shrinks the
  * hidden layer, and expands by the ratio of the table to what the input has become. */
-#define CONVENTIONS                                                                                \
-    {                                                                                              \
-        {                                                                                          \
-            .source = MBN_SOURCE_TORCHVISION,                                                      \
-            .padding = MBN_PADDING_SYMMETRIC,                                                      \
-            .batch_norm_epsilon = 1e-3,                                                            \
-            .rounding = MBN_ROUND_TO_8,                                                            \
-            .row_rounding = MBN_ROUND_TO_8,                                                        \
-            .stem = MBN_SCALED,                                                                    \
-            .head = MBN_TIMES_INPUT,                                                               \
-            .hidden = MBN_SCALED,                                                                  \
-            .expansion = MBN_SCALED,                                                               \
-            .naming = &mbn_naming_torchvision_v3,                                                  \
-        },                                                                                         \
-            {                                                                                      \
-                .source = MBN_SOURCE_KERAS,                                                        \
-                .padding = MBN_PADDING_SAME,                                                       \
-                .batch_norm_epsilon = 1e-3,                                                        \
-                .rounding = MBN_ROUND_TO_8,                                                        \
-                .row_rounding = MBN_ROUND_TO_8,                                                    \
-                .stem = MBN_FIXED,                                                                 \
-                .head = MBN_TIMES_INPUT,                                                           \
-                .hidden = MBN_SCALED_UP,                                                           \
-                .expansion = MBN_TIMES_INPUT_ROUNDED,                                              \
-                .naming = &mbn_naming_keras_v3,                                                    \
-            },                                                                                     \
-    }
+static const mbn_conventions conventions[] = {
+    {
+        .source = MBN_SOURCE_TORCHVISION,
+        .padding = MBN_PADDING_SYMMETRIC,
+        .batch_norm_epsilon = 1e-3,
+        .rounding = MBN_ROUND_TO_8,
+        .row_rounding = MBN_ROUND_TO_8,
+        .stem = MBN_SCALED,
+        .head = MBN_TIMES_INPUT,
+        .hidden = MBN_SCALED,
+        .expansion = MBN_SCALED,
+        .naming = &mbn_naming_torchvision_v3,
+    },
+    {
+        .source = MBN_SOURCE_KERAS,
+        .padding = MBN_PADDING_SAME,
+        .batch_norm_epsilon = 1e-3,
+        .rounding = MBN_ROUND_TO_8,
+        .row_rounding = MBN_ROUND_TO_8,
+        .stem = MBN_FIXED,
+        .head = MBN_TIMES_INPUT,
+        .hidden = MBN_SCALED_UP,
+        .expansion = MBN_TIMES_INPUT_ROUNDED,
+        .naming = &mbn_naming_keras_v3,
+    },
+};
 
 #define V3(title, table, hidden_units)                                                             \
     {                                                                                              \
         .name = title, .stem_channels = 16, .stem_activation = HS, .rows = table,                  \
         .row_count = sizeof table / sizeof table[0], .squeeze_activation = MBN_ACTIVATION_RELU,    \
         .gate_activation = MBN_ACTIVATION_HARD_SIGMOID, .head_channels = 6, .head_activation = HS, \
-        .hidden_channels = hidden_units, .hidden_activation = HS, .conventions = CONVENTIONS,      \
+        .hidden_channels = hidden_units, .hidden_activation = HS, .conventions = conventions,      \
+        .convention_count = sizeof conventions / sizeof conventions[0],                            \
     }
 
 const mbn_architecture mbn_mobilenet_v3_small = V3("mobilenet_v3_small", small, 1024);

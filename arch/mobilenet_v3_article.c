@@ -33,6 +33,19 @@ static const mbn_row rows[] = {
 };
 /* clang-format on */
 
+static const mbn_conventions conventions[] = {
+    {
+        .source = MBN_SOURCE_KERAS,
+        .padding = MBN_PADDING_SAME,
+        .batch_norm_epsilon = 1e-3,
+        .stem = MBN_FIXED,
+        .head = MBN_FIXED,
+        .hidden = MBN_FIXED,
+        .expansion = MBN_FIXED,
+        .naming = &mbn_naming_keras_automatic,
+    },
+};
+
 const mbn_architecture mbn_mobilenet_v3_small_article = {
     .name = "mobilenet_v3_small_article",
     .fixed_width = true,
@@ -48,14 +61,6 @@ const mbn_architecture mbn_mobilenet_v3_small_article = {
     .head_activation = HS,
     .hidden_channels = 1024,
     .hidden_activation = HS,
-    .conventions = {{
-        .source = MBN_SOURCE_KERAS,
-        .padding = MBN_PADDING_SAME,
-        .batch_norm_epsilon = 1e-3,
-        .stem = MBN_FIXED,
-        .head = MBN_FIXED,
-        .hidden = MBN_FIXED,
-        .expansion = MBN_FIXED,
-        .naming = &mbn_naming_keras_automatic,
-    }},
+    .conventions = conventions,
+    .convention_count = sizeof conventions / sizeof conventions[0],
 };

@@ -300,10 +300,6 @@ static void build(struct builder *b, int32_t height, int32_t width, int32_t clas
 
 /* ---- Options ---------------------------------------------------------------------------------- */
 
-static const char *source_name(mbn_source source) {
-    return source == MBN_SOURCE_TORCHVISION ? "torchvision" : "keras";
-}
-
 static mbn_status resolve_size(const char *option, int32_t value, int32_t fallback, int32_t least,
                                int32_t most, int32_t *resolved, mbn_error *error) {
     if (value == 0) value = fallback;
@@ -334,14 +330,14 @@ static mbn_status resolve(const mbn_architecture *a, const mbn_network_options *
             resolve_size("classes", options->classes, 1000, 1, 1000000, &network->classes, error);
     if (status != MBN_OK) return status;
 
-    if ((int)options->source < MBN_SOURCE_DEFAULT || options->source > MBN_SOURCE_KERAS)
+    if (options->source != MBN_SOURCE_DEFAULT && mbn_source_name(options->source) == NULL)
         return mbn_fail(error, MBN_INVALID_ARGUMENT, "source: %d is not one", (int)options->source);
     const mbn_conventions *c = mbn_architecture_conventions(a, options->source);
     if (c == NULL)
         return mbn_fail(error, MBN_INVALID_ARGUMENT, "source: %s does not have %s",
-                        source_name(options->source), a->name);
+                        mbn_source_name(options->source), a->name);
 
-    if ((int)options->padding < MBN_PADDING_DEFAULT || options->padding > MBN_PADDING_TRAILING)
+    if (options->padding != MBN_PADDING_DEFAULT && mbn_padding_name(options->padding) == NULL)
         return mbn_fail(error, MBN_INVALID_ARGUMENT, "padding: %d is not one",
                         (int)options->padding);
 
@@ -370,8 +366,27 @@ const mbn_architecture *mbn_architecture_find(const char *name) {
 const mbn_conventions *mbn_architecture_conventions(const mbn_architecture *architecture,
                                                     mbn_source source) {
     if (source == MBN_SOURCE_DEFAULT) return &architecture->conventions[0];
-    for (int32_t i = 0; i < MBN_MAX_CONVENTIONS; i++) {
+    for (int32_t i = 0; i < architecture->convention_count; i++) {
         if (architecture->conventions[i].source == source) return &architecture->conventions[i];
+    }
+    return NULL;
+}
+
+const char *mbn_source_name(mbn_source source) {
+    switch (source) {
+    case MBN_SOURCE_DEFAULT: break;
+    case MBN_SOURCE_TORCHVISION: return "torchvision";
+    case MBN_SOURCE_KERAS: return "keras";
+    }
+    return NULL;
+}
+
+const char *mbn_padding_name(mbn_padding padding) {
+    switch (padding) {
+    case MBN_PADDING_DEFAULT: break;
+    case MBN_PADDING_SAME: return "same";
+    case MBN_PADDING_SYMMETRIC: return "symmetric";
+    case MBN_PADDING_TRAILING: return "trailing";
     }
     return NULL;
 }
