@@ -18,7 +18,9 @@ KINDS = {
     "moving_variance": "variance",
 }  # fmt: skip
 
-SQUEEZE_EXCITE = re.compile(r".*\.fc[12]\.|.*squeeze_excite_conv|dense")
+# Keras numbers the article's dense layers in order: squeeze, excite, squeeze, excite...
+SQUEEZE = re.compile(r".*\.fc1\.|.*squeeze_excite_conv/|dense(_\d*[02468])?/")
+EXCITE = re.compile(r".*\.fc2\.|.*squeeze_excite_conv_1/|dense_\d*[13579]/")
 
 
 def uniform(name, seed, count, low, high):
@@ -47,13 +49,13 @@ def _sizes(source, shape, depthwise):
     return outputs, inputs, inputs * taps
 
 
-def _range(kind, squeeze_excite, outputs, inputs, fan_in):
+def _range(name, kind, outputs, inputs, fan_in):
     if kind == "weight":
-        gain = 1.0 if squeeze_excite else 3.0 if outputs < inputs else 6.0
+        gain = 1.0 if SQUEEZE.match(name) or EXCITE.match(name) else 3.0 if outputs < inputs else 6.0
         bound = math.sqrt(gain / fan_in)
         return -bound, bound
     if kind == "bias":
-        return (0.0, 2.0) if squeeze_excite and outputs > inputs else (-0.1, 0.1)
+        return (0.0, 2.0) if EXCITE.match(name) else (-0.1, 0.1)
     return {
         "gamma": (0.8, 1.2),
         "beta": (-0.2, 0.2),
@@ -75,6 +77,6 @@ def weights(source, shapes, depthwise, seed):
         if kind in ("weight", "bias"):
             of = layer + separator + ("weight" if source == "torchvision" else "kernel")
             sizes = _sizes(source, shapes[of], of in depthwise)
-        low, high = _range(kind, SQUEEZE_EXCITE.match(name), *sizes)
+        low, high = _range(name, kind, *sizes)
         result[name] = uniform(name, seed, math.prod(shape), low, high).reshape(shape)
     return result
