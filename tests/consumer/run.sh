@@ -1,0 +1,72 @@
+#!/usr/bin/env bash
+# run.sh SOURCE BUILD WORK CC: builds and runs the consumer project in every way that a user would,
+# and the program in the README.  BUILD is a finished build of the static library.
+set -euo pipefail
+source=$1 build=$2 work=$3/work cc=$4
+here=$source/tests/consumer
+
+rm -rf "$work"
+mkdir -p "$work"
+export LC_ALL=C
+unset CMAKE_PREFIX_PATH PKG_CONFIG_PATH LD_LIBRARY_PATH
+
+step() { printf '\n== %s\n' "$*"; }
+
+awk '/^```c$/ { on = 1; next } /^```$/ && on { exit } on' "$source/README.md" >"$work/readme.c"
+[ -s "$work/readme.c" ] || { echo "README.md: no program in C"; exit 1; }
+
+# project NAME OPTION...: configures, builds and runs the consumer project.
+project() {
+    local name=$1
+    shift
+    cmake -S "$here/project" -B "$work/$name" -G Ninja -DCMAKE_C_COMPILER="$cc" \
+        -DREADME_EXAMPLE="$work/readme.c" "$@"
+    cmake --build "$work/$name"
+    ctest --test-dir "$work/$name" --output-on-failure --no-tests=error
+}
+
+# installed NAME BUILD [PKG_CONFIG_OPTION]: the tree that BUILD installs, moved before it is used,
+# through find_package and through pkg-config.
+installed() {
+    local name=$1 from=$2 prefix=$work/$1-moved static=${3-}
+    step "$name library, installed and moved"
+    cmake --install "$from" --prefix "$work/$name-installed"
+    mv "$work/$name-installed" "$prefix"
+    if grep -rIlF -e "$work" -e "$source" -e "$build" "$prefix"; then
+        echo "absolute paths in the files above"
+        exit 1
+    fi
+
+    step "$name library, find_package"
+    project "$name" -DCMAKE_PREFIX_PATH="$prefix"
+
+    step "$name library, pkg-config"
+    local libraries
+    libraries=$(dirname "$(find "$prefix" -name 'libmobilenet.*' | head -n 1)")
+    export PKG_CONFIG_PATH=$libraries/pkgconfig
+    local flags
+    read -ra flags < <(pkg-config $static --cflags --libs mobilenet)
+    echo "${flags[*]}"
+    "$cc" -std=c11 "$here/project/consumer.c" "${flags[@]}" -o "$work/$name/by_pkg_config"
+    LD_LIBRARY_PATH=$libraries "$work/$name/by_pkg_config"
+}
+
+installed static "$build" --static
+
+step "shared library"
+cmake -S "$source" -B "$work/shared-build" -G Ninja -DCMAKE_C_COMPILER="$cc" \
+    -DCMAKE_BUILD_TYPE=Debug -DBUILD_SHARED_LIBS=ON \
+    -DMOBILENET_TESTS=OFF -DMOBILENET_BENCH=OFF -DMOBILENET_TOOLS=OFF
+cmake --build "$work/shared-build"
+"$source/tests/library/symbols.sh" "$work/shared-build/libmobilenet.so" \
+    "$source/include/mobilenet.h" "$source/include/mobilenet/kernels.h"
+installed shared "$work/shared-build"
+
+step "subproject"
+project subproject -DMOBILENET_SOURCE="$source" -DCMAKE_BUILD_TYPE=Debug
+cmake --install "$work/subproject" --prefix "$work/subproject-installed"
+if [ -e "$work/subproject-installed" ]; then
+    find "$work/subproject-installed"
+    echo "a subproject installs nothing"
+    exit 1
+fi
