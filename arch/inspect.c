@@ -1,7 +1,7 @@
 /* Looking inside a context: its steps, and how long each takes. */
 #include "context.h"
 #include "error.h"
-#include "kernels/denormals.h"
+#include "kernels/float_state.h"
 
 #include <time.h>
 
@@ -62,7 +62,7 @@ mbn_status mbn_profile(mbn_context *context, const float *input, mbn_tensor_layo
     if (null != NULL) return mbn_fail(error, MBN_INVALID_ARGUMENT, "%s: is NULL", null);
     mbn_status status = mbn_check_layout(layout, error);
     if (status != MBN_OK) return status;
-    const uint64_t state = mbn_denormals_flush();
+    const uint64_t state = mbn_float_state_set();
     mbn_context_set_image(context, input, layout);
     double before = now();
     for (int32_t i = 0; i < context->step_count; i++) {
@@ -71,6 +71,6 @@ mbn_status mbn_profile(mbn_context *context, const float *input, mbn_tensor_layo
         seconds[i] = after - before;
         before = after;
     }
-    mbn_denormals_restore(state);
+    mbn_float_state_restore(state);
     return MBN_OK;
 }

@@ -103,6 +103,16 @@ static mbn_status assemble(const mbn_safetensors *file, const mbn_metadata *meta
     return MBN_OK;
 }
 
+/* What the caller of mbn_network_create would have got wrong, a file has. */
+static mbn_status create_network(const mbn_metadata *metadata, mbn_network **network,
+                                 mbn_error *error) {
+    mbn_error reason = {MBN_OK, ""};
+    mbn_status status = mbn_network_create(&metadata->options, network, &reason);
+    if (status == MBN_OK) return MBN_OK;
+    if (status == MBN_INVALID_ARGUMENT) status = MBN_MALFORMED;
+    return mbn_fail(error, status, "metadata %s", reason.message);
+}
+
 mbn_status mbn_model_load_memory(const void *data, size_t size, const mbn_model_options *options,
                                  mbn_model **model, mbn_error *error) {
     if (model == NULL) return mbn_fail(error, MBN_INVALID_ARGUMENT, "model: is NULL");
@@ -118,7 +128,7 @@ mbn_status mbn_model_load_memory(const void *data, size_t size, const mbn_model_
     mbn_status status = choose_kernels(options == NULL ? 0 : options->isa_mask, &kernels, error);
     if (status == MBN_OK) status = mbn_safetensors_parse(data, size, &file, error);
     if (status == MBN_OK) status = mbn_metadata_read(file, &metadata, error);
-    if (status == MBN_OK) status = mbn_network_create(&metadata.options, &network, error);
+    if (status == MBN_OK) status = create_network(&metadata, &network, error);
     if (status == MBN_OK) {
         status = assemble(file, &metadata, network, kernels, &allocator, model, error);
     }

@@ -226,7 +226,11 @@ static int pixel_bytes_of(mbn_pixel_order order) {
     return 0;
 }
 
-static mbn_status check_image(const mbn_image *image, mbn_error *error) {
+mbn_status mbn_check_image(const mbn_image *image, mbn_error *error) {
+    if (image == NULL || image->pixels == NULL) {
+        return mbn_fail(error, MBN_INVALID_ARGUMENT, "%s: is NULL",
+                        image == NULL ? "image" : "pixels");
+    }
     const mbn_status status = check_size("image", image->height, image->width, error);
     if (status != MBN_OK) return status;
     const int pixel_bytes = pixel_bytes_of(image->order);
@@ -246,12 +250,13 @@ static mbn_status check_image(const mbn_image *image, mbn_error *error) {
 mbn_status mbn_preprocess_image(const mbn_preprocessing *preprocessing, const mbn_image *image,
                                 int32_t output_height, int32_t output_width, void *scratch,
                                 float *output, mbn_error *error) {
-    if (preprocessing == NULL || image == NULL || image->pixels == NULL || scratch == NULL ||
-        output == NULL) {
-        return mbn_fail(error, MBN_INVALID_ARGUMENT,
-                        "image: preprocessing, image, pixels, scratch or output is NULL");
+    if (preprocessing == NULL || scratch == NULL || output == NULL) {
+        return mbn_fail(error, MBN_INVALID_ARGUMENT, "%s: is NULL",
+                        preprocessing == NULL ? "preprocessing"
+                        : scratch == NULL     ? "scratch"
+                                              : "output");
     }
-    mbn_status status = check_image(image, error);
+    mbn_status status = mbn_check_image(image, error);
     if (status == MBN_OK) status = check_size("output", output_height, output_width, error);
     if (status != MBN_OK) return status;
     const int32_t resize = preprocessing->resize;

@@ -1,13 +1,15 @@
 /* Running a context. */
 #include "context.h"
 #include "error.h"
-#include "kernels/denormals.h"
+#include "kernels/float_state.h"
 #include "preprocess.h"
 
 #include <string.h>
 
 static void run_task(void *step, size_t task) {
+    const uint64_t state = mbn_float_state_set();
     mbn_step_run(step, task);
+    mbn_float_state_restore(state);
 }
 
 void mbn_context_run_step(const mbn_context *context, int32_t index) {
@@ -16,8 +18,7 @@ void mbn_context_run_step(const mbn_context *context, int32_t index) {
     if (tasks == 1) {
         mbn_step_run(step, 0);
     } else {
-        pthreadpool_parallelize_1d(context->pool, run_task, step, tasks,
-                                   PTHREADPOOL_FLAG_DISABLE_DENORMALS);
+        pthreadpool_parallelize_1d(context->pool, run_task, step, tasks, 0);
     }
 }
 
@@ -76,12 +77,12 @@ mbn_status mbn_run(mbn_context *context, const float *input, mbn_tensor_layout l
     if (status != MBN_OK) return status;
     const ptrdiff_t floats =
         (ptrdiff_t)context->network.input_height * context->network.input_width * 3;
-    const uint64_t state = mbn_denormals_flush();
+    const uint64_t state = mbn_float_state_set();
     for (int32_t i = 0; i < batch; i++) {
         run_image(context, input + i * floats, layout, kind,
                   output + (ptrdiff_t)i * context->network.classes);
     }
-    mbn_denormals_restore(state);
+    mbn_float_state_restore(state);
     return MBN_OK;
 }
 
@@ -96,6 +97,9 @@ mbn_status mbn_preprocess(mbn_context *context, const mbn_image *image, float *o
 mbn_status mbn_run_images(mbn_context *context, const mbn_image *images, int32_t count,
                           mbn_output kind, float *output, mbn_error *error) {
     mbn_status status = check_run(context, images, count, kind, output, error);
+    for (int32_t i = 0; status == MBN_OK && i < count; i++) {
+        status = mbn_check_image(&images[i], error);
+    }
     for (int32_t i = 0; status == MBN_OK && i < count; i++) {
         status = mbn_preprocess(context, &images[i], context->image, error);
         if (status == MBN_OK) {

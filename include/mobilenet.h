@@ -264,8 +264,8 @@ typedef enum mbn_output { MBN_LOGITS = 0, MBN_PROBABILITIES } mbn_output;
 /* Runs `batch` images.  input: [batch][height][width][3] or [batch][3][height][width] floats,
  * preprocessed, contiguous, the context's size.  output: [batch][classes] floats.  No allocation,
  * lock or system call happens (a thread pool's aside).  Results are bit-identical from run to run
- * and for every thread count and batch.  Denormals are flushed to zero while it runs; the caller's
- * floating-point state is restored.  Images do not affect each other.  A NaN anywhere in an image
+ * and for every thread count and batch.  While it runs, every thread rounds to nearest and
+ * flushes denormals to zero, whatever the caller's floating-point state, which is restored.  Images do not affect each other.  A NaN anywhere in an image
  * makes all of its outputs NaN; an infinity is clamped by the activations that clamp, and makes NaN
  * where it meets its opposite or a zero weight. */
 MBN_API mbn_status mbn_run(mbn_context *context, const float *input, mbn_tensor_layout layout,

@@ -1,0 +1,58 @@
+#include "models.h"
+
+#include <criterion/criterion.h>
+#include <stdlib.h>
+#include <tests/random.h>
+
+void *make_file(const mbn_network_options *options, size_t *size) {
+    mbn_error error = {MBN_OK, ""};
+    cr_assert_eq(mbn_network_init(options, 7, NULL, size, &error), MBN_OK, "%s", error.message);
+    void *bytes = malloc(*size);
+    cr_assert_not_null(bytes);
+    cr_assert_eq(mbn_network_init(options, 7, bytes, size, &error), MBN_OK, "%s", error.message);
+    return bytes;
+}
+
+mbn_model *make_model(const char *network, uint32_t isa_mask, const mbn_allocator *allocator) {
+    const mbn_network_options options = {
+        .network = network, .input_height = HEIGHT, .input_width = WIDTH, .classes = CLASSES};
+    size_t size;
+    void *file = make_file(&options, &size);
+    mbn_error error = {MBN_OK, ""};
+    mbn_model *model = NULL;
+    const mbn_model_options model_options = {isa_mask, allocator};
+    cr_assert_eq(mbn_model_load_memory(file, size, &model_options, &model, &error), MBN_OK, "%s",
+                 error.message);
+    free(file);
+    return model;
+}
+
+mbn_context *make_context(const mbn_model *model, const mbn_context_options *options) {
+    mbn_error error = {MBN_OK, ""};
+    mbn_context *context = NULL;
+    cr_assert_eq(mbn_context_create(model, options, &context, &error), MBN_OK, "%s", error.message);
+    return context;
+}
+
+float *make_images(int32_t images, uint64_t seed) {
+    random_state random = {seed};
+    float *values = malloc((size_t)images * PIXELS * sizeof *values);
+    cr_assert_not_null(values);
+    for (int32_t i = 0; i < images * PIXELS; i++) values[i] = random_float(&random, -1.0F, 1.0F);
+    return values;
+}
+
+void run_logits(mbn_context *context, const float *image, float *logits) {
+    mbn_error error = {MBN_OK, ""};
+    cr_assert_eq(mbn_run(context, image, MBN_NHWC, 1, MBN_LOGITS, logits, &error), MBN_OK, "%s",
+                 error.message);
+}
+
+uint32_t isas_to_test(void) {
+    const char *allowed = getenv("MOBILENET_ISA");
+    const bool restricted = allowed != NULL && allowed[0] != '\0';
+    const uint32_t mask =
+        mbn_isa_usable() & (restricted ? mbn_isa_parse(allowed) : MBN_ISA_MASK_ALL);
+    cr_assert_neq(mask, 0);
+    return mask;
+}

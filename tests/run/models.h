@@ -1,0 +1,27 @@
+/* Seeded models and inputs for tests of runs. */
+#ifndef MBN_TESTS_RUN_MODELS_H
+#define MBN_TESTS_RUN_MODELS_H
+
+#include <mobilenet.h>
+
+/* Small enough to be quick, odd and not square, so that no size divides anything. */
+enum { HEIGHT = 75, WIDTH = 61, PIXELS = HEIGHT * WIDTH * 3, CLASSES = 10 };
+
+/* A model file's bytes; free() them. */
+void *make_file(const mbn_network_options *options, size_t *size);
+
+/* The network by that name at the size above, or a failed test. */
+mbn_model *make_model(const char *network, uint32_t isa_mask, const mbn_allocator *allocator);
+
+mbn_context *make_context(const mbn_model *model, const mbn_context_options *options);
+
+/* `images` images of values between -1 and 1; free() them. */
+float *make_images(int32_t images, uint64_t seed);
+
+/* Runs one NHWC image and fails the test if that fails. */
+void run_logits(mbn_context *context, const float *image, float *logits);
+
+/* The usable instruction sets, restricted by MOBILENET_ISA as the library is. */
+uint32_t isas_to_test(void);
+
+#endif

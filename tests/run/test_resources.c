@@ -1,0 +1,218 @@
+/* What a run takes from its surroundings: nothing. */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE /* syscall */
+#endif
+
+#include "models.h"
+
+#include <criterion/criterion.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#if defined(__linux__)
+#include <linux/seccomp.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#endif
+#if defined(__x86_64__)
+#include <xmmintrin.h>
+#endif
+
+#if defined(CALLS_ARE_WRAPPED)
+static atomic_int calls;
+
+void *__real_malloc(size_t);
+void *__real_calloc(size_t, size_t);
+void *__real_realloc(void *, size_t);
+int __real_posix_memalign(void **, size_t, size_t);
+void __real_free(void *);
+void *__wrap_malloc(size_t size);
+void *__wrap_calloc(size_t count, size_t size);
+void *__wrap_realloc(void *pointer, size_t size);
+int __wrap_posix_memalign(void **pointer, size_t alignment, size_t size);
+void __wrap_free(void *pointer);
+
+void *__wrap_malloc(size_t size) {
+    calls++;
+    return __real_malloc(size);
+}
+void *__wrap_calloc(size_t count, size_t size) {
+    calls++;
+    return __real_calloc(count, size);
+}
+void *__wrap_realloc(void *pointer, size_t size) {
+    calls++;
+    return __real_realloc(pointer, size);
+}
+int __wrap_posix_memalign(void **pointer, size_t alignment, size_t size) {
+    calls++;
+    return __real_posix_memalign(pointer, alignment, size);
+}
+void __wrap_free(void *pointer) {
+    calls++;
+    __real_free(pointer);
+}
+
+static uint8_t frame[300 * 400 * 3];
+
+Test(resources, no_allocation_in_a_run, .timeout = 120) {
+    const char *network;
+    for (int32_t n = 0; (network = mbn_network_name(n)) != NULL; n++) {
+        mbn_model *model = make_model(network, 0, NULL);
+        mbn_context *context = make_context(model, &(mbn_context_options){.threads = 2});
+        float *image = make_images(1, 1), output[CLASSES];
+        const mbn_image photo = {frame, 400, 300, 0, MBN_RGB};
+        const int before = calls;
+        cr_assert_gt(before, 0, "calls are not counted");
+        run_logits(context, image, output);
+        cr_assert_eq(mbn_run(context, image, MBN_NCHW, 1, MBN_PROBABILITIES, output, NULL), MBN_OK);
+        cr_assert_eq(mbn_run_images(context, &photo, 1, MBN_PROBABILITIES, output, NULL), MBN_OK);
+        cr_expect_eq(calls, before, "%s: %d calls", network, calls - before);
+        free(image);
+        mbn_context_free(context);
+        mbn_model_free(model);
+    }
+}
+#endif
+
+#if defined(__linux__) && !defined(__SANITIZE_THREAD__)
+/* In a child that the kernel kills at its first system call but read, write and exit. */
+Test(resources, no_system_call_in_a_run) {
+    mbn_model *model = make_model("mobilenet_v3_small", 0, NULL);
+    mbn_context *context = make_context(model, NULL);
+    float *image = make_images(1, 1), output[CLASSES];
+    run_logits(context, image, output);
+    const pid_t child = fork();
+    cr_assert_geq(child, 0);
+    if (child == 0) {
+        if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_STRICT) != 0) _exit(77);
+        const mbn_status status =
+            mbn_run(context, image, MBN_NHWC, 1, MBN_PROBABILITIES, output, NULL);
+        syscall(SYS_exit, status == MBN_OK ? 0 : 1);
+    }
+    int result;
+    cr_assert_eq(waitpid(child, &result, 0), child);
+    if (WIFEXITED(result) && WEXITSTATUS(result) == 77) cr_skip_test("no seccomp here");
+    cr_expect(WIFEXITED(result) && WEXITSTATUS(result) == 0, "status %#x", (unsigned)result);
+    free(image);
+    mbn_context_free(context);
+    mbn_model_free(model);
+}
+#endif
+
+/* Flush-to-zero is on while a network runs, on the calling thread too, and off again afterwards. */
+Test(resources, floating_point_state) {
+#if defined(__x86_64__)
+    mbn_model *model = make_model("mobilenet_v1", 0, NULL);
+    mbn_context *context = make_context(model, &(mbn_context_options){.threads = 2});
+    float *image = make_images(1, 1), denormal[CLASSES], zero[CLASSES];
+    const unsigned state = _mm_getcsr() & ~0x3FU; /* without the sticky flags */
+    for (int i = 0; i < PIXELS; i++) image[i] = 1e-40F;
+    _mm_setcsr(state | 0x2000U); /* the caller rounds down */
+    run_logits(context, image, denormal);
+    cr_expect_eq(_mm_getcsr() & ~0x3FU, state | 0x2000U);
+    for (int i = 0; i < PIXELS; i++) image[i] = 0.0F;
+    run_logits(context, image, zero);
+    cr_expect_arr_eq(denormal, zero, sizeof zero, "denormals count as zero");
+    _mm_setcsr(state);
+    free(image);
+    mbn_context_free(context);
+    mbn_model_free(model);
+#else
+    cr_skip_test("x86 only");
+#endif
+}
+
+struct ledger {
+    size_t bytes, peak;
+    int blocks, limit; /* allocations that succeed, -1: all */
+};
+
+static void *allocate(void *user, size_t size, size_t alignment) {
+    struct ledger *ledger = user;
+    if (ledger->limit == 0) return NULL;
+    if (ledger->limit > 0) ledger->limit--;
+    void *pointer = NULL;
+    if (posix_memalign(&pointer, alignment < sizeof pointer ? sizeof pointer : alignment, size) !=
+        0) {
+        return NULL;
+    }
+    memset(pointer, 0xA5, size);
+    ledger->blocks++;
+    ledger->bytes += size;
+    if (ledger->bytes > ledger->peak) ledger->peak = ledger->bytes;
+    return pointer;
+}
+
+static void release(void *user, void *pointer, size_t size) {
+    struct ledger *ledger = user;
+    ledger->blocks--;
+    ledger->bytes -= size;
+    memset(pointer, 0x5A, size);
+    free(pointer);
+}
+
+Test(resources, callers_allocator) {
+    struct ledger ledger = {.limit = -1};
+    const mbn_allocator allocator = {allocate, release, &ledger};
+    mbn_model *model = make_model("mobilenet_v3_small", 0, &allocator);
+    cr_expect_eq(ledger.blocks, 1);
+    cr_expect_eq(ledger.bytes, mbn_model_bytes(model));
+
+    /* What mbn_context_bytes promises is what the context takes. */
+    struct ledger own = {.limit = -1};
+    const mbn_allocator another = {allocate, release, &own};
+    const mbn_context_options options = {.input_height = 100, .allocator = &another};
+    size_t bytes = 0;
+    cr_assert_eq(mbn_context_bytes(model, &options, &bytes, NULL), MBN_OK);
+    cr_expect_eq(own.blocks, 0);
+    mbn_context *context = make_context(model, &options);
+    cr_expect_eq(own.blocks, 1);
+    cr_expect_eq(own.bytes, bytes);
+    cr_expect_lt(mbn_context_arena_bytes(context), bytes);
+    mbn_context_free(context);
+    cr_expect_eq(own.blocks, 0);
+    cr_expect_eq(own.bytes, 0);
+    mbn_model_free(model);
+    cr_expect_eq(ledger.blocks, 0);
+    cr_expect_eq(ledger.bytes, 0);
+}
+
+/* Memory that runs out anywhere is an error, and nothing stays behind. */
+Test(resources, out_of_memory) {
+    const mbn_network_options network = {.network = "mobilenet_v3_small", .classes = CLASSES};
+    size_t size;
+    void *file = make_file(&network, &size);
+    struct ledger ledger = {0};
+    const mbn_allocator allocator = {allocate, release, &ledger};
+    const mbn_model_options options = {.allocator = &allocator};
+    mbn_model *model = NULL;
+    mbn_error error = {MBN_OK, ""};
+    int failures = 0;
+    for (;; failures++) {
+        ledger.limit = failures;
+        if (mbn_model_load_memory(file, size, &options, &model, &error) == MBN_OK) break;
+        cr_assert_eq(error.status, MBN_OUT_OF_MEMORY, "%s", error.message);
+        cr_assert_null(model);
+        cr_assert_eq(ledger.blocks, 0);
+    }
+    cr_expect_gt(failures, 0);
+    for (failures = 0;; failures++) {
+        mbn_context *context = NULL;
+        ledger.limit = failures;
+        if (mbn_context_create(model, NULL, &context, &error) == MBN_OK) {
+            mbn_context_free(context);
+            break;
+        }
+        cr_assert_eq(error.status, MBN_OUT_OF_MEMORY, "%s", error.message);
+        cr_assert_null(context);
+        cr_assert_eq(ledger.blocks, 1);
+    }
+    cr_expect_gt(failures, 0);
+    mbn_model_free(model);
+    cr_expect_eq(ledger.blocks, 0);
+    free(file);
+}

@@ -1,0 +1,286 @@
+/* What a run computes does not depend on how it is run. */
+#include "models.h"
+
+#include <criterion/criterion.h>
+#include <math.h>
+#include <pthread.h>
+#include <pthreadpool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char *isa_of(const mbn_model *model) {
+    return mbn_model_kernels(model)->name;
+}
+
+/* Bits, not values: -0 is not 0, and a NaN is itself. */
+static void expect_same(const float *a, const float *b, size_t count, const char *network,
+                        const mbn_model *model, const char *what) {
+    cr_expect_arr_eq(a, b, count * sizeof *a, "%s on %s: %s changes the result", network,
+                     isa_of(model), what);
+}
+
+static void check_cuts(const char *network, const mbn_model *model, const float *image) {
+    float reference[CLASSES], logits[CLASSES];
+    mbn_context *unfused = make_context(model, &(mbn_context_options){.band_rows = -1});
+    run_logits(unfused, image, reference);
+    for (int i = 0; i < 3; i++) {
+        run_logits(unfused, image, logits);
+        expect_same(logits, reference, CLASSES, network, model, "running again");
+    }
+    mbn_context_free(unfused);
+
+    static const int32_t bands[] = {0, 1, 2, 3, 5, 1000};
+    for (size_t i = 0; i < sizeof bands / sizeof bands[0]; i++) {
+        char what[32];
+        snprintf(what, sizeof what, "band_rows %d", (int)bands[i]);
+        mbn_context *context = make_context(model, &(mbn_context_options){.band_rows = bands[i]});
+        run_logits(context, image, logits);
+        expect_same(logits, reference, CLASSES, network, model, what);
+        run_logits(context, image, logits); /* over what the first run left in the arena */
+        expect_same(logits, reference, CLASSES, network, model, what);
+        mbn_context_free(context);
+    }
+
+    /* A pool of the caller's has as many threads as it says, whatever the machine has. */
+    for (size_t threads = 1; threads <= 4; threads++) {
+        pthreadpool_t pool = pthreadpool_create(threads);
+        char what[32];
+        snprintf(what, sizeof what, "%zu threads", threads);
+        for (int32_t band = -1; band <= 1; band++) {
+            mbn_context *context =
+                make_context(model, &(mbn_context_options){.pool = pool, .band_rows = band});
+            for (int i = 0; i < 2; i++) {
+                run_logits(context, image, logits);
+                expect_same(logits, reference, CLASSES, network, model, what);
+            }
+            mbn_context_free(context);
+        }
+        pthreadpool_destroy(pool);
+    }
+}
+
+Test(results, cuts_do_not_show, .timeout = 300) {
+    float *image = make_images(1, 1);
+    const uint32_t isas = isas_to_test();
+    const char *network;
+    for (int32_t n = 0; (network = mbn_network_name(n)) != NULL; n++) {
+        for (unsigned isa = 0; isa < MBN_ISA_COUNT; isa++) {
+            if ((isas >> isa & 1U) == 0) continue;
+            mbn_model *model = make_model(network, 1U << isa, NULL);
+            check_cuts(network, model, image);
+            mbn_model_free(model);
+        }
+    }
+    free(image);
+}
+
+/* At 224 the early blocks are cut by rows for threads, which small inputs are not. */
+Test(results, large_inputs_for_threads, .timeout = 300) {
+    const mbn_network_options options = {.network = "mobilenet_v2"};
+    size_t size;
+    void *file = make_file(&options, &size);
+    mbn_model *model;
+    cr_assert_eq(mbn_model_load_memory(file, size, NULL, &model, NULL), MBN_OK);
+    free(file);
+    float *image = malloc(224 * 224 * 3 * sizeof *image);
+    for (int i = 0; i < 224 * 224 * 3; i++) image[i] = (float)(i % 255) / 127.5F - 1.0F;
+    float reference[1000], logits[1000];
+    mbn_context *context = make_context(model, &(mbn_context_options){.band_rows = -1});
+    run_logits(context, image, reference);
+    mbn_context_free(context);
+    for (size_t threads = 1; threads <= 4; threads++) {
+        pthreadpool_t pool = pthreadpool_create(threads);
+        context = make_context(model, &(mbn_context_options){.pool = pool});
+        run_logits(context, image, logits);
+        expect_same(logits, reference, 1000, "mobilenet_v2", model, "threads");
+        mbn_context_free(context);
+        pthreadpool_destroy(pool);
+    }
+    free(image);
+    mbn_model_free(model);
+}
+
+Test(results, batches_and_layouts) {
+    enum { BATCH = 3 };
+    mbn_model *model = make_model("mobilenet_v3_small", 0, NULL);
+    mbn_context *context = make_context(model, NULL);
+    float *images = make_images(BATCH, 2);
+    float *planes = malloc(BATCH * PIXELS * sizeof *planes);
+    for (int32_t i = 0; i < BATCH; i++) {
+        for (int32_t p = 0; p < HEIGHT * WIDTH; p++) {
+            for (int32_t c = 0; c < 3; c++) {
+                planes[i * PIXELS + c * HEIGHT * WIDTH + p] = images[i * PIXELS + p * 3 + c];
+            }
+        }
+    }
+    float one[BATCH * CLASSES], all[BATCH * CLASSES];
+    for (int32_t i = 0; i < BATCH; i++) run_logits(context, images + i * PIXELS, one + i * CLASSES);
+    cr_expect_arr_neq(one, one + CLASSES, CLASSES * sizeof *one, "two images, one result");
+    cr_assert_eq(mbn_run(context, images, MBN_NHWC, BATCH, MBN_LOGITS, all, NULL), MBN_OK);
+    expect_same(all, one, BATCH * CLASSES, "mobilenet_v3_small", model, "a batch");
+    cr_assert_eq(mbn_run(context, planes, MBN_NCHW, BATCH, MBN_LOGITS, all, NULL), MBN_OK);
+    expect_same(all, one, BATCH * CLASSES, "mobilenet_v3_small", model, "NCHW");
+
+    /* Probabilities are the softmax of the logits. */
+    cr_assert_eq(mbn_run(context, images, MBN_NHWC, BATCH, MBN_PROBABILITIES, all, NULL), MBN_OK);
+    for (int32_t i = 0; i < BATCH; i++) {
+        double sum = 0;
+        for (int32_t c = 0; c < CLASSES; c++) sum += exp((double)one[i * CLASSES + c]);
+        for (int32_t c = 0; c < CLASSES; c++) {
+            cr_expect_float_eq((double)all[i * CLASSES + c],
+                               exp((double)one[i * CLASSES + c]) / sum, 1e-6);
+        }
+    }
+    free(planes);
+    free(images);
+    mbn_context_free(context);
+    mbn_model_free(model);
+}
+
+/* A NaN in any corner reaches every output of its image, and no other image. */
+Test(results, nan_passes, .timeout = 300) {
+    const char *network;
+    for (int32_t n = 0; (network = mbn_network_name(n)) != NULL; n++) {
+        mbn_model *model = make_model(network, 0, NULL);
+        mbn_context *context = make_context(model, NULL);
+        float *images = make_images(2, 3);
+        float clean[CLASSES], logits[2 * CLASSES];
+        run_logits(context, images + PIXELS, clean);
+        static const int32_t places[] = {0, WIDTH * 3 - 1, PIXELS / 2, PIXELS - WIDTH * 3,
+                                         PIXELS - 1};
+        for (size_t i = 0; i < sizeof places / sizeof places[0]; i++) {
+            const float kept = images[places[i]];
+            images[places[i]] = NAN;
+            cr_assert_eq(mbn_run(context, images, MBN_NHWC, 2, MBN_LOGITS, logits, NULL), MBN_OK);
+            for (int32_t c = 0; c < CLASSES; c++) {
+                cr_expect(isnan(logits[c]), "%s: NaN at %d is lost in output %d", network,
+                          (int)places[i], (int)c);
+            }
+            expect_same(logits + CLASSES, clean, CLASSES, network, model, "a NaN next door");
+            images[places[i]] = kept;
+        }
+        free(images);
+        mbn_context_free(context);
+        mbn_model_free(model);
+    }
+}
+
+/* An infinity is clamped by v1's ReLU6 or becomes NaN; it never leaves as an infinity. */
+Test(results, infinity_is_clamped_or_nan) {
+    mbn_model *model = make_model("mobilenet_v1", 0, NULL);
+    mbn_context *context = make_context(model, NULL);
+    float *image = make_images(1, 4), logits[CLASSES];
+    image[PIXELS / 2] = INFINITY;
+    run_logits(context, image, logits);
+    for (int32_t c = 0; c < CLASSES; c++) cr_expect(!isinf(logits[c]));
+    free(image);
+    mbn_context_free(context);
+    mbn_model_free(model);
+}
+
+/* Same shapes, other values. */
+Test(results, padding_matters) {
+    float logits[2][1000];
+    for (int i = 0; i < 2; i++) {
+        const mbn_network_options options = {
+            .network = "mobilenet_v2",
+            .input_height = 64,
+            .input_width = 64,
+            .padding = i == 0 ? MBN_PADDING_SAME : MBN_PADDING_SYMMETRIC,
+        };
+        size_t size;
+        void *file = make_file(&options, &size);
+        mbn_model *model;
+        cr_assert_eq(mbn_model_load_memory(file, size, NULL, &model, NULL), MBN_OK);
+        cr_expect_eq(mbn_model_network(model)->padding, options.padding);
+        mbn_context *context = make_context(model, NULL);
+        float image[64 * 64 * 3];
+        for (int p = 0; p < 64 * 64 * 3; p++) image[p] = (float)(p % 200) / 100.0F - 1.0F;
+        run_logits(context, image, logits[i]);
+        mbn_context_free(context);
+        mbn_model_free(model);
+        free(file);
+    }
+    cr_expect_arr_neq(logits[0], logits[1], sizeof logits[0]);
+}
+
+/* A model packed at one size runs at others: as a model of that size does. */
+Test(results, other_input_sizes) {
+    mbn_model *model = make_model("mobilenet_v3_large", 0, NULL);
+    const mbn_network_options options = {
+        .network = "mobilenet_v3_large", .input_height = 40, .input_width = 96, .classes = CLASSES};
+    size_t size;
+    void *file = make_file(&options, &size);
+    mbn_model *other;
+    cr_assert_eq(mbn_model_load_memory(file, size, NULL, &other, NULL), MBN_OK);
+    mbn_context *a =
+        make_context(model, &(mbn_context_options){.input_height = 40, .input_width = 96});
+    mbn_context *b = make_context(other, NULL);
+    float *image = make_images(1, 5), x[CLASSES], y[CLASSES];
+    run_logits(a, image, x);
+    run_logits(b, image, y);
+    expect_same(x, y, CLASSES, "mobilenet_v3_large", model, "the model's own size");
+    free(image);
+    mbn_context_free(a);
+    mbn_context_free(b);
+    mbn_model_free(model);
+    mbn_model_free(other);
+    free(file);
+}
+
+struct runner {
+    mbn_context *context;
+    const float *image;
+    const float *expected;
+    int wrong;
+};
+
+static void *run_often(void *argument) {
+    struct runner *r = argument;
+    for (int i = 0; i < 20; i++) {
+        float logits[CLASSES];
+        if (mbn_run(r->context, r->image, MBN_NHWC, 1, MBN_LOGITS, logits, NULL) != MBN_OK ||
+            memcmp(logits, r->expected, sizeof logits) != 0) {
+            r->wrong++;
+        }
+    }
+    return NULL;
+}
+
+/* Contexts over one model, one a thread, and two models beside each other. */
+Test(results, contexts_do_not_meet, .timeout = 120) {
+    enum { RUNNERS = 4 };
+    mbn_model *models[2] = {make_model("mobilenet_v2", 0, NULL),
+                            make_model("mobilenet_v3_small", 0, NULL)};
+    float *images = make_images(RUNNERS, 6), expected[RUNNERS][CLASSES];
+    struct runner runners[RUNNERS];
+    pthread_t threads[RUNNERS];
+    for (int i = 0; i < RUNNERS; i++) {
+        runners[i] =
+            (struct runner){make_context(models[i % 2], NULL), images + i * PIXELS, expected[i], 0};
+        run_logits(runners[i].context, runners[i].image, expected[i]);
+    }
+    for (int i = 0; i < RUNNERS; i++) {
+        cr_assert_eq(pthread_create(&threads[i], NULL, run_often, &runners[i]), 0);
+    }
+    for (int i = 0; i < RUNNERS; i++) {
+        pthread_join(threads[i], NULL);
+        cr_expect_eq(runners[i].wrong, 0, "%d of 20 runs of runner %d", runners[i].wrong, i);
+        mbn_context_free(runners[i].context);
+    }
+    free(images);
+    mbn_model_free(models[0]);
+    mbn_model_free(models[1]);
+}
+
+Test(results, top) {
+    const float values[] = {0.5F, NAN, 2.0F, -1.0F, 2.0F, 0.5F};
+    int32_t indices[8];
+    const int32_t expected[] = {2, 4, 0, 5, 3, 1};
+    for (int32_t k = 0; k <= 8; k++) {
+        const int32_t found = mbn_top(values, 6, k, indices);
+        cr_assert_eq(found, k < 6 ? k : 6);
+        for (int32_t i = 0; i < found; i++) cr_expect_eq(indices[i], expected[i], "k %d", (int)k);
+    }
+}
