@@ -265,7 +265,8 @@ typedef enum mbn_output { MBN_LOGITS = 0, MBN_PROBABILITIES } mbn_output;
  * preprocessed, contiguous, the context's size.  output: [batch][classes] floats.  No allocation,
  * lock or system call happens (a thread pool's aside).  Results are bit-identical from run to run
  * and for every thread count and batch.  While it runs, every thread rounds to nearest and
- * flushes denormals to zero, whatever the caller's floating-point state, which is restored.  Images do not affect each other.  A NaN anywhere in an image
+ * flushes denormals to zero, whatever the caller's floating-point state, which is restored.  Images
+ * do not affect each other.  A NaN anywhere in an image
  * makes all of its outputs NaN; an infinity is clamped by the activations that clamp, and makes NaN
  * where it meets its opposite or a zero weight. */
 MBN_API mbn_status mbn_run(mbn_context *context, const float *input, mbn_tensor_layout layout,
