@@ -1,0 +1,209 @@
+/* mobilenet classify MODEL IMAGE...: names what is in photos. */
+#include "command.h"
+#include "image.h"
+#include "options.h"
+#include "report.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+enum { MAX_TOP = 1000000, KEY_TOP = 'k', KEY_JSON = 'j' };
+
+struct arguments {
+    mbn_run_options run;
+    const char *model;
+    char **images;
+    int image_count;
+    int32_t top;
+    bool json;
+};
+
+static const struct argp_option options[] = {
+    {"top", KEY_TOP, "K", 0, "Classes per image, the most probable first (default 5)", 0},
+    {"json", KEY_JSON, NULL, 0, "Print JSON: an array with one object per image", 0},
+    {0},
+};
+
+static error_t parse(int key, char *argument, struct argp_state *state) {
+    struct arguments *arguments = state->input;
+    switch (key) {
+    case ARGP_KEY_INIT: state->child_inputs[0] = &arguments->run; return 0;
+    case KEY_TOP:
+        arguments->top = (int32_t)mbn_option_integer(state, "--top", argument, 1, MAX_TOP);
+        return 0;
+    case KEY_JSON: arguments->json = true; return 0;
+    case ARGP_KEY_ARG:
+        if (state->arg_num == 0) {
+            arguments->model = argument;
+        } else { /* the first image; the others follow it in argv */
+            arguments->images = &state->argv[state->next - 1];
+            arguments->image_count = state->argc - state->next + 1;
+            state->next = state->argc;
+        }
+        return 0;
+    case ARGP_KEY_END:
+        if (arguments->image_count == 0) {
+            argp_error(state, "missing argument: MODEL and IMAGE are needed");
+        }
+        return 0;
+    default: return ARGP_ERR_UNKNOWN;
+    }
+}
+
+/* A loaded model with room for its outputs. */
+struct classifier {
+    mbn_model *model;
+    mbn_context *context;
+    int32_t classes;
+    float *probabilities;
+    int32_t *indices;
+    int32_t top;
+};
+
+static void close_classifier(struct classifier *classifier) {
+    free(classifier->indices);
+    free(classifier->probabilities);
+    mbn_context_free(classifier->context);
+    mbn_model_free(classifier->model);
+}
+
+static mbn_status open_classifier(const struct arguments *arguments, struct classifier *classifier,
+                                  mbn_error *error) {
+    mbn_model_options model_options = {.isa_mask = arguments->run.isa_mask};
+    mbn_status status = mbn_model_load(arguments->model, &model_options, &classifier->model, error);
+    if (status != MBN_OK) return status;
+    mbn_context_options context_options = {.threads = arguments->run.threads};
+    status = mbn_context_create(classifier->model, &context_options, &classifier->context, error);
+    if (status != MBN_OK) return status;
+
+    classifier->classes = mbn_model_network(classifier->model)->classes;
+    classifier->top = arguments->top < classifier->classes ? arguments->top : classifier->classes;
+    classifier->probabilities =
+        malloc((size_t)classifier->classes * sizeof *classifier->probabilities);
+    classifier->indices = malloc((size_t)classifier->top * sizeof *classifier->indices);
+    if (classifier->probabilities == NULL || classifier->indices == NULL) {
+        return mbn_explain(error, MBN_OUT_OF_MEMORY, "out of memory");
+    }
+    return MBN_OK;
+}
+
+static double milliseconds_now(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec * 1e3 + (double)now.tv_nsec * 1e-6;
+}
+
+/* Leaves the best classes in classifier->indices.  The time is that of preprocessing and network;
+ * reading and decoding the file is not in it. */
+static mbn_status classify(struct classifier *classifier, const char *path, double *milliseconds,
+                           mbn_error *error) {
+    mbn_rgb pixels;
+    mbn_status status = mbn_rgb_read(path, &pixels, error);
+    if (status != MBN_OK) return status;
+    mbn_image image = {
+        .pixels = pixels.pixels, .width = pixels.width, .height = pixels.height, .order = MBN_RGB};
+    double start = milliseconds_now();
+    status = mbn_run_images(classifier->context, &image, 1, MBN_PROBABILITIES,
+                            classifier->probabilities, error);
+    *milliseconds = milliseconds_now() - start;
+    free(pixels.pixels);
+    if (status != MBN_OK) return status;
+    mbn_top(classifier->probabilities, classifier->classes, classifier->top, classifier->indices);
+    return MBN_OK;
+}
+
+/* A label is from a file that anybody may have made: it does not get to steer the terminal. */
+static void print_label(const char *label) {
+    for (const char *c = label; *c != '\0'; c++) {
+        bool control = (unsigned char)*c < 0x20 || *c == 0x7f;
+        putchar(control ? '?' : *c);
+    }
+}
+
+static void print_classes(const struct classifier *classifier, const char *path,
+                          double milliseconds) {
+    printf("%s: %.1f ms\n", path, milliseconds);
+    for (int32_t i = 0; i < classifier->top; i++) {
+        int32_t index = classifier->indices[i];
+        const char *label = mbn_model_label(classifier->model, index);
+        printf("  %.3f  ", (double)classifier->probabilities[index]);
+        if (label != NULL) {
+            print_label(label);
+            printf(" (%d)\n", index);
+        } else {
+            printf("class %d\n", index);
+        }
+    }
+}
+
+static json_t *classes_to_json(const struct classifier *classifier, const char *path,
+                               double milliseconds) {
+    json_t *classes = json_array();
+    for (int32_t i = 0; i < classifier->top; i++) {
+        int32_t index = classifier->indices[i];
+        const char *label = mbn_model_label(classifier->model, index);
+        mbn_json_append(&classes,
+                        json_pack("{s:i, s:o, s:o}", "index", index, "label",
+                                  label != NULL ? mbn_json_text(label) : json_null(), "probability",
+                                  mbn_json_real((double)classifier->probabilities[index])));
+    }
+    double rounded = (double)(int64_t)(milliseconds * 1e3 + 0.5) / 1e3;
+    return json_pack("{s:o, s:f, s:o}", "file", mbn_json_text(path), "milliseconds", rounded,
+                     "classes", classes);
+}
+
+static int classify_all(const struct arguments *arguments, struct classifier *classifier) {
+    int exit_status = MBN_EXIT_OK;
+    json_t *results = json_array();
+    for (int i = 0; i < arguments->image_count; i++) {
+        const char *path = arguments->images[i];
+        mbn_error error;
+        double milliseconds = 0;
+        mbn_status status = classify(classifier, path, &milliseconds, &error);
+        if (status != MBN_OK) {
+            mbn_report(path, error.message);
+            exit_status = MBN_EXIT_FAILED;
+        }
+        if (!arguments->json) {
+            if (status == MBN_OK) print_classes(classifier, path, milliseconds);
+            continue;
+        }
+        mbn_json_append(&results, status == MBN_OK
+                                      ? classes_to_json(classifier, path, milliseconds)
+                                      : json_pack("{s:o, s:o}", "file", mbn_json_text(path),
+                                                  "error", mbn_json_text(error.message)));
+    }
+    if (!arguments->json) {
+        json_decref(results);
+    } else if (!mbn_json_print(results)) {
+        exit_status = MBN_EXIT_FAILED;
+    }
+    return exit_status;
+}
+
+int mbn_command_classify(int argc, char **argv) {
+    static const struct argp_child children[] = {{&mbn_run_argp, 0, NULL, 0}, {0}};
+    static const struct argp argp = {
+        .options = options,
+        .parser = parse,
+        .args_doc = "MODEL IMAGE...",
+        .doc =
+            "Name what is in JPEG, PNG or BMP images: a line per image with the time of resizing "
+            "and of the network, then a line per class with its probability.",
+        .children = children,
+    };
+    struct arguments arguments = {.run = {.isa_mask = MBN_ISA_MASK_ALL, .threads = 1}, .top = 5};
+    if (argp_parse(&argp, argc, argv, 0, NULL, &arguments) != 0) return MBN_EXIT_USAGE;
+
+    struct classifier classifier = {0};
+    mbn_error error;
+    int exit_status = MBN_EXIT_FAILED;
+    if (open_classifier(&arguments, &classifier, &error) == MBN_OK) {
+        exit_status = classify_all(&arguments, &classifier);
+    } else {
+        mbn_report(NULL, error.message);
+    }
+    close_classifier(&classifier);
+    return exit_status;
+}

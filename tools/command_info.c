@@ -1,0 +1,74 @@
+/* mobilenet info: the CPU, and which kernels would run on it. */
+#include "command.h"
+#include "options.h"
+#include "report.h"
+
+#include <cpuinfo.h>
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+static void print_cache(const char *name, uint32_t count, const struct cpuinfo_cache *cache) {
+    if (count == 0 || cache == NULL) return;
+    printf("  %-11s %" PRIu32 " x %" PRIu32 " KB\n", name, count, cache->size / 1024);
+}
+
+static void print_cpu(void) {
+    if (!cpuinfo_initialize()) {
+        puts("CPU: unknown, cpuinfo cannot read this machine");
+        return;
+    }
+    const struct cpuinfo_package *package =
+        cpuinfo_get_packages_count() > 0 ? cpuinfo_get_package(0) : NULL;
+    bool named = package != NULL && package->name[0] != '\0';
+    printf("CPU: %s\n", named ? package->name : "without a name");
+    printf("  %-11s %" PRIu32 " of %" PRIu32 " cores\n", "threads", cpuinfo_get_processors_count(),
+           cpuinfo_get_cores_count());
+    print_cache("L1 data", cpuinfo_get_l1d_caches_count(), cpuinfo_get_l1d_cache(0));
+    print_cache("L2", cpuinfo_get_l2_caches_count(), cpuinfo_get_l2_cache(0));
+    print_cache("L3", cpuinfo_get_l3_caches_count(), cpuinfo_get_l3_cache(0));
+}
+
+/* False if nothing can run, reported. */
+static bool print_choice(void) {
+    uint32_t mask = MBN_ISA_MASK_ALL;
+    const char *restriction = getenv("MOBILENET_ISA");
+    bool restricted = restriction != NULL && restriction[0] != '\0';
+    if (restricted) {
+        mask = mbn_isa_parse(restriction);
+        if (mask == 0) {
+            mbn_error error;
+            mbn_explain(&error, MBN_INVALID_ARGUMENT, "'%s' is not a list of %s", restriction,
+                        mbn_option_isa_names(MBN_ISA_MASK_ALL).text);
+            mbn_report("MOBILENET_ISA", error.message);
+            return false;
+        }
+    }
+    const mbn_kernels *kernels = mbn_kernels_best(mask);
+    if (kernels == NULL) {
+        mbn_report("MOBILENET_ISA", "this machine can run none of these instruction sets");
+        return false;
+    }
+    printf("  %-11s %s, the best usable one", "chosen", kernels->name);
+    if (restricted) printf(" in MOBILENET_ISA=%s", restriction);
+    printf(" (channel blocks of %d)\n", kernels->block);
+    return true;
+}
+
+int mbn_command_info(int argc, char **argv) {
+    static const struct argp argp = {
+        .doc = "Print what this CPU is, which instruction sets there are kernels for, and which of "
+               "them "
+               "a model would use.  The environment variable MOBILENET_ISA, a list of names "
+               "separated by commas, restricts the choice.",
+    };
+    if (argp_parse(&argp, argc, argv, 0, NULL, NULL) != 0) return MBN_EXIT_USAGE;
+
+    printf("mobilenet %s\n", mbn_version());
+    print_cpu();
+    puts("Instruction sets:");
+    printf("  %-11s %s\n", "built in", mbn_option_isa_names(mbn_isa_built()).text);
+    printf("  %-11s %s\n", "usable", mbn_option_isa_names(mbn_isa_usable()).text);
+    return print_choice() ? MBN_EXIT_OK : MBN_EXIT_FAILED;
+}

@@ -1,0 +1,122 @@
+/* mobilenet run MODEL --input X.npy --output Y.npy: a model on a tensor. */
+#include "command.h"
+#include "npy.h"
+#include "options.h"
+#include "report.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { KEY_INPUT = 'i', KEY_OUTPUT = 'o', KEY_SOFTMAX = 's' };
+
+struct arguments {
+    mbn_run_options run;
+    const char *model, *input, *output;
+    mbn_output kind;
+};
+
+static const struct argp_option options[] = {
+    {"input", KEY_INPUT, "X.npy", 0,
+     "Images: float32 [N,height,width,3], preprocessed, of any size that the network takes", 0},
+    {"output", KEY_OUTPUT, "Y.npy", 0, "Written: float32 [N,classes]", 0},
+    {"softmax", KEY_SOFTMAX, NULL, 0, "Write probabilities instead of logits", 0},
+    {0},
+};
+
+static error_t parse(int key, char *argument, struct argp_state *state) {
+    struct arguments *arguments = state->input;
+    switch (key) {
+    case ARGP_KEY_INIT: state->child_inputs[0] = &arguments->run; return 0;
+    case KEY_INPUT: arguments->input = argument; return 0;
+    case KEY_OUTPUT: arguments->output = argument; return 0;
+    case KEY_SOFTMAX: arguments->kind = MBN_PROBABILITIES; return 0;
+    case ARGP_KEY_ARG:
+        if (arguments->model != NULL) argp_error(state, "too many arguments: '%s'", argument);
+        arguments->model = argument;
+        return 0;
+    case ARGP_KEY_END:
+        if (arguments->model == NULL) argp_error(state, "missing argument: MODEL");
+        if (arguments->input == NULL) argp_error(state, "missing option: --input");
+        if (arguments->output == NULL) argp_error(state, "missing option: --output");
+        return 0;
+    default: return ARGP_ERR_UNKNOWN;
+    }
+}
+
+struct failure {
+    const char *subject; /* the file that it is about; NULL where the message names it */
+    mbn_error error;
+};
+
+/* Fills output->values, from malloc. */
+static mbn_status infer(const struct arguments *arguments, const mbn_model *model,
+                        const mbn_npy *input, mbn_npy *output, struct failure *failure) {
+    failure->subject = arguments->input;
+    const int64_t *shape = input->shape;
+    bool fits = input->rank == 4 && shape[3] == 3;
+    for (int i = 0; fits && i < 3; i++) fits = shape[i] >= 1 && shape[i] <= INT32_MAX;
+    if (!fits) {
+        return mbn_explain(&failure->error, MBN_INVALID_ARGUMENT,
+                           "shape %s, expected (N, height, width, 3)",
+                           mbn_npy_shape_text(input).text);
+    }
+    mbn_context_options context_options = {.input_height = (int32_t)shape[1],
+                                           .input_width = (int32_t)shape[2],
+                                           .threads = arguments->run.threads};
+    mbn_context *context;
+    mbn_status status = mbn_context_create(model, &context_options, &context, &failure->error);
+    if (status != MBN_OK) return status;
+
+    int64_t classes = mbn_model_network(model)->classes;
+    *output = (mbn_npy){.rank = 2, .shape = {shape[0], classes}, .count = shape[0] * classes};
+    output->values = malloc((size_t)output->count * sizeof(float));
+    if (output->values == NULL) {
+        status = mbn_explain(&failure->error, MBN_OUT_OF_MEMORY, "out of memory");
+    } else {
+        status = mbn_run(context, input->values, MBN_NHWC, (int32_t)shape[0], arguments->kind,
+                         output->values, &failure->error);
+    }
+    mbn_context_free(context);
+    return status;
+}
+
+static mbn_status run(const struct arguments *arguments, struct failure *failure) {
+    mbn_model *model = NULL;
+    mbn_npy input = {0};
+    mbn_npy output = {0};
+    mbn_model_options model_options = {.isa_mask = arguments->run.isa_mask};
+    failure->subject = NULL;
+    mbn_status status = mbn_model_load(arguments->model, &model_options, &model, &failure->error);
+    if (status == MBN_OK) {
+        failure->subject = arguments->input;
+        status = mbn_npy_read(arguments->input, &input, &failure->error);
+    }
+    if (status == MBN_OK) status = infer(arguments, model, &input, &output, failure);
+    if (status == MBN_OK) {
+        failure->subject = arguments->output;
+        status = mbn_npy_write(arguments->output, &output, &failure->error);
+    }
+    free(output.values);
+    free(input.values);
+    mbn_model_free(model);
+    return status;
+}
+
+int mbn_command_run(int argc, char **argv) {
+    static const struct argp_child children[] = {{&mbn_run_argp, 0, NULL, 0}, {0}};
+    static const struct argp argp = {
+        .options = options,
+        .parser = parse,
+        .args_doc = "MODEL --input X.npy --output Y.npy",
+        .doc = "Run a model on images that are already preprocessed.",
+        .children = children,
+    };
+    struct arguments arguments = {.run = {.isa_mask = MBN_ISA_MASK_ALL, .threads = 1},
+                                  .kind = MBN_LOGITS};
+    if (argp_parse(&argp, argc, argv, 0, NULL, &arguments) != 0) return MBN_EXIT_USAGE;
+
+    struct failure failure;
+    if (run(&arguments, &failure) == MBN_OK) return MBN_EXIT_OK;
+    mbn_report(failure.subject, failure.error.message);
+    return MBN_EXIT_FAILED;
+}

@@ -1,0 +1,26 @@
+/* Image files to 8-bit RGB: JPEG by libjpeg-turbo, PNG and BMP by stb_image.  Grey becomes three
+ * equal channels, alpha is dropped, CMYK becomes RGB and 16 bits become 8 as Pillow's
+ * convert("RGB") does it, with one exception: 16-bit grey keeps its high byte, where Pillow clamps. */
+#ifndef MBN_TOOLS_IMAGE_H
+#define MBN_TOOLS_IMAGE_H
+
+#include <mobilenet.h>
+
+typedef struct mbn_rgb {
+    uint8_t *pixels; /* [height][width][3], from malloc */
+    int32_t width, height;
+} mbn_rgb;
+
+/* Messages do not repeat the path.  A file that ends early is an error, not half an image. */
+mbn_status mbn_rgb_read(const char *path, mbn_rgb *image, mbn_error *error);
+
+/* The same from memory. */
+mbn_status mbn_rgb_decode(const uint8_t *data, size_t size, mbn_rgb *image, mbn_error *error);
+
+/* One format's decoder: size checked against the limits, data known to begin with its signature. */
+mbn_status mbn_rgb_decode_jpeg(const uint8_t *data, size_t size, mbn_rgb *image, mbn_error *error);
+
+/* Limits on an image's size: mbn_image's 65536 per side, and as many pixels as Pillow takes. */
+mbn_status mbn_rgb_check_size(uint64_t width, uint64_t height, mbn_error *error);
+
+#endif

@@ -1,0 +1,101 @@
+/* `mobilenet COMMAND ...`: picks the command and lets it read the rest of the line. */
+#include "command.h"
+#include "report.h"
+
+#include <mobilenet.h>
+
+#include <argp.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const struct command {
+    const char *name;
+    const char *summary;
+    int (*run)(int argc, char **argv);
+} commands[] = {
+    {"classify", "Name what is in photos", mbn_command_classify},
+    {"run", "Run a model on a tensor from a .npy file", mbn_command_run},
+    {"count", "Parameters and multiply-adds of a network, layer by layer", mbn_command_count},
+    {"info", "This CPU, and the instruction set that would be used", mbn_command_info},
+    {"init", "Write a model with random weights, for benchmarks", mbn_command_init},
+};
+
+enum { COMMAND_COUNT = sizeof commands / sizeof commands[0] };
+
+static const struct command *find_command(const char *name) {
+    for (int i = 0; i < COMMAND_COUNT; i++) {
+        if (strcmp(commands[i].name, name) == 0) return &commands[i];
+    }
+    return NULL;
+}
+
+/* argp frees what it gets back, unless it is the text that it passed in. */
+static char *list_commands(int key, const char *text, void *input) {
+    (void)input;
+    if (key != ARGP_KEY_HELP_POST_DOC) return (char *)text;
+    char *list = NULL;
+    size_t size = 0;
+    FILE *stream = open_memstream(&list, &size);
+    if (stream == NULL) return NULL;
+    fputs("Commands:\n", stream);
+    for (int i = 0; i < COMMAND_COUNT; i++) {
+        fprintf(stream, "  %-10s %s\n", commands[i].name, commands[i].summary);
+    }
+    fputs("\n`mobilenet COMMAND --help' says more.", stream);
+    if (fclose(stream) != 0) {
+        free(list);
+        return NULL;
+    }
+    return list;
+}
+
+struct choice {
+    const struct command *command;
+    int index; /* of the command's name in argv */
+};
+
+static error_t parse(int key, char *argument, struct argp_state *state) {
+    struct choice *choice = state->input;
+    switch (key) {
+    case ARGP_KEY_ARG:
+        choice->command = find_command(argument);
+        if (choice->command == NULL) argp_error(state, "unknown command '%s'", argument);
+        choice->index = state->next - 1;
+        state->next = state->argc; /* the rest is the command's */
+        return 0;
+    case ARGP_KEY_NO_ARGS: argp_error(state, "missing command"); return 0;
+    default: return ARGP_ERR_UNKNOWN;
+    }
+}
+
+int main(int argc, char **argv) {
+    static const struct argp argp = {
+        .parser = parse,
+        .args_doc = "COMMAND [ARGUMENT...]",
+        .doc = "MobileNet v1, v2 and v3 on CPUs.\v",
+        .help_filter = list_commands,
+    };
+    char version[64];
+    snprintf(version, sizeof version, "mobilenet %s", mbn_version());
+    argp_program_version = version;
+    argp_err_exit_status = MBN_EXIT_USAGE;
+
+    char program[] = "mobilenet"; /* in messages, wherever it lies */
+    if (argc > 0) argv[0] = program;
+    struct choice choice = {NULL, 0};
+    if (argp_parse(&argp, argc, argv, ARGP_IN_ORDER, NULL, &choice) != 0) return MBN_EXIT_USAGE;
+
+    char name[64];
+    snprintf(name, sizeof name, "mobilenet %s", choice.command->name);
+    argv[choice.index] = name;
+    int status = choice.command->run(argc - choice.index, argv + choice.index);
+
+    errno = 0;
+    if (fflush(stdout) != 0 || ferror(stdout)) {
+        mbn_report("standard output", errno != 0 ? strerror(errno) : "write failed");
+        return MBN_EXIT_FAILED;
+    }
+    return status;
+}

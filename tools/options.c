@@ -1,0 +1,184 @@
+#include "options.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Keys of options without a letter. */
+enum { KEY_ISA = 0x100, KEY_THREADS, KEY_PADDING, KEY_SOURCE };
+
+static const char *const paddings[] = {
+    [MBN_PADDING_DEFAULT] = "default",
+    [MBN_PADDING_SAME] = "same",
+    [MBN_PADDING_SYMMETRIC] = "symmetric",
+    [MBN_PADDING_TRAILING] = "trailing",
+};
+
+static const char *const sources[] = {
+    [MBN_SOURCE_DEFAULT] = "default",
+    [MBN_SOURCE_TORCHVISION] = "torchvision",
+    [MBN_SOURCE_KERAS] = "keras",
+};
+
+const char *mbn_option_padding_name(mbn_padding padding) {
+    return paddings[padding];
+}
+
+const char *mbn_option_source_name(mbn_source source) {
+    return sources[source];
+}
+
+mbn_isa_list mbn_option_isa_names(uint32_t mask) {
+    mbn_isa_list list = {""};
+    size_t length = 0;
+    for (int isa = 0; isa < MBN_ISA_COUNT; isa++) {
+        if ((mask >> isa & 1u) == 0) continue;
+        int added = snprintf(list.text + length, sizeof list.text - length, "%s%s",
+                             length == 0 ? "" : ", ", mbn_isa_name((mbn_isa)isa));
+        if (added < 0 || (size_t)added >= sizeof list.text - length) break;
+        length += (size_t)added;
+    }
+    return list;
+}
+
+/* Digits only at the start: strtoll would take blanks and signs.  *end is behind the number. */
+static bool read_integer(const char *text, int64_t low, int64_t high, const char **end,
+                         int64_t *value) {
+    if (!isdigit((unsigned char)text[0])) return false;
+    errno = 0;
+    char *last;
+    long long number = strtoll(text, &last, 10);
+    *end = last;
+    *value = number;
+    return errno == 0 && number >= low && number <= high;
+}
+
+int64_t mbn_option_integer(struct argp_state *state, const char *name, const char *text,
+                           int64_t low, int64_t high) {
+    int64_t value = 0;
+    const char *end;
+    if (!read_integer(text, low, high, &end, &value) || *end != '\0') {
+        argp_error(state, "%s: '%s' is not a whole number from %" PRId64 " to %" PRId64, name, text,
+                   low, high);
+    }
+    return value;
+}
+
+const char *mbn_option_network(struct argp_state *state, const char *text) {
+    char list[256] = "";
+    for (int32_t i = 0; mbn_network_name(i) != NULL; i++) {
+        const char *name = mbn_network_name(i);
+        if (strcmp(name, text) == 0) return name;
+        size_t length = strlen(list);
+        snprintf(list + length, sizeof list - length, "%s%s", i == 0 ? "" : ", ", name);
+    }
+    argp_error(state, "unknown network '%s'; there are %s", text, list);
+    return NULL;
+}
+
+static double parse_width(struct argp_state *state, const char *text) {
+    char *end;
+    double width = strtod(text, &end);
+    if (end == text || *end != '\0' || !(width >= 0.1 && width <= 4.0)) {
+        argp_error(state, "--width: '%s' is not a number from 0.1 to 4", text);
+    }
+    return width;
+}
+
+/* N or HxW; whether the network takes it is the library's to say, and 0 is its default. */
+static void parse_resolution(struct argp_state *state, const char *text,
+                             mbn_network_options *options) {
+    int64_t height = 0;
+    int64_t width = 0;
+    const char *end;
+    bool valid = read_integer(text, 1, INT32_MAX, &end, &height);
+    if (valid && *end == 'x') {
+        valid = read_integer(end + 1, 1, INT32_MAX, &end, &width);
+    } else {
+        width = height;
+    }
+    if (!valid || *end != '\0') {
+        argp_error(state, "--resolution: '%s' is not N or HxW, for example 224 or 192x256", text);
+    }
+    options->input_height = (int32_t)height;
+    options->input_width = (int32_t)width;
+}
+
+/* Index of a name in a table whose first entry is the default, which cannot be asked for. */
+static int parse_name(struct argp_state *state, const char *option, const char *text,
+                      const char *const *names, size_t count) {
+    for (size_t i = 1; i < count; i++) {
+        if (strcmp(names[i], text) == 0) return (int)i;
+    }
+    char list[128] = "";
+    for (size_t i = 1; i < count; i++) {
+        size_t length = strlen(list);
+        snprintf(list + length, sizeof list - length, "%s%s", i == 1 ? "" : ", ", names[i]);
+    }
+    argp_error(state, "%s: '%s' is none of %s", option, text, list);
+    return 0;
+}
+
+static error_t parse_network(int key, char *argument, struct argp_state *state) {
+    mbn_network_options *options = state->input;
+    switch (key) {
+    case 'w': options->width = parse_width(state, argument); return 0;
+    case 'r': parse_resolution(state, argument, options); return 0;
+    case 'c':
+        options->classes = (int32_t)mbn_option_integer(state, "--classes", argument, 1, 1000000);
+        return 0;
+    case KEY_PADDING:
+        options->padding = (mbn_padding)parse_name(state, "--padding", argument, paddings,
+                                                   sizeof paddings / sizeof paddings[0]);
+        return 0;
+    case KEY_SOURCE:
+        options->source = (mbn_source)parse_name(state, "--source", argument, sources,
+                                                 sizeof sources / sizeof sources[0]);
+        return 0;
+    default: return ARGP_ERR_UNKNOWN;
+    }
+}
+
+static const struct argp_option network_options[] = {
+    {"width", 'w', "W", 0, "Width multiplier, 0.1 to 4 (default 1)", 0},
+    {"resolution", 'r', "R", 0, "Input size, N or HxW, each 32 to 1024 (default 224)", 0},
+    {"classes", 'c', "C", 0, "Number of classes (default 1000)", 0},
+    {"padding", KEY_PADDING, "P", 0, "same, symmetric or trailing (default: the source's)", 0},
+    {"source", KEY_SOURCE, "S", 0,
+     "Whose network: torchvision or keras (default: torchvision where it has the network)", 0},
+    {0},
+};
+
+const struct argp mbn_network_argp = {.options = network_options, .parser = parse_network};
+
+static error_t parse_run(int key, char *argument, struct argp_state *state) {
+    mbn_run_options *options = state->input;
+    switch (key) {
+    case KEY_ISA:
+        options->isa_mask = mbn_isa_parse(argument);
+        if (options->isa_mask == 0) {
+            argp_error(state, "--isa: '%s' is not a list of %s", argument,
+                       mbn_option_isa_names(MBN_ISA_MASK_ALL).text);
+        }
+        return 0;
+    case KEY_THREADS:
+        options->threads = (int32_t)mbn_option_integer(state, "--threads", argument, 1, 1024);
+        return 0;
+    default: return ARGP_ERR_UNKNOWN;
+    }
+}
+
+static const struct argp_option run_options[] = {
+    {"isa", KEY_ISA, "I", 0,
+     "Instruction sets that may be used, separated by commas: scalar, sse, avx2, avx512, neon "
+     "(default: all)",
+     0},
+    {"threads", KEY_THREADS, "N", 0, "Number of threads, 1 to 1024 (default 1)", 0},
+    {0},
+};
+
+const struct argp mbn_run_argp = {.options = run_options, .parser = parse_run};

@@ -1,0 +1,39 @@
+/* Options that several commands have, as argp parsers to be children of theirs, and the parsing of
+ * values.  A value that makes no sense ends the program with a message and MBN_EXIT_USAGE. */
+#ifndef MBN_TOOLS_OPTIONS_H
+#define MBN_TOOLS_OPTIONS_H
+
+#include <mobilenet.h>
+
+#include <argp.h>
+
+/* A whole number in [low, high].  `name` is the option's, for the message. */
+int64_t mbn_option_integer(struct argp_state *state, const char *name, const char *text,
+                           int64_t low, int64_t high);
+
+/* One of mbn_network_name's names. */
+const char *mbn_option_network(struct argp_state *state, const char *text);
+
+/* --width, --resolution, --classes, --padding, --source; input: an mbn_network_options. */
+extern const struct argp mbn_network_argp;
+
+typedef struct mbn_run_options {
+    uint32_t isa_mask;
+    int32_t threads;
+} mbn_run_options;
+
+/* --isa, --threads; input: an mbn_run_options. */
+extern const struct argp mbn_run_argp;
+
+/* "default", "same", ...; "default", "torchvision", "keras". */
+const char *mbn_option_padding_name(mbn_padding padding);
+const char *mbn_option_source_name(mbn_source source);
+
+/* The names of the instruction sets in a mask, separated by a comma and a space. */
+typedef struct mbn_isa_list {
+    char text[64];
+} mbn_isa_list;
+
+mbn_isa_list mbn_option_isa_names(uint32_t mask);
+
+#endif

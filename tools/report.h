@@ -1,0 +1,39 @@
+/* What the commands say: errors on stderr, JSON on stdout. */
+#ifndef MBN_TOOLS_REPORT_H
+#define MBN_TOOLS_REPORT_H
+
+#include <mobilenet.h>
+
+#include <jansson.h>
+
+/* Prints `mobilenet: SUBJECT: REASON`; without the subject if it is NULL, for reasons that begin with
+ * it (mbn_model_load's do). */
+void mbn_report(const char *subject, const char *reason);
+
+/* Fills in an error and returns its status, so that a failing function ends with
+ * `return mbn_explain(error, MBN_..., "...")`. */
+__attribute__((format(printf, 3, 4))) mbn_status mbn_explain(mbn_error *error, mbn_status status,
+                                                             const char *format, ...);
+
+/* A JSON string of any bytes: where they are not UTF-8, as a file's name need not be, those outside
+ * of ASCII become '?'.  NULL when out of memory. */
+json_t *mbn_json_text(const char *text);
+
+/* A JSON number, or null for NaN and infinities, which JSON does not have. */
+json_t *mbn_json_real(double value);
+
+/* Appends an element, which it takes over.  Where that fails, also for an element of NULL, the array
+ * becomes NULL, and stays so: the last of many calls tells. */
+void mbn_json_append(json_t **array, json_t *element);
+
+/* Prints a value, which it releases; false if it is NULL or could not be printed. */
+bool mbn_json_print(json_t *value);
+
+/* A count in decimal, in groups of three: "4,253,864". */
+typedef struct mbn_grouped {
+    char text[32];
+} mbn_grouped;
+
+mbn_grouped mbn_group(int64_t count);
+
+#endif
