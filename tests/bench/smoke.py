@@ -72,7 +72,7 @@ def main(bench):
         assert float(context[f"read GB/s {level}"].split()[0]) > 0
 
     def same(a, b):
-        return math.isclose(a, b, rel_tol=1e-3)  # peaks are printed with one decimal
+        return math.isclose(a, b, rel_tol=1e-3)  # peaks are printed with two decimals
 
     results = {result["name"]: result for result in report["benchmarks"]}
     assert set(results) == chosen
