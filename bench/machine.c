@@ -64,7 +64,7 @@ void machine_measure(uint32_t isa_mask) {
         snprintf(isas + strlen(isas), sizeof isas - strlen(isas), "%s%s", isas[0] == 0 ? "" : ",",
                  mbn_isa_name(best));
         snprintf(key, sizeof key, "peak GFLOP/s %s", mbn_isa_name(best));
-        snprintf(value, sizeof value, "%.1f", 1e-9 * peaks[i]);
+        snprintf(value, sizeof value, "%.2f", 1e-9 * peaks[i]);
         bench_context(key, value);
     }
     bench_context("isa", isas);

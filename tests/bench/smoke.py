@@ -71,13 +71,26 @@ def main(bench):
     for level in ("L1", "L2", "DRAM"):
         assert float(context[f"read GB/s {level}"].split()[0]) > 0
 
+    def same(a, b):
+        return math.isclose(a, b, rel_tol=1e-3)  # peaks are printed with two decimals
+
     results = {result["name"]: result for result in report["benchmarks"]}
     assert set(results) == chosen
     for name, result in results.items():
-        for counter in COUNTERS[name.split("/")[0]]:
+        family = name.split("/")[0]
+        for counter in COUNTERS[family]:
             value = result[counter]
             assert math.isfinite(value) and value > 0, f"{name}: {counter} = {value}"
         assert result["cpu_time"] > 0
+        # Counters agree with each other, whatever the time was.
+        peak = float(context[f"peak GFLOP/s {name.split('/')[1]}"])
+        if family == "compare_separable":
+            for which in ("separable", "standard"):
+                gflops = 2e-3 * result["macs_" + which] / result["us_" + which]
+                assert same(result["%peak_" + which], 100 * gflops / peak), name
+            assert same(result["time_ratio"], result["us_standard"] / result["us_separable"]), name
+        elif "%peak" in result:
+            assert same(result["%peak"], 100 * result["GFLOP/s"] / peak), name
 
 
 if __name__ == "__main__":
