@@ -68,8 +68,7 @@ class Network:
 
 def load(model, description):
     """The network of a .safetensors file, described by `mobilenet-runner describe`."""
-    tensors = read_safetensors(model)
-    return from_description(json.loads(description), tensors)
+    return from_description(description, read_safetensors(model))
 
 
 def from_description(description, tensors):
