@@ -21,6 +21,8 @@ def draw(results, stem):
                                    squeeze=False, layout="constrained")
     for axis, threads in zip(axes[:, 0], counts):
         _panel(axis, [row for row in results["latency"] if row["threads"] == threads], threads)
+    axes[0, 0].legend(ncols=len(COLORS), frameon=False, fontsize=8.5, loc="lower right",
+                      bbox_to_anchor=(1, 1), borderaxespad=0, columnspacing=1.2, handlelength=1)
     machine = results["machine"]
     figure.suptitle("MobileNet, float32, batch 1: time as a multiple of the floor", fontsize=13)
     figure.supxlabel(f"{machine['CPU']}, {results['isa']}; {machine['Date']}; bars: multiples of "
@@ -53,5 +55,3 @@ def _panel(axis, rows, threads):
     axis.set_title("1 thread" if threads == 1 else f"{threads} threads", loc="left", fontsize=11)
     axis.margins(y=0.12)
     axis.spines[["top", "right"]].set_visible(False)
-    axis.legend(ncols=len(runtimes), frameon=False, fontsize=8.5, loc="upper right",
-                bbox_to_anchor=(1, 1.13), borderaxespad=0, columnspacing=1.2, handlelength=1)

@@ -3,7 +3,7 @@
     model.safetensors   the weights
     network.json        the library's description of the network
     input.f32           a seeded input, [height][width][3] float32
-    model.*             the other runtimes' models, written from those
+    RUNTIME.*           the other runtimes' models, written from those
 """
 
 import json

@@ -7,7 +7,7 @@ import streams
 
 NAME = "LiteRT"
 PACKAGE = "ai-edge-litert"
-MODEL = "model.tflite"
+MODEL = "litert.tflite"
 
 
 def write(network, folder):

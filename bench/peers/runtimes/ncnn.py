@@ -7,7 +7,7 @@ import streams
 
 NAME = "ncnn"
 PACKAGE = "ncnn"
-PARAM, BIN = "model.param", "model.bin"
+PARAM, BIN = "ncnn.param", "ncnn.bin"
 
 
 def write(network, folder):

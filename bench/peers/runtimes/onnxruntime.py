@@ -9,7 +9,7 @@ import streams
 
 NAME = "ONNX Runtime"
 PACKAGE = "onnxruntime"
-MODEL = "model.onnx"
+MODEL = "onnxruntime.onnx"
 
 
 def write(network, folder):

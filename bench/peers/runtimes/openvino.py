@@ -8,7 +8,7 @@ import openvino
 
 NAME = "OpenVINO"
 PACKAGE = "openvino"
-MODEL = "model.xml"
+MODEL = "openvino.xml"
 FLOAT32 = {"INFERENCE_PRECISION_HINT": "f32"}
 
 
