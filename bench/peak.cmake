@@ -1,0 +1,12 @@
+# What bench/peak.h declares.  The probes measure the machine, not the build type.
+include(MobilenetISA)
+
+add_library(mobilenet-peak STATIC ${CMAKE_CURRENT_LIST_DIR}/peak.c)
+mobilenet_compile_options(mobilenet-peak)
+target_include_directories(mobilenet-peak PUBLIC ${CMAKE_CURRENT_LIST_DIR})
+target_link_libraries(mobilenet-peak PUBLIC mobilenet::mobilenet)
+foreach(isa IN ITEMS scalar ${MOBILENET_ISAS})
+  target_sources(mobilenet-peak PRIVATE ${CMAKE_CURRENT_LIST_DIR}/peak_${isa}.c)
+  set_source_files_properties(${CMAKE_CURRENT_LIST_DIR}/peak_${isa}.c PROPERTIES
+    COMPILE_OPTIONS "${MOBILENET_ISA_FLAGS_${isa}};-O3")
+endforeach()

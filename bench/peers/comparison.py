@@ -1,0 +1,58 @@
+"""The steps of a comparison."""
+
+import importlib.metadata
+import json
+import sys
+
+import chart
+import cold
+import latency
+import machine
+import models
+import process
+import report
+import rounds
+import runtimes
+import throughput
+
+
+def run(chosen, options):
+    """The process's exit status."""
+    peers = [peer for peer in runtimes.NAMES if _is_installed(peer)]
+    results = {"dtype": options.dtype, "isa": None, "rounds": options.rounds,
+               "latency": [], "throughput": [], "cold": []}
+    try:
+        for name, source in chosen:
+            model = models.Model(name, source, peers)
+            results["isa"] = model.description["isa"]
+            for threads in options.threads:
+                results["latency"].append(latency.measure(model, threads, options.rounds))
+            if options.throughput:
+                results["throughput"].append(throughput.measure(model, options.rounds))
+            if options.cold:
+                results["cold"].append(cold.measure(model, options.rounds))
+    except (process.WorkerFailed, rounds.Disagreement) as error:
+        print(f"compare: {error}", file=sys.stderr)
+        return 1
+    results["machine"] = machine.describe()
+    _write(results, options)
+    return 0
+
+
+def _is_installed(peer):
+    try:
+        runtimes.load(peer)
+        return True
+    except (ImportError, OSError, importlib.metadata.PackageNotFoundError) as error:
+        print(f"compare: {peer} is left out: {error}", file=sys.stderr)
+        return False
+
+
+def _write(results, options):
+    options.out.mkdir(parents=True, exist_ok=True)
+    stem = "-".join(["peers", results["dtype"], machine.slug(), results["isa"]])
+    pictures = chart.draw(results, options.out / stem)
+    (options.out / (stem + ".json")).write_text(json.dumps(results, indent=1) + "\n")
+    text = options.out / (stem + ".md")
+    text.write_text(report.markdown(results, pictures))
+    print(f"wrote {text}")

@@ -1,0 +1,85 @@
+"""A folder for each network, with everything a worker needs:
+
+    model.safetensors   the weights
+    network.json        the library's description of the network
+    input.f32           a seeded input, [height][width][3] float32
+    RUNTIME.*           the other runtimes' models, written from those
+"""
+
+import json
+import pathlib
+import shutil
+import subprocess
+import sys
+
+import numpy
+
+import environment
+import network
+import runtimes
+
+NETWORKS = ("mobilenet_v1", "mobilenet_v2", "mobilenet_v3_large", "mobilenet_v3_small")
+SEED = 1
+
+
+class Model:
+    def __init__(self, name, source, peers):
+        """name: a network's, or a model file's."""
+        self.name = name
+        self.folder = environment.BUILD / "models" / name
+        shutil.rmtree(self.folder, ignore_errors=True)
+        self.folder.mkdir(parents=True)
+        self.weights = self.folder / "model.safetensors"
+        if source:
+            shutil.copyfile(source, self.weights)
+        else:
+            _run(environment.COMMAND, "init", name, self.weights, "--seed", str(SEED))
+        description = _run(environment.RUNNER, "describe", self.weights)
+        (self.folder / "network.json").write_text(description)
+        self.description = json.loads(description)
+        self.input = self.folder / "input.f32"
+        _seeded_input(self.description["input_shape"]).tofile(self.input)
+        self.peers = self._write(peers)
+
+    @property
+    def multiply_adds(self):
+        return self.description["multiply_adds"]
+
+    def output(self, runtime, mode):
+        return self.folder / f"{runtime}.{mode}.f32"
+
+    def _write(self, peers):
+        """Those that the model could be written for."""
+        layers = network.load(self.weights, self.description)
+        written = []
+        for peer in peers:
+            try:
+                runtimes.load(peer).write(layers, self.folder)
+                written.append(peer)
+            except Exception as error:  # whatever a converter raises, the others go on
+                print(f"compare: {self.name}: no model for {peer}: {error}", file=sys.stderr)
+        return written
+
+
+def _seeded_input(shape):
+    return numpy.random.default_rng(SEED).uniform(-1, 1, shape).astype(numpy.float32)
+
+
+def _run(*command):
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    if result.returncode:
+        sys.exit(f"compare: {' '.join(map(str, command))}: {result.stderr.strip()}")
+    return result.stdout
+
+
+def parse(text):
+    """(name, file or None) of each item of a comma-separated list of networks and files."""
+    items = []
+    for item in text.split(","):
+        if item in NETWORKS:
+            items.append((item, None))
+        elif item.endswith(".safetensors") and pathlib.Path(item).is_file():
+            items.append((pathlib.Path(item).stem, pathlib.Path(item)))
+        else:
+            raise ValueError(f"'{item}' is neither a file nor one of {', '.join(NETWORKS)}")
+    return items

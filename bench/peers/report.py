@@ -1,0 +1,139 @@
+"""Results as Markdown."""
+
+import process
+
+MIB = 2**20
+
+
+def markdown(results, pictures):
+    sections = [_head(results)]
+    for threads in sorted({row["threads"] for row in results["latency"]}):
+        rows = [row for row in results["latency"] if row["threads"] == threads]
+        sections.append(_latency(rows, threads, results))
+    sections.append("\n".join(f"![{alt}]({path.name})" for path, alt in pictures))
+    if results["throughput"]:
+        sections.append(_throughput(results["throughput"]))
+    if results["cold"]:
+        sections.append(_cold(results["cold"]))
+    sections.append(_agreement(results["latency"]))
+    return "\n\n".join(sections) + "\n"
+
+
+def _head(results):
+    facts = dict(results["machine"])
+    facts["Instruction set"] = f"{results['isa']} (this library)"
+    versions = {runtime: result["version"] for row in results["latency"]
+                for runtime, result in row["runtimes"].items()}
+    facts["Versions"] = ", ".join(f"{process.title(runtime)} {version}"
+                                  for runtime, version in versions.items())
+    return ("# MobileNet on this library and on other runtimes, float32\n\n"
+            "Written by `bench/peers/compare`; its [README](../../bench/peers/README.md) says how "
+            "everything is measured.\nBatch 1, weights the same for all.\n\n"
+            + _table(["", ""], [[heading, fact] for heading, fact in facts.items()]))
+
+
+def _latency(rows, threads, results):
+    runtimes = _runtimes(rows)
+    heads = ["network", "floor", *map(process.title, runtimes), "ahead of the fastest by"]
+    scaling = _one_thread(results["latency"]) if threads > 1 else {}
+    if scaling:
+        heads.append("faster than 1 thread")
+    lines = []
+    for row in rows:
+        cells = [f"`{row['model']}`", f"{row['floor_ms']:.2f}"]
+        for runtime in runtimes:
+            result = row["runtimes"].get(runtime)
+            cells.append(f"{result['median']:.2f} ({result['median'] / row['floor_ms']:.2f}x)"
+                         if result else "-")
+        cells.append(_ahead(row, min, lambda best, ours: best / ours))
+        if scaling:
+            one = scaling.get(row["model"])
+            cells.append(f"{one / row['runtimes'][process.OURS]['median']:.2f}x" if one else "-")
+        lines.append(cells)
+    peaks = [row["peak_gflops"] for row in rows]
+    spread = max(result["spread"] for row in rows for result in row["runtimes"].values())
+    disturbed = max(result["disturbed"] for row in rows for result in row["runtimes"].values())
+    return (f"## {_threads(threads)}\n\n"
+            f"Milliseconds (multiples of the floor), medians of {results['rounds']} interleaved "
+            f"rounds.\nThe floor is the network's multiply-adds at the peak of its cores, "
+            f"{min(peaks):.0f}-{max(peaks):.0f} GFLOP/s each, measured between the rounds.\n"
+            f"The largest spread between rounds is {100 * spread:.0f} %, the largest share of its "
+            f"CPUs that others took {100 * disturbed:.0f} %.\n\n" + _table(heads, lines))
+
+
+def _threads(threads):
+    return "One thread" if threads == 1 else f"{threads} threads"
+
+
+def _one_thread(latency):
+    """Our times with one thread, by model."""
+    return {row["model"]: row["runtimes"][process.OURS]["median"]
+            for row in latency if row["threads"] == 1}
+
+
+def _throughput(rows):
+    runtimes = _runtimes(rows)
+    lines = []
+    for row in rows:
+        cells = [f"`{row['model']}`"]
+        for runtime in runtimes:
+            result = row["runtimes"].get(runtime)
+            cells.append(f"{result['median']:.0f}" if result else "-")
+        lines.append(cells + [_ahead(row, max, lambda best, ours: ours / best)])
+    return (f"## Throughput, {rows[0]['cpus']} CPUs\n\nImages per second.\n\n"
+            + _table(["network", *map(process.title, runtimes), "ahead of the best by"], lines))
+
+
+def _cold(rows):
+    heads = ["network", "runtime", "start", "load", "first run", "load and first run",
+             "whole process", "resident", "private", "private / weights"]
+    lines = []
+    for row in rows:
+        for runtime, result in row["runtimes"].items():
+            times = [result["start_ms"], result["load_ms"], result["first_ms"],
+                     result["load_ms"] + result["first_ms"], result["process_ms"]]
+            memory = [result["resident_bytes"], result["private_bytes"]]
+            lines.append([f"`{row['model']}`", process.title(runtime),
+                          *(f"{time:.1f}" for time in times),
+                          *(f"{size / MIB:.1f}" for size in memory),
+                          f"{result['private_bytes'] / row['weights_bytes']:.2f}x"])
+    return ("## Cold start and memory\n\n"
+            "One thread, files in the page cache; milliseconds and MiB.  *Start* is from the "
+            "creation of the process until it could load a\nmodel: for this library, a C program, "
+            "that is all there is before `main`; for the others it is Python and its imports,\n"
+            "which says nothing of the runtime.  So compare this library's *whole process* with the "
+            "others' *load and first run*.\nMemory is the peak over what the process had when it "
+            "could load: *resident* with mapped files, *private* without.\n\n"
+            + _table(heads, lines))
+
+
+def _agreement(rows):
+    runtimes = _runtimes(rows)[1:]
+    lines = []
+    for row in rows:
+        cells = [f"`{row['model']}`", str(row["threads"])]
+        for runtime in runtimes:
+            result = row["runtimes"].get(runtime)
+            cells.append(f"{result['difference']:.1e}" if result else "-")
+        lines.append(cells)
+    return ("## Agreement\n\nThe largest difference between a logit and this library's, as a part "
+            "of the logits' range.\n\n"
+            + _table(["network", "threads", *map(process.title, runtimes)], lines))
+
+
+def _ahead(row, best_of, ratio):
+    others = [result["median"] for runtime, result in row["runtimes"].items()
+              if runtime != process.OURS]
+    if not others:
+        return "-"
+    return f"{ratio(best_of(others), row['runtimes'][process.OURS]['median']):.2f}x"
+
+
+def _runtimes(rows):
+    """All that some row has, in the order of the first appearance."""
+    return list(dict.fromkeys(runtime for row in rows for runtime in row["runtimes"]))
+
+
+def _table(heads, lines):
+    rows = [heads, ["---"] * len(heads), *lines]
+    return "\n".join("| " + " | ".join(cells) + " |" for cells in rows)

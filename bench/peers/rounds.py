@@ -1,0 +1,78 @@
+"""Interleaved rounds: every runtime has its turn in every round, so that what changes on the machine
+meanwhile changes for all."""
+
+import statistics
+import sys
+import time
+
+import agreement
+import machine
+import process
+
+# A turn that others disturbed more than this is repeated, so many times at most.
+DISTURBED, TRIES = 0.05, 3
+# For thread pools that spin for a while before they sleep.
+REST_SECONDS = 0.05
+
+
+class Disagreement(Exception):
+    pass
+
+
+def start(mode, model, threads):
+    """Workers for all runtimes, agreed on the logits: ours first."""
+    workers = []
+    for runtime in (process.OURS, *model.peers):
+        output = model.output(runtime, mode)
+        worker = process.Worker(runtime, mode, model, [output, threads],
+                                machine.cpus_for(threads))
+        try:
+            worker.version = worker.answer()["version"]
+        except process.WorkerFailed as failure:
+            worker.close()
+            if runtime == process.OURS:
+                raise
+            print(f"compare: {model.name}: left out: {failure}", file=sys.stderr)
+            continue
+        worker.difference = agreement.difference(
+            agreement.read(model.output(process.OURS, mode)), agreement.read(output))
+        workers.append(worker)
+    _check(model, workers)
+    return workers
+
+
+def _check(model, workers):
+    text = ", ".join(f"{process.title(w.runtime)} {w.difference:.1e}" for w in workers[1:])
+    print(f"  largest difference, of the logits' range: {text}", flush=True)
+    wrong = [w.runtime for w in workers if w.difference > agreement.TOLERANCE]
+    if wrong:
+        for worker in workers:
+            worker.close()
+        raise Disagreement(f"{model.name}: {', '.join(wrong)} differ by more than "
+                           f"{agreement.TOLERANCE:g} of the range")
+
+
+def turn(worker, seconds):
+    """The least disturbed answer of a few, and how much others used its CPUs meanwhile."""
+    best = None
+    for _ in range(TRIES):
+        time.sleep(REST_SECONDS)
+        load = machine.Load(worker.cpus, worker.pid)
+        answer = worker.ask(f"run {seconds}")
+        others = load.of_others()
+        if best is None or others < best[1]:
+            best = (answer, others)
+        if others <= DISTURBED:
+            break
+    return best
+
+
+def rotated(items, by):
+    by %= len(items)
+    return items[by:] + items[:by]
+
+
+def summary(values):
+    """Median over the rounds, and how far they spread around it."""
+    median = statistics.median(values)
+    return {"median": median, "spread": (max(values) - min(values)) / median, "rounds": values}

@@ -1,0 +1,44 @@
+/* This library's side of a comparison with other runtimes.  The other runtimes' side is worker.py:
+ * both take the same commands on standard input, a line each, and answer with a line of JSON. */
+#ifndef PEERS_RUNNER_H
+#define PEERS_RUNNER_H
+
+#include <mobilenet.h>
+
+/* Seconds, of the clock that Python calls time.monotonic: comparable between processes. */
+double runner_seconds(void);
+
+/* A model with an input for it. */
+typedef struct runner_session {
+    mbn_model *model;
+    const mbn_network *network;
+    float *input; /* [height][width][3] */
+} runner_session;
+
+/* What goes wrong is printed on standard error, and false returned: the runner ends then. */
+bool runner_load(runner_session *session, const char *model, const char *input);
+void runner_unload(runner_session *session);
+
+typedef struct runner_context {
+    const runner_session *session;
+    mbn_context *context;
+    float *output;
+} runner_context;
+
+bool runner_context_create(runner_context *context, const runner_session *session, int threads);
+bool runner_run(runner_context *context);
+void runner_context_free(runner_context *context);
+
+/* Writes the output's floats as they are in memory. */
+bool runner_write_output(const runner_context *context, const char *path);
+
+/* A command: its name and, if it has one, its number.  False at the end of standard input. */
+bool runner_read_command(char name[16], double *number);
+
+/* The runner's modes. */
+bool runner_describe(const char *model);
+bool runner_latency(const char *model, const char *input, const char *output, int threads);
+bool runner_throughput(const char *model, const char *input, const char *output, int threads);
+bool runner_cold(const char *model, const char *input, bool pause);
+
+#endif

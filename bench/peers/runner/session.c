@@ -1,0 +1,82 @@
+#include "runner.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+double runner_seconds(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+}
+
+static bool fail(const char *what, const char *why) {
+    fprintf(stderr, "mobilenet-runner: %s: %s\n", what, why);
+    return false;
+}
+
+static bool read_floats(const char *path, float *values, size_t count) {
+    FILE *file = fopen(path, "rb");
+    if (file == NULL) return fail(path, strerror(errno));
+    const bool read = fread(values, sizeof *values, count, file) == count && fgetc(file) == EOF;
+    fclose(file);
+    return read || fail(path, "not as many floats as the network's input");
+}
+
+bool runner_load(runner_session *session, const char *model, const char *input) {
+    *session = (runner_session){0};
+    mbn_error error;
+    if (mbn_model_load(model, NULL, &session->model, &error) != MBN_OK)
+        return fail(model, error.message);
+    session->network = mbn_model_network(session->model);
+    const size_t count =
+        3 * (size_t)session->network->input_height * (size_t)session->network->input_width;
+    session->input = malloc(count * sizeof(float));
+    if (session->input == NULL) return fail(input, "out of memory");
+    return read_floats(input, session->input, count);
+}
+
+void runner_unload(runner_session *session) {
+    free(session->input);
+    mbn_model_free(session->model);
+}
+
+bool runner_context_create(runner_context *context, const runner_session *session, int threads) {
+    *context = (runner_context){.session = session};
+    const mbn_context_options options = {.threads = threads};
+    mbn_error error;
+    if (mbn_context_create(session->model, &options, &context->context, &error) != MBN_OK)
+        return fail(session->network->name, error.message);
+    context->output = calloc((size_t)session->network->classes, sizeof(float));
+    return context->output != NULL || fail(session->network->name, "out of memory");
+}
+
+bool runner_run(runner_context *context) {
+    mbn_error error;
+    if (mbn_run(context->context, context->session->input, MBN_NHWC, 1, MBN_LOGITS, context->output,
+                &error) != MBN_OK)
+        return fail(context->session->network->name, error.message);
+    return true;
+}
+
+void runner_context_free(runner_context *context) {
+    free(context->output);
+    mbn_context_free(context->context);
+}
+
+bool runner_write_output(const runner_context *context, const char *path) {
+    const size_t count = (size_t)context->session->network->classes;
+    FILE *file = fopen(path, "wb");
+    if (file == NULL) return fail(path, strerror(errno));
+    const bool written = fwrite(context->output, sizeof(float), count, file) == count;
+    return (fclose(file) == 0 && written) || fail(path, strerror(errno));
+}
+
+bool runner_read_command(char name[16], double *number) {
+    char line[64];
+    if (fgets(line, sizeof line, stdin) == NULL) return false;
+    *number = 0;
+    return sscanf(line, "%15s %lf", name, number) >= 1;
+}

@@ -1,0 +1,20 @@
+"""The runtimes that the library is compared with, a module each:
+
+    NAME                                what tables call it
+    PACKAGE                             what pip calls it
+    write(network, folder)              writes its model; runs in compare's process
+    Session(folder, image, threads)     a loaded model; image is [height, width, 3]
+        .run()                          one inference, on input already in the runtime's own tensor
+        .output()                       the logits of the last run
+    open_streams(folder, image, count)  for throughput: .run(seconds) -> images, .output()
+
+A worker process imports one of them and nothing of the others.
+"""
+
+import importlib
+
+NAMES = ("openvino", "litert", "onnxruntime", "ncnn")
+
+
+def load(name):
+    return importlib.import_module("runtimes." + name)

@@ -1,0 +1,34 @@
+"""LiteRT (TensorFlow Lite): XNNPACK, which its interpreter applies by itself."""
+
+import numpy
+from ai_edge_litert.interpreter import Interpreter
+
+import streams
+
+NAME = "LiteRT"
+PACKAGE = "ai-edge-litert"
+MODEL = "litert.tflite"
+
+
+def write(network, folder):
+    import tflite_model
+    tflite_model.write(network, folder / MODEL)
+
+
+class Session:
+    def __init__(self, folder, image, threads):
+        self.interpreter = Interpreter(str(folder / MODEL), num_threads=threads)
+        self.interpreter.allocate_tensors()
+        (given,) = self.interpreter.get_input_details()
+        self.interpreter.set_tensor(given["index"], image[None])
+        (self.result,) = self.interpreter.get_output_details()
+
+    def run(self):
+        self.interpreter.invoke()
+
+    def output(self):
+        return numpy.array(self.interpreter.get_tensor(self.result["index"])[0])
+
+
+def open_streams(folder, image, count):
+    return streams.Threads([Session(folder, image, 1) for _ in range(count)])

@@ -1,0 +1,49 @@
+"""ncnn, in float32: its half and bfloat16 storage are off."""
+
+import ncnn
+import numpy
+
+import streams
+
+NAME = "ncnn"
+PACKAGE = "ncnn"
+PARAM, BIN = "ncnn.param", "ncnn.bin"
+
+
+def write(network, folder):
+    import ncnn_model
+    ncnn_model.write(network, folder / PARAM, folder / BIN)
+
+
+class Session:
+    def __init__(self, folder, image, threads):
+        self.net = ncnn.Net()
+        options = self.net.opt
+        options.num_threads = threads
+        options.use_fp16_packed = False
+        options.use_fp16_storage = False
+        options.use_fp16_arithmetic = False
+        options.use_bf16_storage = False
+        if hasattr(options, "use_bf16_packed"):
+            options.use_bf16_packed = False
+        if self.net.load_param(str(folder / PARAM)) or self.net.load_model(str(folder / BIN)):
+            raise RuntimeError(f"ncnn does not load {folder / PARAM}")
+        # The Mat points into the array until it is cloned.
+        array = numpy.ascontiguousarray(image.transpose(2, 0, 1))
+        self.image = ncnn.Mat(array).clone()
+        self.logits = None
+
+    def run(self):
+        extractor = self.net.create_extractor()
+        extractor.input("image", self.image)
+        status, self.logits = extractor.extract("logits")
+        if status:
+            raise RuntimeError(f"ncnn: extract: {status}")
+
+    def output(self):
+        return numpy.array(self.logits).reshape(-1).copy()
+
+
+def open_streams(folder, image, count):
+    # Its Python binding holds the interpreter's lock while it runs, so threads would not overlap.
+    return streams.Processes("ncnn", folder, image, count)
