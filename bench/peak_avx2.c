@@ -8,8 +8,7 @@
 #define VEC_MULTIPLY_ADD(x, a, b) _mm256_fmadd_ps(x, a, b)
 #define VEC_SUM(x) sum_lanes(x)
 #define VEC_REGISTER "x"
-#define CHAINS(DO)                                                                                 \
-    DO(0) DO(1) DO(2) DO(3) DO(4) DO(5) DO(6) DO(7) DO(8) DO(9) DO(10) DO(11) DO(12) DO(13)
+#define CHAINS CHAINS_14
 #define PROBE peak_probe_avx2
 
 static float sum_lanes(__m256 x) {

@@ -2,16 +2,22 @@
  *     VEC, LANES                     the vector type and the floats in it
  *     VEC_SPLAT(f), VEC_LOAD(p)
  *     VEC_ADD(x, y)
- *     VEC_MULTIPLY_ADD(x, a, b)      x * a + b
+ *     VEC_MULTIPLY_ADD(x, a, b)      x * a + b, or x + a * b where that is the instruction
  *     VEC_SUM(x)                     the sum of the lanes
  *     VEC_REGISTER                   assembler constraint of a register that holds a VEC
- *     CHAINS(DO)                     DO(0) DO(1) ..., one for each independent chain
+ *     CHAINS                         CHAINS_14 or CHAINS_24: how many independent chains
  *     PROBE                          the peak_probe to define
  *
  * Chains: as many as registers allow, two of them left for a and b.  A core with two units of
  * latency four needs eight to be busy; one that multiplies and adds in turn, latency three and
  * three (two and three on Zen 5), twelve. */
 #include "peak.h"
+
+#define CHAINS_14(DO)                                                                              \
+    DO(0) DO(1) DO(2) DO(3) DO(4) DO(5) DO(6) DO(7) DO(8) DO(9) DO(10) DO(11) DO(12) DO(13)
+#define CHAINS_24(DO)                                                                              \
+    CHAINS_14(DO)                                                                                  \
+    DO(14) DO(15) DO(16) DO(17) DO(18) DO(19) DO(20) DO(21) DO(22) DO(23)
 
 #define COUNT_ONE(i) +1
 enum { CHAIN_COUNT = 0 CHAINS(COUNT_ONE), ROUNDS = 4 };
@@ -29,7 +35,7 @@ enum { CHAIN_COUNT = 0 CHAINS(COUNT_ONE), ROUNDS = 4 };
 #define SUM(i) sum = VEC_ADD(sum, x##i);
 
 static float multiply_add(long steps) {
-    /* x -> 1: no overflow, no denormals. */
+    /* x goes to 1, or grows until it is too large to change: no infinity, no denormals. */
     VEC a = VEC_SPLAT(0.75f), b = VEC_SPLAT(0.25f), sum = VEC_SPLAT(0.0f);
     HIDE(a);
     HIDE(b);

@@ -12,7 +12,6 @@
 #else
 #error "which register class holds a float here?"
 #endif
-#define CHAINS(DO)                                                                                 \
-    DO(0) DO(1) DO(2) DO(3) DO(4) DO(5) DO(6) DO(7) DO(8) DO(9) DO(10) DO(11) DO(12) DO(13)
+#define CHAINS CHAINS_14
 #define PROBE peak_probe_scalar
 #include "peak_body.h"

@@ -8,7 +8,6 @@
 #define VEC_MULTIPLY_ADD(x, a, b) _mm_add_ps(_mm_mul_ps(x, a), b)
 #define VEC_SUM(x) _mm_cvtss_f32(_mm_dp_ps(x, _mm_set1_ps(1.0f), 0xff))
 #define VEC_REGISTER "x"
-#define CHAINS(DO)                                                                                 \
-    DO(0) DO(1) DO(2) DO(3) DO(4) DO(5) DO(6) DO(7) DO(8) DO(9) DO(10) DO(11) DO(12) DO(13)
+#define CHAINS CHAINS_14
 #define PROBE peak_probe_sse
 #include "peak_body.h"

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_NETWORKS = 16, MAX_NAME = 128 };
+enum { MAX_NAME = 128 };
 
 struct allocation {
     struct allocation *next;
@@ -16,7 +16,7 @@ struct allocation {
 
 struct bench_suite {
     uint32_t isas;
-    mbn_network *networks[MAX_NETWORKS];
+    mbn_network **networks;
     int network_count;
     mbn_network squares;
     mbn_layer *square_layers;
@@ -106,26 +106,31 @@ static bool create_squares(bench_suite *suite) {
 
 /* ---- Suite ------------------------------------------------------------------------------------ */
 
+static bool create_networks(bench_suite *suite) {
+    int names = 0;
+    while (mbn_network_name(names) != NULL) names++;
+    suite->networks = calloc(2 * (size_t)names, sizeof(mbn_network *));
+    if (suite->networks == NULL) return false;
+    for (; suite->network_count < 2 * names; suite->network_count++) {
+        const mbn_network_options options = {
+            .network = mbn_network_name(suite->network_count / 2),
+            .standard_convolution = suite->network_count % 2 != 0,
+        };
+        mbn_error error;
+        if (mbn_network_create(&options, &suite->networks[suite->network_count], &error) !=
+            MBN_OK) {
+            fprintf(stderr, "%s: %s\n", options.network, error.message);
+            return false;
+        }
+    }
+    return true;
+}
+
 bench_suite *bench_suite_create(uint32_t isa_mask) {
     bench_suite *suite = calloc(1, sizeof *suite);
     if (suite == NULL) return NULL;
     suite->isas = isa_mask;
-    const char *name;
-    for (int32_t i = 0; (name = mbn_network_name(i)) != NULL; i++) {
-        for (int standard = 0; standard < 2 && suite->network_count < MAX_NETWORKS; standard++) {
-            const mbn_network_options options = {.network = name,
-                                                 .standard_convolution = standard != 0};
-            mbn_error error;
-            mbn_network **network = &suite->networks[suite->network_count];
-            if (mbn_network_create(&options, network, &error) != MBN_OK) {
-                fprintf(stderr, "%s: %s\n", name, error.message);
-                bench_suite_free(suite);
-                return NULL;
-            }
-            suite->network_count++;
-        }
-    }
-    if (!create_squares(suite)) {
+    if (!create_networks(suite) || !create_squares(suite)) {
         bench_suite_free(suite);
         return NULL;
     }
@@ -139,6 +144,7 @@ void bench_suite_free(bench_suite *suite) {
         free(a);
     }
     for (int i = 0; i < suite->network_count; i++) mbn_network_free(suite->networks[i]);
+    free(suite->networks);
     free(suite->square_layers);
     free(suite);
 }

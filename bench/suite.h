@@ -35,7 +35,8 @@ extern const bench_family bench_pointwise, bench_depthwise, bench_depthwise_bord
  * squares (suite.c). */
 typedef struct bench_suite bench_suite;
 
-/* isa_mask: the tables to run.  NULL, with a message on stderr, if a network cannot be laid out. */
+/* isa_mask: the tables to run.  NULL if a network cannot be laid out (stderr says why) or there is
+ * no memory. */
 bench_suite *bench_suite_create(uint32_t isa_mask);
 void bench_suite_free(bench_suite *suite); /* after bench_main */
 void bench_register_family(bench_suite *suite, const bench_family *family);

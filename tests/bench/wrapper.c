@@ -1,5 +1,6 @@
 /* A program of the C wrapper's functions, for check_wrapper.py to look at. */
 #include "benchmark_c.h"
+#include "clock.h"
 
 #include <string.h>
 #include <time.h>
@@ -25,7 +26,8 @@ static void pauses(bench_state *state, const void *context) {
     (void)context;
     while (bench_keep_running(state)) {
         bench_pause(state);
-        sleep_milliseconds(5);
+        const double start = bench_seconds();
+        while (bench_seconds() - start < 5e-3) continue;
         bench_resume(state);
     }
 }
@@ -46,7 +48,7 @@ int main(int argc, char **argv) {
     bench_in_milliseconds(entry);
     bench_by_wall_clock(entry);
     memset(name, 'x', sizeof name - 1); /* the wrapper keeps its own copy */
-    bench_by_wall_clock(bench_register("pauses", pauses, NULL));
+    bench_register("pauses", pauses, NULL);
     bench_register("fails", fails, "the reason");
     return bench_main(argc, argv, before_run);
 }
