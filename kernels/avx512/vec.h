@@ -30,6 +30,9 @@ enum {
     HALVES_PIXELS_3 = 10,
 };
 
+/* Standard convolution on planes narrower than the tiles above. */
+enum { NARROW_PIXELS = 7 };
+
 /* Depthwise steps, in output rows x columns. */
 enum { DEPTHWISE_ROWS = 2, DEPTHWISE_COLUMNS = 4 };
 

@@ -74,6 +74,20 @@ MBN_INLINE void convolution_tile(const mbn_convolution_args *args, const epilogu
     }
 }
 
+/* One pixel, wherever it lies. */
+static void convolution_single(const mbn_convolution_args *args, const epilogue *e, int32_t vectors,
+                               taps cut, ptrdiff_t input_offset, int32_t block, int32_t oy,
+                               int32_t ox) {
+    switch (vectors) {
+    case 1: convolution_tile(args, e, 1, 1, 0, cut, input_offset, block, oy, ox); break;
+    case 2: convolution_tile(args, e, 1, 2, 0, cut, input_offset, block, oy, ox); break;
+    case 3: convolution_tile(args, e, 1, 3, 0, cut, input_offset, block, oy, ox); break;
+#if PANEL_MAX >= 4
+    case 4: convolution_tile(args, e, 1, 4, 0, cut, input_offset, block, oy, ox); break;
+#endif
+    }
+}
+
 /* the taps of output `o` that fall into [0, size): first and one past the last */
 MBN_INLINE int32_t first_tap(int32_t o, int32_t stride, int32_t pad) {
     const int32_t start = o * stride - pad;
@@ -82,6 +96,12 @@ MBN_INLINE int32_t first_tap(int32_t o, int32_t stride, int32_t pad) {
 MBN_INLINE int32_t last_tap(int32_t o, int32_t stride, int32_t pad, int32_t kernel, int32_t size) {
     const int32_t fit = size - (o * stride - pad);
     return fit < kernel ? fit : kernel;
+}
+
+/* Columns that tiles of `pixels` compute for `columns` of a row.  A single one takes as long as
+ * four: its multiply-adds wait for each other. */
+MBN_INLINE int32_t tiled_columns(int32_t columns, int32_t pixels) {
+    return columns < pixels ? 4 * columns : (columns + pixels - 1) / pixels * pixels;
 }
 
 /* One output row of one panel; vectors, pixels and pixel_stride as above. */
@@ -97,21 +117,32 @@ MBN_INLINE void convolution_row(const mbn_convolution_args *args, const epilogue
     const ptrdiff_t row = (oy * args->stride_vertical - args->pad_top) * args->input_row_stride;
     const span whole = inside(args->output_width, args->input_width, args->kernel_width,
                               args->stride_horizontal, args->pad_left);
-    const bool tiled = whole.end - whole.begin >= pixels;
+    const int32_t columns = whole.end - whole.begin;
+    /* Narrow planes: seven columns are one tile of 7 or two of 4, rather than seven single ones.
+     * Small tiles load more per multiply-add, so they have to save an eighth. */
+    const bool narrow =
+        8 * tiled_columns(columns, NARROW_PIXELS) < 7 * tiled_columns(columns, pixels);
+    const int32_t tile = narrow ? NARROW_PIXELS : pixels;
+    const bool tiled = columns >= tile;
     for (int32_t ox = 0; ox < args->output_width;) {
         const int32_t left = ox * args->stride_horizontal - args->pad_left;
         const ptrdiff_t offset = row + (ptrdiff_t)left * args->input_block;
         if (tiled && ox >= whole.begin && ox < whole.end) {
-            convolution_tile(args, e, pixels, vectors, pixel_stride, t, offset, block, oy, ox);
-            ox += pixels;
+            if (narrow) {
+                convolution_tile(args, e, NARROW_PIXELS, vectors, pixel_stride, t, offset, block,
+                                 oy, ox);
+            } else {
+                convolution_tile(args, e, pixels, vectors, pixel_stride, t, offset, block, oy, ox);
+            }
+            ox += tile;
             /* The last tile ends with the row, over outputs that have their value already. */
-            if (ox < whole.end && ox + pixels > whole.end) ox = whole.end - pixels;
+            if (ox < whole.end && ox + tile > whole.end) ox = whole.end - tile;
         } else {
             taps cut = t;
             cut.x_begin = first_tap(ox, args->stride_horizontal, args->pad_left);
             cut.x_end = last_tap(ox, args->stride_horizontal, args->pad_left, args->kernel_width,
                                  args->input_width);
-            convolution_tile(args, e, 1, vectors, 0, cut, offset, block, oy, ox);
+            convolution_single(args, e, vectors, cut, offset, block, oy, ox);
             ox++;
         }
     }

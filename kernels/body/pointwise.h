@@ -141,10 +141,18 @@ MBN_INLINE void pointwise_tile_halves(const mbn_pointwise_args *args, const epil
 }
 #endif
 
-/* One function per tile size: the switch costs a jump per tile and keeps the hot loops apart. */
+/* Sizes of tiles: the full one, and a few smaller for what is left of a run of pixels. */
+MBN_INLINE bool is_tile(int32_t pixels, int32_t most) {
+    return pixels == most || pixels == most - 4 || pixels == most / 2 || pixels == 4 ||
+           pixels == 2 || pixels == 1;
+}
+
+/* The switch costs a jump per tile and keeps the hot loops apart. */
 #define POINTWISE_CASE(tile, most, pixels, vectors)                                                \
     case pixels:                                                                                   \
-        if (pixels <= most) tile(args, e, pixels, vectors, input, place, block);                   \
+        if (pixels <= most && is_tile(pixels, most)) {                                             \
+            tile(args, e, pixels, vectors, input, place, block);                                   \
+        }                                                                                          \
         break;
 
 #define POINTWISE_TILES(name, tile, most, vectors)                                                 \
@@ -215,11 +223,18 @@ static panel_tiles tiles_of(const mbn_pointwise_args *args, int32_t block, int32
     return whole_tiles[vectors];
 }
 
-/* Pixels of the next tile.  A leftover too small to hide the latency of its own multiply-adds is
- * shared with the tile before it. */
-MBN_INLINE int32_t next_tile(int32_t left, int32_t most, int32_t vectors) {
-    if (left <= most) return left;
-    return left - most < 8 / vectors ? (left + 1) / 2 : most;
+/* Pixels of the next tile, of `left` after `done`: the smallest that holds what is left, if it can
+ * begin among the pixels before (which get the value that they have), else the largest that fits.
+ * What would be left too small to hide the latency of its own multiply-adds (eight vectors) shares
+ * with the tile before: 7 pixels are 4 + 3, not 6 + 1. */
+MBN_INLINE int32_t next_tile(int32_t left, int32_t done, int32_t most, int32_t vectors) {
+    if (left >= most + 8 / vectors || left == most) return most;
+    const int32_t wanted = left > most ? (left + 1) / 2 : left;
+    int32_t pixels = wanted;
+    while (!is_tile(pixels, most)) pixels++;
+    if (pixels <= left + done) return pixels;
+    for (pixels = wanted; !is_tile(pixels, most);) pixels--;
+    return pixels;
 }
 
 /* pixels [begin, end) of one panel */
@@ -228,11 +243,11 @@ static void pointwise_panel(const mbn_pointwise_args *args, const epilogue *e, i
     const panel_tiles tiles = tiles_of(args, block, vectors);
     tile_place place;
     for (int32_t i = begin; i < end;) {
-        const int32_t pixels = next_tile(end - i, tiles.most, vectors);
+        const int32_t pixels = next_tile(end - i, i - begin, tiles.most, vectors);
+        if (i + pixels > end) i = end - pixels;
         place_tile(args, i, pixels, &place);
-        tiles.run(args, e, pixels, input, &place, block);
+        tiles.run(args, e, pixels, input + (ptrdiff_t)(i - begin) * VEC_WIDTH, &place, block);
         i += pixels;
-        input += (ptrdiff_t)pixels * VEC_WIDTH;
     }
 }
 

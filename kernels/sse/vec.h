@@ -23,6 +23,9 @@ enum {
 
 #define VEC_HALVES 0 /* every channel count of MobileNet fills whole vectors */
 
+/* Standard convolution on planes narrower than the tiles above. */
+enum { NARROW_PIXELS = 3 };
+
 /* Depthwise steps, in output rows x columns. */
 enum { DEPTHWISE_ROWS = 2, DEPTHWISE_COLUMNS = 4 };
 
