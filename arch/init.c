@@ -38,7 +38,7 @@ __attribute__((format(printf, 2, 3))) static void put_text(struct output *out, c
     put(out, text, (size_t)length);
 }
 
-/* ---- Numbers ---------------------------------------------------------------------------------- */
+/* ---- Numbers --------------------------------------------------------------------------------- */
 
 static const uint64_t GOLDEN_RATIO = 0x9E3779B97F4A7C15;
 
@@ -96,7 +96,7 @@ static void put_values(struct output *out, const char *name, uint64_t seed, uint
     }
 }
 
-/* ---- File ------------------------------------------------------------------------------------- */
+/* ---- File ------------------------------------------------------------------------------------ */
 
 /* The shortest decimal that reads back as value.  By way of jansson, whose numbers do not depend on
  * the locale.  False when out of memory. */

@@ -135,7 +135,7 @@ const mbn_naming mbn_naming_keras_automatic = {
         },
 };
 
-/* ---- Layers ----------------------------------------------------------------------------------- */
+/* ---- Layers ---------------------------------------------------------------------------------- */
 
 /* Where a layer stands, for its template. */
 struct place {
@@ -224,7 +224,7 @@ void mbn_name_layers(const mbn_naming *naming, mbn_layer *layers, int32_t count)
         name_by_place(naming, layers, count);
 }
 
-/* ---- Parameters ------------------------------------------------------------------------------- */
+/* ---- Parameters ------------------------------------------------------------------------------ */
 
 static const char *const suffixes[][MBN_PARAMETER_COUNT] = {
     [MBN_SOURCE_TORCHVISION] = {".weight", ".bias", ".weight", ".bias", ".running_mean",

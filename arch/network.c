@@ -16,7 +16,7 @@ enum { ARCHITECTURE_COUNT = sizeof architectures / sizeof architectures[0] };
 
 enum { IMAGE = -1, NONE = -1 };
 
-/* ---- Channels --------------------------------------------------------------------------------- */
+/* ---- Channels -------------------------------------------------------------------------------- */
 
 /* In double, step by step as Keras and torchvision have it in Python: another order of operations
  * rounds some widths differently. */
@@ -35,7 +35,7 @@ static int32_t round_channels(double channels, mbn_rounding rounding) {
     return 0;
 }
 
-/* ---- Building --------------------------------------------------------------------------------- */
+/* ---- Building -------------------------------------------------------------------------------- */
 
 struct plane {
     int32_t layer; /* that wrote it, or IMAGE */
@@ -298,7 +298,7 @@ static void build(struct builder *b, int32_t height, int32_t width, int32_t clas
     add_fully_connected(b, MBN_ROLE_LOGITS, classes, MBN_ACTIVATION_NONE);
 }
 
-/* ---- Options ---------------------------------------------------------------------------------- */
+/* ---- Options --------------------------------------------------------------------------------- */
 
 static mbn_status resolve_size(const char *option, int32_t value, int32_t fallback, int32_t least,
                                int32_t most, int32_t *resolved, mbn_error *error) {
@@ -354,7 +354,7 @@ static mbn_status resolve(const mbn_architecture *a, const mbn_network_options *
     return MBN_OK;
 }
 
-/* ---- Interface -------------------------------------------------------------------------------- */
+/* ---- Interface ------------------------------------------------------------------------------- */
 
 const mbn_architecture *mbn_architecture_find(const char *name) {
     for (int32_t i = 0; i < ARCHITECTURE_COUNT; i++) {

@@ -1,5 +1,5 @@
-"""The three networks of the article "MobileNet" (fanrencli.cn, 2021) in Keras 3: logits, no softmax,
-no dropout.  Names of layers are the article's, but v2's "Logits" is "predictions", as in
+"""The three networks of the article "MobileNet" (fanrencli.cn, 2021) in Keras 3: logits, without
+softmax and dropout.  Names of layers are the article's, but v2's "Logits" is "predictions", as in
 keras.applications; MobileNetV3's layers take Keras's automatic names."""
 
 from keras import Model, layers, ops

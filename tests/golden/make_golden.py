@@ -68,7 +68,8 @@ def main():
         for width in WIDTHS if widths else (1.0,):
             model = framework.Model(network, implementation, padding, width, (224, 224), 1000)
             trained, moving = model.counts()
-            lines.append(f'COUNT("{network}", {framework.SOURCE.upper()}, {width}, {trained}, {moving})\n')
+            source = framework.SOURCE.upper()
+            lines.append(f'COUNT("{network}", {source}, {width}, {trained}, {moving})\n')
             if width == 1.0:
                 rows = (f"{n} {list(s)}\n".replace(" ", "").replace("[", " [")
                         for n, s in sorted(model.shapes.items()))  # fmt: skip

@@ -51,7 +51,9 @@ def _sizes(source, shape, depthwise):
 
 def _range(name, kind, outputs, inputs, fan_in):
     if kind == "weight":
-        gain = 1.0 if SQUEEZE.match(name) or EXCITE.match(name) else 3.0 if outputs < inputs else 6.0
+        gain = 3.0 if outputs < inputs else 6.0
+        if SQUEEZE.match(name) or EXCITE.match(name):
+            gain = 1.0
         bound = math.sqrt(gain / fan_in)
         return -bound, bound
     if kind == "bias":

@@ -101,8 +101,7 @@ typedef struct kernel_call {
     float lanes;
 } kernel_call;
 
-/* Runs the kernel over the whole output and over four parts of it, cut at random, in another order,
- * and asserts:
+/* Runs the kernel over the whole output, then over each of four parts, cut at random, and asserts:
  * - values as expected, lanes past the last channel too;
  * - nothing written outside of the range, gaps included;
  * - parts bit-identical to the whole;

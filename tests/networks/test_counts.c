@@ -3,7 +3,7 @@
 
 #include <criterion/criterion.h>
 
-/* ---- Published -------------------------------------------------------------------------------- */
+/* ---- Published ------------------------------------------------------------------------------- */
 
 struct figures {
     int64_t parameters, batch_norm_statistics, multiply_adds;
@@ -63,8 +63,8 @@ Test(counts, v3_small_heads_differ_below_width_1) {
     cr_expect_eq(figures_of(&options).parameters, 1653920);
 }
 
-/* Howard et al. 2017, table 4: 4866 M multiply-adds and 29.3 M parameters; the multiply-adds of these
- * shapes are 4867 M. */
+/* Howard et al. 2017, table 4: 4866 M multiply-adds and 29.3 M parameters; counted exactly it is
+ * 4867 M. */
 Test(counts, mobilenet_v1_from_standard_convolutions) {
     const struct figures f =
         figures_of(&(mbn_network_options){.network = "mobilenet_v1", .standard_convolution = true});
@@ -94,7 +94,7 @@ Test(counts, standard_convolution_replaces_the_pair) {
     mbn_network_free(separable);
 }
 
-/* ---- The frameworks, at many widths ----------------------------------------------------------- */
+/* ---- The frameworks, at many widths ---------------------------------------------------------- */
 
 struct count {
     const char *network;
@@ -122,7 +122,7 @@ Test(counts, every_width_as_the_frameworks) {
     }
 }
 
-/* ---- Layers ----------------------------------------------------------------------------------- */
+/* ---- Layers ---------------------------------------------------------------------------------- */
 
 Test(counts, layers_add_up_to_the_network) {
     for (int32_t i = 0; mbn_network_name(i) != NULL; i++) {

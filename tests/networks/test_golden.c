@@ -1,5 +1,5 @@
-/* Whole networks against Keras and torch: seeded weights and input, made here and in numpy alike, and
- * the logits that the frameworks computed in double (tests/golden/make_golden.py). */
+/* Whole networks against Keras and torch: seeded weights and input, made alike here and in numpy,
+ * and the logits that the frameworks computed in double (tests/golden/make_golden.py). */
 #include <criterion/criterion.h>
 #include <criterion/parameterized.h>
 #include <math.h>

@@ -5,7 +5,7 @@
 #include <math.h>
 #include <string.h>
 
-/* ---- Every network, every size ---------------------------------------------------------------- */
+/* ---- Every network, every size --------------------------------------------------------------- */
 
 static void check_direction(int32_t input, int32_t output, int32_t kernel, int32_t stride,
                             int32_t before, int32_t after, const char *name) {
@@ -78,7 +78,7 @@ Test(layers, layers_fit_together) {
     }
 }
 
-/* ---- Padding ---------------------------------------------------------------------------------- */
+/* ---- Padding --------------------------------------------------------------------------------- */
 
 struct padded {
     int32_t output, before, after;
@@ -168,7 +168,7 @@ Test(layers, padding_by_default) {
     }
 }
 
-/* ---- Structure -------------------------------------------------------------------------------- */
+/* ---- Structure ------------------------------------------------------------------------------- */
 
 static void expect_activation(const mbn_network *network, int32_t block, mbn_layer_role role,
                               mbn_activation_kind kind) {
