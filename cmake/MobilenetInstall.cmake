@@ -5,6 +5,12 @@ include(CMakePackageConfigHelpers)
 set(package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/mobilenet)
 
 install(TARGETS mobilenet EXPORT mobilenetTargets)
+if(TARGET mobilenet-command)
+  install(TARGETS mobilenet-command)
+  # Beside a shared library the command finds it from its own place.
+  file(RELATIVE_PATH MOBILENET_BIN_TO_LIB ${CMAKE_INSTALL_FULL_BINDIR} ${CMAKE_INSTALL_FULL_LIBDIR})
+  set_target_properties(mobilenet-command PROPERTIES INSTALL_RPATH $ORIGIN/${MOBILENET_BIN_TO_LIB})
+endif()
 install(DIRECTORY include/ DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} FILES_MATCHING PATTERN *.h)
 install(EXPORT mobilenetTargets NAMESPACE mobilenet:: DESTINATION ${package_dir})
 

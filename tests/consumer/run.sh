@@ -37,8 +37,13 @@ installed() {
         exit 1
     fi
 
+    step "$name library, the command"
+    "$prefix/bin/mobilenet" init mobilenet_v2 "$work/model.safetensors"
+
     step "$name library, find_package"
     project "$name" -DCMAKE_PREFIX_PATH="$prefix"
+    "$work/$name/readme_example" "$work/model.safetensors" | tee "$work/$name/readme.out"
+    grep -Eq '^class [0-9]+, no label: 0\.[0-9]{3}$' "$work/$name/readme.out"
 
     step "$name library, pkg-config"
     local libraries
@@ -56,7 +61,7 @@ installed static "$build" --static
 step "shared library"
 cmake -S "$source" -B "$work/shared-build" -G Ninja -DCMAKE_C_COMPILER="$cc" \
     -DCMAKE_BUILD_TYPE=Debug -DBUILD_SHARED_LIBS=ON \
-    -DMOBILENET_TESTS=OFF -DMOBILENET_BENCH=OFF -DMOBILENET_TOOLS=OFF
+    -DMOBILENET_TESTS=OFF -DMOBILENET_BENCH=OFF
 cmake --build "$work/shared-build"
 "$source/tests/library/symbols.sh" "$work/shared-build/libmobilenet.so" \
     "$source/include/mobilenet.h" "$source/include/mobilenet/kernels.h"
