@@ -21,6 +21,7 @@ struct mbn_context {
     void *scratch;
     pthreadpool_t pool; /* NULL: the caller's thread alone */
     bool owns_pool;
+    uint32_t pool_flags;
 };
 
 /* What run and profile share. */

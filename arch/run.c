@@ -18,7 +18,7 @@ void mbn_context_run_step(const mbn_context *context, int32_t index) {
     if (tasks == 1) {
         mbn_step_run(step, 0);
     } else {
-        pthreadpool_parallelize_1d(context->pool, run_task, step, tasks, 0);
+        pthreadpool_parallelize_1d(context->pool, run_task, step, tasks, context->pool_flags);
     }
 }
 
