@@ -1,11 +1,12 @@
 /* Which layers run together, and in what pieces. */
+#include "kernels/cpu.h"
 #include "plan.h"
 
 #include <cpuinfo.h>
 
 mbn_caches mbn_caches_here(void) {
     mbn_caches caches = {32 * 1024, 256 * 1024};
-    if (!cpuinfo_initialize()) return caches;
+    if (!mbn_cpu_known()) return caches;
     const struct cpuinfo_cache *l1 = cpuinfo_get_l1d_cache(0), *l2 = cpuinfo_get_l2_cache(0);
     if (l1 != NULL && l1->size > 0) caches.l1 = l1->size;
     if (l2 != NULL && l2->size > 0) caches.l2 = l2->size;

@@ -1,6 +1,7 @@
 /* Which instruction sets this build has, which of them this machine can run, and their tables. */
 #include <mobilenet/kernels.h>
 
+#include "cpu.h"
 #include "tables.h"
 
 #include <cpuinfo.h>
@@ -48,7 +49,7 @@ uint32_t mbn_isa_built(void) {
  * out of reach (some containers and sandboxes); there the compiler's own CPUID check, which reads
  * XCR0 too, decides. */
 static bool machine_has(mbn_isa isa) {
-    const bool known = cpuinfo_initialize();
+    const bool known = mbn_cpu_known();
     switch (isa) {
     case MBN_ISA_SCALAR: return true;
 #if defined(__x86_64__)
