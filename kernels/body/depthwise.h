@@ -39,10 +39,10 @@ MBN_INLINE void depthwise_tile(int32_t rows, int32_t columns, int32_t kernel, in
     MBN_UNROLL
     for (int32_t r = 0; r < rows; r++) {
         float *y = output + r * output_row_stride;
-        if (e->is_line) {
+        if (e->kind == EPILOGUE_LINE) {
             MBN_UNROLL
             for (int32_t c = 0; c < columns; c++) {
-                vec_store(y + c * VEC_WIDTH, epilogue_line(e, acc[r][c]));
+                vec_store(y + c * VEC_WIDTH, epilogue_of_kind(e, EPILOGUE_LINE, acc[r][c]));
             }
         } else {
             MBN_UNROLL

@@ -7,31 +7,34 @@
 #include <math.h>
 #include <stdbool.h>
 
-/* Every activation is a clamp of x, a clamp of a line of x, or x times that: three operands and two
- * flags that are loop constants, so a tile pays one well-predicted branch. */
+/* What has to be done: nothing, a clamp of x, or something with a clamp of a line of x. */
+enum epilogue_kind { EPILOGUE_NONE, EPILOGUE_CLAMP, EPILOGUE_LINE, EPILOGUE_ANY };
+
+/* Every activation is one of those, with operands that are loop constants, so a tile pays one
+ * well-predicted branch. */
 typedef struct epilogue {
     vec low, high;
     vec slope, offset;
-    bool is_line;  /* hard-sigmoid and hard-swish */
-    bool is_swish; /* hard-swish */
+    enum epilogue_kind kind; /* never ANY */
+    bool is_swish;           /* a line of x times x */
 } epilogue;
 
 MBN_INLINE epilogue epilogue_of(const mbn_activation *activation) {
     float low = -INFINITY, high = INFINITY;
+    enum epilogue_kind kind = EPILOGUE_CLAMP;
     switch (activation->kind) {
-    case MBN_ACTIVATION_NONE: break;
+    case MBN_ACTIVATION_NONE: kind = EPILOGUE_NONE; break;
     case MBN_ACTIVATION_RELU: low = 0.0F; break;
     case MBN_ACTIVATION_RELU6: low = 0.0F, high = 6.0F; break;
     case MBN_ACTIVATION_HARD_SIGMOID:
-    case MBN_ACTIVATION_HARD_SWISH: low = 0.0F, high = 1.0F; break;
+    case MBN_ACTIVATION_HARD_SWISH: low = 0.0F, high = 1.0F, kind = EPILOGUE_LINE; break;
     }
     return (epilogue){
         vec_splat(low),
         vec_splat(high),
         vec_splat(activation->slope),
         vec_splat(activation->offset),
-        activation->kind == MBN_ACTIVATION_HARD_SIGMOID ||
-            activation->kind == MBN_ACTIVATION_HARD_SWISH,
+        kind,
         activation->kind == MBN_ACTIVATION_HARD_SWISH,
     };
 }
@@ -40,13 +43,17 @@ MBN_INLINE vec epilogue_clamp(const epilogue *e, vec x) {
     return vec_min(e->high, vec_max(e->low, x));
 }
 
-MBN_INLINE vec epilogue_line(const epilogue *e, vec x) {
+/* kind is a constant. */
+MBN_INLINE vec epilogue_of_kind(const epilogue *e, enum epilogue_kind kind, vec x) {
+    if (kind == EPILOGUE_ANY) kind = e->kind;
+    if (kind == EPILOGUE_NONE) return x;
+    if (kind == EPILOGUE_CLAMP) return epilogue_clamp(e, x);
     const vec gate = epilogue_clamp(e, vec_fma(x, e->slope, e->offset));
     return e->is_swish ? vec_mul(x, gate) : gate;
 }
 
 MBN_INLINE vec epilogue_apply(const epilogue *e, vec x) {
-    return e->is_line ? epilogue_line(e, x) : epilogue_clamp(e, x);
+    return epilogue_of_kind(e, EPILOGUE_ANY, x);
 }
 
 #endif

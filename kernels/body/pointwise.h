@@ -1,143 +1,179 @@
 /* Pointwise convolution over a vec.h: a tile of pixels x vectors of output channels stays in
  * registers while k runs; one step loads a row of the packed panel and broadcasts one input value
  * per pixel.  Panels outermost: a panel (K x 2 vectors) stays in L1 or L2 while the pixels stream
- * past it, and every weight leaves L3 once. */
+ * past it, and every weight leaves L3 once.
+ *
+ * With K = 16 to 32 a tile's beginning and end weigh as much as its loop, so both are short: the
+ * first step adds to the bias instead of to a copy of it, and a tile whose outputs are contiguous is
+ * stored from where it is. */
 #include "epilogue.h"
 
+#include <string.h>
+
+/* Where a tile reads and writes. */
 typedef struct tile_place {
-    ptrdiff_t output[16], residual[16]; /* of each pixel, in floats */
+    const float *input; /* first pixel in channel block 0; the others follow */
+    float *output;      /* first pixel in the tile's first block, residual likewise (or NULL) */
+    const float *residual;
+    int32_t block;
+    int32_t contiguous; /* pixels until the output's row ends */
 } tile_place;
 
-/* Pixels are numbered along rows; the input's are contiguous, the output's rows may be apart. */
-MBN_INLINE void place_tile(const mbn_pointwise_args *args, int32_t pixel, int32_t pixels,
-                           tile_place *place) {
-    int32_t y = pixel / args->width, x = pixel % args->width;
-    for (int32_t p = 0; p < pixels; p++) {
-        place->output[p] = y * args->output_row_stride + (ptrdiff_t)x * VEC_WIDTH;
-        place->residual[p] = y * args->residual_row_stride + (ptrdiff_t)x * VEC_WIDTH;
-        if (++x == args->width) x = 0, y++;
-    }
-}
-
-/* Residual, activation and stores of a tile. */
-MBN_INLINE void finish_tile(const mbn_pointwise_args *args, const epilogue *e, int32_t pixels,
-                            int32_t vectors, vec acc[16][4], const tile_place *place,
-                            int32_t block) {
-    float *output = args->output + block * args->output_block_stride;
-    if (args->residual != NULL) {
-        const float *residual = args->residual + block * args->residual_block_stride;
-        MBN_UNROLL
-        for (int32_t p = 0; p < pixels; p++) {
-            MBN_UNROLL
-            for (int32_t v = 0; v < vectors; v++) {
-                const float *r = residual + place->residual[p] + v * args->residual_block_stride;
-                acc[p][v] = vec_add(acc[p][v], vec_load(r));
-            }
-        }
-    }
-    if (e->is_line) {
-        MBN_UNROLL
-        for (int32_t p = 0; p < pixels; p++) {
-            MBN_UNROLL
-            for (int32_t v = 0; v < vectors; v++) {
-                vec_store(output + place->output[p] + v * args->output_block_stride,
-                          epilogue_line(e, acc[p][v]));
-            }
-        }
-    } else {
-        MBN_UNROLL
-        for (int32_t p = 0; p < pixels; p++) {
-            MBN_UNROLL
-            for (int32_t v = 0; v < vectors; v++) {
-                vec_store(output + place->output[p] + v * args->output_block_stride,
-                          epilogue_clamp(e, acc[p][v]));
-            }
-        }
-    }
-}
-
-/* pixels and vectors are constants.  input: the tile's first pixel in channel block 0. */
-MBN_INLINE void pointwise_tile(const mbn_pointwise_args *args, const epilogue *e, int32_t pixels,
-                               int32_t vectors, const float *input, const tile_place *place,
-                               int32_t block) {
-    vec acc[16][4];
-    const float *bias = args->bias + (ptrdiff_t)block * VEC_WIDTH;
+/* activation(acc + residual) of `pixels` outputs side by side, to their places; a constant says
+ * what the activation is. */
+MBN_INLINE void store_tile(const mbn_pointwise_args *args, const epilogue *e,
+                           enum epilogue_kind kind, int32_t pixels, int32_t vectors,
+                           const float *residual, vec acc[16][4], float *output) {
     MBN_UNROLL
     for (int32_t v = 0; v < vectors; v++) {
+        float *out = output + v * args->output_block_stride;
+        const float *add = residual == NULL ? NULL : residual + v * args->residual_block_stride;
         MBN_UNROLL
-        for (int32_t p = 0; p < pixels; p++) acc[p][v] = vec_load(bias + v * VEC_WIDTH);
-    }
-
-    const float *w = args->weights + (ptrdiff_t)block * VEC_WIDTH * args->input_channels;
-    int32_t left = args->input_channels;
-    for (const float *x = input; left > 0; x += args->input_block_stride, left -= VEC_WIDTH) {
-        const int32_t count = left < VEC_WIDTH ? left : VEC_WIDTH;
-        for (int32_t k = 0; k < count; k++) {
-            vec row[4];
-            MBN_UNROLL
-            for (int32_t v = 0; v < vectors; v++) row[v] = vec_load(w + v * VEC_WIDTH);
-            MBN_UNROLL
-            for (int32_t p = 0; p < pixels; p++) {
-                const vec value = vec_broadcast(x + k + p * VEC_WIDTH);
-                MBN_UNROLL
-                for (int32_t v = 0; v < vectors; v++) {
-                    acc[p][v] = vec_fma(value, row[v], acc[p][v]);
-                }
-            }
-            __builtin_prefetch(w + PREFETCH_FLOATS);
-            w += vectors * VEC_WIDTH;
+        for (int32_t p = 0; p < pixels; p++) {
+            vec y = acc[p][v];
+            if (add != NULL) y = vec_add(y, vec_load(add + p * VEC_WIDTH));
+            vec_store(out + p * VEC_WIDTH, epilogue_of_kind(e, kind, y));
         }
     }
+}
 
-    finish_tile(args, e, pixels, vectors, acc, place, block);
+/* A tile that goes on in the next row: pixel by pixel. */
+static void store_apart(const mbn_pointwise_args *args, const epilogue *e, int32_t pixels,
+                        int32_t vectors, const tile_place *place, const float *values) {
+    float *output = place->output;
+    const float *residual = place->residual;
+    int32_t left = place->contiguous;
+    for (int32_t p = 0; p < pixels; p++) {
+        for (int32_t v = 0; v < vectors; v++) {
+            vec y = vec_load(values + (p * vectors + v) * VEC_WIDTH);
+            if (residual != NULL) {
+                y = vec_add(y, vec_load(residual + v * args->residual_block_stride));
+            }
+            vec_store(output + v * args->output_block_stride, epilogue_apply(e, y));
+        }
+        const bool next_row = --left == 0;
+        if (next_row) left = args->width;
+        const ptrdiff_t back = next_row ? (ptrdiff_t)(args->width - 1) * VEC_WIDTH : -VEC_WIDTH;
+        output += (next_row ? args->output_row_stride : 0) - back;
+        if (residual != NULL) residual += (next_row ? args->residual_row_stride : 0) - back;
+    }
+}
+
+MBN_INLINE void finish_tile(const mbn_pointwise_args *args, const epilogue *e, int32_t pixels,
+                            int32_t vectors, vec acc[16][4], const tile_place *place) {
+    if (place->contiguous < pixels) {
+        float values[16 * 4 * VEC_WIDTH];
+        MBN_UNROLL
+        for (int32_t p = 0; p < pixels; p++) {
+            MBN_UNROLL
+            for (int32_t v = 0; v < vectors; v++) {
+                vec_store(values + (p * vectors + v) * VEC_WIDTH, acc[p][v]);
+            }
+        }
+        store_apart(args, e, pixels, vectors, place, values);
+    } else if (place->residual != NULL) {
+        /* MobileNet adds residuals to linear projections only; anything else may be slower. */
+        store_tile(args, e, EPILOGUE_ANY, pixels, vectors, place->residual, acc, place->output);
+    } else if (e->kind == EPILOGUE_NONE) {
+        store_tile(args, e, EPILOGUE_NONE, pixels, vectors, NULL, acc, place->output);
+    } else if (e->kind == EPILOGUE_CLAMP) {
+        store_tile(args, e, EPILOGUE_CLAMP, pixels, vectors, NULL, acc, place->output);
+    } else {
+        store_tile(args, e, EPILOGUE_LINE, pixels, vectors, NULL, acc, place->output);
+    }
+}
+
+/* One step: acc = value * weight + from, where `from` is acc itself or, in the first step, the bias
+ * of its vector. */
+MBN_INLINE void pointwise_step(int32_t pixels, int32_t vectors, const float *x, const float *w,
+                               const vec *bias, vec acc[16][4]) {
+    vec row[4];
+    MBN_UNROLL
+    for (int32_t v = 0; v < vectors; v++) row[v] = vec_load(w + v * VEC_WIDTH);
+    MBN_UNROLL
+    for (int32_t p = 0; p < pixels; p++) {
+        const vec value = vec_broadcast(x + p * VEC_WIDTH);
+        MBN_UNROLL
+        for (int32_t v = 0; v < vectors; v++) {
+            acc[p][v] = vec_fma(value, row[v], bias != NULL ? bias[v] : acc[p][v]);
+        }
+    }
+    __builtin_prefetch(w + PREFETCH_FLOATS);
+}
+
+/* pixels and vectors are constants. */
+MBN_INLINE void pointwise_tile(const mbn_pointwise_args *args, const epilogue *e, int32_t pixels,
+                               int32_t vectors, const tile_place *place) {
+    const ptrdiff_t step = vectors * VEC_WIDTH;
+    const float *w = args->weights + (ptrdiff_t)place->block * VEC_WIDTH * args->input_channels;
+    const float *x = place->input;
+    int32_t left = args->input_channels;
+    vec acc[16][4], bias[4];
+    MBN_UNROLL
+    for (int32_t v = 0; v < vectors; v++) {
+        bias[v] = vec_load(args->bias + (ptrdiff_t)(place->block + v) * VEC_WIDTH);
+    }
+    pointwise_step(pixels, vectors, x, w, bias, acc);
+    w += step;
+    for (int32_t k = 1; left > 0; k = 0, x += args->input_block_stride, left -= VEC_WIDTH) {
+        const int32_t count = left < VEC_WIDTH ? left : VEC_WIDTH;
+        for (; k < count; k++, w += step) {
+            pointwise_step(pixels, vectors, x + k, w, NULL, acc);
+        }
+    }
+    finish_tile(args, e, pixels, vectors, acc, place);
 }
 
 #if VEC_HALVES
 /* The same where the last vector's upper half is padding: its accumulators hold two pixels each. */
+MBN_INLINE void halves_step(int32_t pixels, int32_t whole, const float *x, const float *w,
+                            const vec *bias, vec acc[16][4], vec pair[8]) {
+    vec row[4];
+    MBN_UNROLL
+    for (int32_t v = 0; v < whole; v++) row[v] = vec_load(w + v * VEC_WIDTH);
+    const vec twice = vec_load_twice(w + whole * VEC_WIDTH);
+    MBN_UNROLL
+    for (int32_t p = 0; p < pixels; p += 2) {
+        const int32_t next = p + 1 < pixels ? p + 1 : p;
+        const vec a = vec_broadcast(x + p * VEC_WIDTH);
+        const vec b = vec_broadcast(x + next * VEC_WIDTH);
+        MBN_UNROLL
+        for (int32_t v = 0; v < whole; v++) {
+            acc[p][v] = vec_fma(a, row[v], bias != NULL ? bias[v] : acc[p][v]);
+            if (next > p) acc[next][v] = vec_fma(b, row[v], bias != NULL ? bias[v] : acc[next][v]);
+        }
+        pair[p / 2] =
+            vec_fma(vec_join_halves(a, b), twice, bias != NULL ? bias[whole] : pair[p / 2]);
+    }
+    __builtin_prefetch(w + PREFETCH_FLOATS);
+}
+
 MBN_INLINE void pointwise_tile_halves(const mbn_pointwise_args *args, const epilogue *e,
-                                      int32_t pixels, int32_t vectors, const float *input,
-                                      const tile_place *place, int32_t block) {
-    const int32_t whole = vectors - 1, pairs = (pixels + 1) / 2;
-    vec acc[16][4], pair[8];
-    const float *bias = args->bias + (ptrdiff_t)block * VEC_WIDTH;
+                                      int32_t pixels, int32_t vectors, const tile_place *place) {
+    const int32_t whole = vectors - 1;
+    const ptrdiff_t step = vectors * VEC_WIDTH;
+    const float *w = args->weights + (ptrdiff_t)place->block * VEC_WIDTH * args->input_channels;
+    const float *x = place->input;
+    int32_t left = args->input_channels;
+    vec acc[16][4], pair[8], bias[4];
     MBN_UNROLL
     for (int32_t v = 0; v < whole; v++) {
-        MBN_UNROLL
-        for (int32_t p = 0; p < pixels; p++) acc[p][v] = vec_load(bias + v * VEC_WIDTH);
+        bias[v] = vec_load(args->bias + (ptrdiff_t)(place->block + v) * VEC_WIDTH);
     }
-    MBN_UNROLL
-    for (int32_t q = 0; q < pairs; q++) pair[q] = vec_load_twice(bias + whole * VEC_WIDTH);
-
-    const float *w = args->weights + (ptrdiff_t)block * VEC_WIDTH * args->input_channels;
-    int32_t left = args->input_channels;
-    for (const float *x = input; left > 0; x += args->input_block_stride, left -= VEC_WIDTH) {
+    bias[whole] = vec_load_twice(args->bias + (ptrdiff_t)(place->block + whole) * VEC_WIDTH);
+    halves_step(pixels, whole, x, w, bias, acc, pair);
+    w += step;
+    for (int32_t k = 1; left > 0; k = 0, x += args->input_block_stride, left -= VEC_WIDTH) {
         const int32_t count = left < VEC_WIDTH ? left : VEC_WIDTH;
-        for (int32_t k = 0; k < count; k++) {
-            vec row[4];
-            MBN_UNROLL
-            for (int32_t v = 0; v < whole; v++) row[v] = vec_load(w + v * VEC_WIDTH);
-            const vec twice = vec_load_twice(w + whole * VEC_WIDTH);
-            MBN_UNROLL
-            for (int32_t q = 0; q < pairs; q++) {
-                const int32_t p = 2 * q, next = p + 1 < pixels ? p + 1 : p;
-                const vec a = vec_broadcast(x + k + p * VEC_WIDTH);
-                const vec b = vec_broadcast(x + k + next * VEC_WIDTH);
-                MBN_UNROLL
-                for (int32_t v = 0; v < whole; v++) {
-                    acc[p][v] = vec_fma(a, row[v], acc[p][v]);
-                    if (next > p) acc[next][v] = vec_fma(b, row[v], acc[next][v]);
-                }
-                pair[q] = vec_fma(vec_join_halves(a, b), twice, pair[q]);
-            }
-            __builtin_prefetch(w + PREFETCH_FLOATS);
-            w += vectors * VEC_WIDTH;
+        for (; k < count; k++, w += step) {
+            halves_step(pixels, whole, x + k, w, NULL, acc, pair);
         }
     }
     MBN_UNROLL
     for (int32_t p = 0; p < pixels; p++) {
         acc[p][whole] = p % 2 == 0 ? vec_low_half(pair[p / 2]) : vec_high_half(pair[p / 2]);
     }
-    finish_tile(args, e, pixels, vectors, acc, place, block);
+    finish_tile(args, e, pixels, vectors, acc, place);
 }
 #endif
 
@@ -151,13 +187,13 @@ MBN_INLINE bool is_tile(int32_t pixels, int32_t most) {
 #define POINTWISE_CASE(tile, most, pixels, vectors)                                                \
     case pixels:                                                                                   \
         if (pixels <= most && is_tile(pixels, most)) {                                             \
-            tile(args, e, pixels, vectors, input, place, block);                                   \
+            tile(args, e, pixels, vectors, place);                                                 \
         }                                                                                          \
         break;
 
 #define POINTWISE_TILES(name, tile, most, vectors)                                                 \
     static void name(const mbn_pointwise_args *args, const epilogue *e, int32_t pixels,            \
-                     const float *input, const tile_place *place, int32_t block) {                 \
+                     const tile_place *place) {                                                    \
         switch (pixels) {                                                                          \
             POINTWISE_CASE(tile, most, 1, vectors)                                                 \
             POINTWISE_CASE(tile, most, 2, vectors)                                                 \
@@ -191,7 +227,7 @@ POINTWISE_TILES(halves_3, pointwise_tile_halves, HALVES_PIXELS_3, 3)
 /* How panels of each width, indexed by it, are cut into tiles. */
 typedef struct panel_tiles {
     void (*run)(const mbn_pointwise_args *args, const epilogue *e, int32_t pixels,
-                const float *input, const tile_place *place, int32_t block);
+                const tile_place *place);
     int32_t most; /* pixels of a tile */
 } panel_tiles;
 
@@ -241,12 +277,26 @@ MBN_INLINE int32_t next_tile(int32_t left, int32_t done, int32_t most, int32_t v
 static void pointwise_panel(const mbn_pointwise_args *args, const epilogue *e, int32_t vectors,
                             int32_t begin, int32_t end, const float *input, int32_t block) {
     const panel_tiles tiles = tiles_of(args, block, vectors);
-    tile_place place;
+    const ptrdiff_t row = (ptrdiff_t)args->width * VEC_WIDTH;
+    const bool flat = args->output_row_stride == row &&
+                      (args->residual == NULL || args->residual_row_stride == row);
+    const ptrdiff_t first = block * args->output_block_stride;
+    const ptrdiff_t first_residual = block * args->residual_block_stride;
     for (int32_t i = begin; i < end;) {
         const int32_t pixels = next_tile(end - i, i - begin, tiles.most, vectors);
         if (i + pixels > end) i = end - pixels;
-        place_tile(args, i, pixels, &place);
-        tiles.run(args, e, pixels, input + (ptrdiff_t)(i - begin) * VEC_WIDTH, &place, block);
+        const int32_t y = i / args->width, x = i % args->width;
+        const ptrdiff_t column = (ptrdiff_t)x * VEC_WIDTH;
+        const tile_place place = {
+            input + (ptrdiff_t)(i - begin) * VEC_WIDTH,
+            args->output + (first + y * args->output_row_stride + column),
+            args->residual == NULL
+                ? NULL
+                : args->residual + (first_residual + y * args->residual_row_stride + column),
+            block,
+            flat ? pixels : args->width - x,
+        };
+        tiles.run(args, e, pixels, &place);
         i += pixels;
     }
 }
