@@ -283,8 +283,8 @@ MBN_API int32_t mbn_block_count(int32_t channels, int32_t block);
 
 /* Packed weights keep the output channels of several blocks side by side, in panels.  The panel
  * that begins at a block where `remaining` blocks are left (itself included) is this many blocks
- * wide: min(panel, remaining), but 3 where panel + 1 blocks are left, so that no panel of one block
- * follows a wider one.  panel is 1, 2 or 4. */
+ * wide: min(panel, remaining), but 3 where panel + 1 blocks are left of panels of 2 or 4, so that no
+ * panel of one block follows a wider one.  panel is 1, 2 or 4. */
 MBN_API int32_t mbn_panel_width(int32_t remaining, int32_t panel);
 
 /* Weights of a convolution (1x1 and fully connected included) and their strides in floats: element

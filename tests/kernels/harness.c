@@ -203,9 +203,9 @@ expected expect_exactly(float value) {
 }
 
 const char *mismatch(double actual, const expected *e) {
-    if (isnan(e->value)) return isnan(actual) ? NULL : "not NaN";
-    if (isnan(actual)) return "NaN";
-    if (isinf(e->value)) return actual == e->value ? NULL : "not infinite";
+    if (isnan(e->value)) return isnan(actual) ? NULL : "which is not NaN";
+    if (isnan(actual)) return "which is NaN";
+    if (isinf(e->value)) return actual == e->value ? NULL : "which is not infinite";
     return fabs(actual - e->value) <= e->tolerance ? NULL : "beyond the tolerance";
 }
 
@@ -234,7 +234,8 @@ static void check_value(const kernel_call *call, const expected *e, int32_t c, i
                         int32_t x) {
     double actual = (double)*element(&call->output, c, y, x);
     const char *wrong = mismatch(actual, e);
-    cr_assert(wrong == NULL, "%s: channel %d row %d column %d is %.9g, %s: %.9g, tolerance %.3g",
+    cr_assert(wrong == NULL,
+              "%s: channel %d row %d column %d is %.9g, %s; expected %.9g, tolerance %.3g",
               described_case(), c, y, x, actual, wrong, e->value, e->tolerance);
 }
 

@@ -37,7 +37,7 @@ static void check_softmax(const mbn_kernels *table, const float *values, const e
     cr_assert(control_register() == control, "%s: control register changed", described_case());
     for (int32_t i = 0; i < count; i++) {
         const char *wrong = mismatch((double)output[i], e + i);
-        cr_assert(wrong == NULL, "%s: output %d is %.9g, %s: %.9g, tolerance %.3g",
+        cr_assert(wrong == NULL, "%s: output %d is %.9g, %s; expected %.9g, tolerance %.3g",
                   described_case(), i, (double)output[i], wrong, e[i].value, e[i].tolerance);
     }
     cr_assert(in_place || memcmp(input, values, size * sizeof *input) == 0, "%s: input changed",
