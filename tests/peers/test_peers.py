@@ -2,6 +2,8 @@
 a report.  Runs in build/peers/venv where bench/peers/compare has made that; what a runtime that is
 not installed would have to show is skipped."""
 
+import contextlib
+import io
 import json
 import os
 import pathlib
@@ -21,9 +23,11 @@ if environment.PYTHON.exists() and not environment.is_active():
 import numpy
 
 import agreement
+import machine
 import models
 import ncnn_model
 import network
+import process
 import report
 import rounds
 import runtimes
@@ -159,6 +163,51 @@ class Safetensors(unittest.TestCase):
             numpy.testing.assert_array_equal(tensor, [[1.5], [-2]])
 
 
+class FakeWorker:
+    def __init__(self, runtime):
+        self.runtime, self.closed = runtime, False
+        self.version, self.difference = "1", 0.0
+
+    def close(self):
+        self.closed = True
+
+
+class Rounds(unittest.TestCase):
+    def run_with_a_failure_of(self, failing):
+        workers = [FakeWorker(name) for name in ("mobilenet", "a", "b")]
+        order = []
+
+        def take(worker):
+            order.append(worker.runtime)
+            if worker.runtime == failing and len(order) > 3:
+                raise process.WorkerFailed("for the test")
+            return len(order), 0.125
+
+        self.addCleanup(setattr, machine, "LOCK", machine.LOCK)
+        machine.LOCK = os.devnull
+        try:
+            with contextlib.redirect_stderr(io.StringIO()):
+                return rounds.run(workers, 3, take), order
+        finally:
+            self.assertTrue(all(worker.closed for worker in workers))
+
+    def test_everyone_has_a_turn_in_each(self):
+        results, order = self.run_with_a_failure_of(None)
+        self.assertEqual(order, ["mobilenet", "a", "b", "a", "b", "mobilenet",
+                                 "b", "mobilenet", "a"])
+        self.assertEqual({name: result["rounds"] for name, result in results.items()},
+                         {"mobilenet": [1, 6, 8], "a": [2, 4, 9], "b": [3, 5, 7]})
+
+    def test_who_fails_is_left_out(self):
+        results, _ = self.run_with_a_failure_of("a")
+        self.assertEqual(list(results), ["mobilenet", "b"])
+        self.assertTrue(all(len(result["rounds"]) == 3 for result in results.values()))
+
+    def test_nothing_goes_on_without_this_library(self):
+        with self.assertRaises(process.WorkerFailed):
+            self.run_with_a_failure_of("mobilenet")
+
+
 class Figures(unittest.TestCase):
     RESULTS = {
         "dtype": "f32", "isa": "avx2", "rounds": 3, "machine": {"CPU": "a CPU"},
@@ -173,7 +222,8 @@ class Figures(unittest.TestCase):
                           "version": "3"}}}
             for threads, ours in ((1, 3.0), (2, 2.0))],
         "throughput": [{"model": "net", "cpus": 2, "runtimes": {
-            "mobilenet": {"median": 300}, "slow": {"median": 100}, "fast": {"median": 200}}}],
+            name: {"median": median, "spread": 0, "disturbed": 0.5}
+            for name, median in (("mobilenet", 300), ("slow", 100), ("fast", 200))}}],
         "cold": [],
     }
 
@@ -187,14 +237,16 @@ class Figures(unittest.TestCase):
         for line in ("| `net` | 2.00 | 3.00 (1.50x) | 9.00 (4.50x) | 6.00 (3.00x) | 2.00x |",
                      "| `net` | 1.00 | 2.00 (2.00x) | 9.00 (9.00x) | 6.00 (6.00x) | 3.00x | 1.50x |",
                      "| `net` | 300 | 100 | 200 | 1.50x |",
+                     "rounds is 10 %, the largest share of its CPUs that others took 0 %.",
+                     "rounds is 0 %, the largest share of its CPUs that others took 50 %.",
                      "| `net` | 1 | 2.0e-06 | 1.0e-06 |"):
             self.assertIn(line, text)
 
     def test_rounds(self):
         self.assertEqual([rounds.rotated([1, 2, 3], by) for by in (0, 1, 5)],
                          [[1, 2, 3], [2, 3, 1], [3, 1, 2]])
-        self.assertEqual(rounds.summary([4, 2, 3]),
-                         {"median": 3, "spread": 2 / 3, "rounds": [4, 2, 3]})
+        self.assertEqual(rounds.summary([(4, 0.0), (2, 0.5), (3, 0.25)]),
+                         {"median": 3, "spread": 2 / 3, "rounds": [4, 2, 3], "disturbed": 0.5})
 
     def test_difference(self):
         ours = numpy.array([0, 2, 4], numpy.float32)
