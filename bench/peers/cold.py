@@ -39,7 +39,7 @@ def _attempt(what, runtime, model, cpus):
     try:
         return what(runtime, model, cpus)
     except process.WorkerFailed as failure:
-        print(f"compare: {model.name}: left out: {failure}", file=sys.stderr)
+        print(f"compare: left out: {failure}", file=sys.stderr)
         return None
 
 

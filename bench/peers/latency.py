@@ -14,20 +14,12 @@ def measure(model, threads, number_of_rounds):
     print(f"{model.name}, {threads} thread{'s' if threads > 1 else ''}", flush=True)
     with machine.measuring():
         workers = rounds.start("latency", model, threads)
-    results = {worker.runtime: [] for worker in workers}
-    disturbed = {worker.runtime: 0.0 for worker in workers}
     peaks = []
-    try:
-        for number in range(number_of_rounds):
-            with machine.measuring():
-                peaks.append(workers[0].ask("peak")["flops"])
-                for worker in rounds.rotated(workers, number):
-                    answer, others = rounds.turn(worker, TURN_SECONDS)
-                    results[worker.runtime].append(statistics.median(answer["ms"]))
-                    disturbed[worker.runtime] = max(disturbed[worker.runtime], others)
-    finally:
-        for worker in workers:
-            worker.close()
+
+    def probe():
+        peaks.append(workers[0].ask("peak")["flops"])
+
+    results = rounds.run(workers, number_of_rounds, _take, probe)
     peak = statistics.median(peaks)
     row = {
         "model": model.name,
@@ -35,14 +27,15 @@ def measure(model, threads, number_of_rounds):
         "multiply_adds": model.multiply_adds,
         "peak_gflops": peak / 1e9,
         "floor_ms": 1e3 * 2 * model.multiply_adds / (peak * threads),
-        "runtimes": {worker.runtime: rounds.summary(results[worker.runtime]) | {
-            "version": worker.version,
-            "difference": worker.difference,
-            "disturbed": disturbed[worker.runtime],
-        } for worker in workers},
+        "runtimes": results,
     }
     _print(row)
     return row
+
+
+def _take(worker):
+    answer, others = rounds.turn(worker, TURN_SECONDS)
+    return statistics.median(answer["ms"]), others
 
 
 def _print(row):

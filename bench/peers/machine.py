@@ -13,8 +13,8 @@ import time
 import environment
 
 # Whoever measures on this machine takes this lock.
-LOCK = os.environ.get("MOBILENET_MEASURE_LOCK",
-                      os.path.join(tempfile.gettempdir(), "mbn-measure.lock"))
+LOCK = (os.environ.get("MOBILENET_MEASURE_LOCK")
+        or os.path.join(tempfile.gettempdir(), "mbn-measure.lock"))
 TICKS = os.sysconf("SC_CLK_TCK")
 
 

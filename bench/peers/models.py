@@ -68,7 +68,7 @@ def _seeded_input(shape):
 def _run(*command):
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     if result.returncode:
-        sys.exit(f"compare: {' '.join(map(str, command))}: {result.stderr.strip()}")
+        sys.exit(f"compare: {result.stderr.strip()}")
     return result.stdout
 
 

@@ -37,7 +37,7 @@ class Worker:
             command = [sys.executable, environment.HERE / "worker.py", runtime, mode, model.folder]
         with machine.pinned(cpus), open(self.log, "w", encoding="utf-8") as log:
             self.started = time.monotonic()
-            self.process = subprocess.Popen([*command, *map(str, arguments)], stderr=log,
+            self.process = subprocess.Popen([*command, *map(str, arguments)], stderr=log, bufsize=0,
                                             stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         self.pending = b""
 
@@ -52,7 +52,6 @@ class Worker:
     def tell(self, command):
         try:
             self.process.stdin.write(command.encode() + b"\n")
-            self.process.stdin.flush()
         except BrokenPipeError:
             raise self._failure("ended") from None
 

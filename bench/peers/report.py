@@ -51,14 +51,19 @@ def _latency(rows, threads, results):
             cells.append(f"{one / row['runtimes'][process.OURS]['median']:.2f}x" if one else "-")
         lines.append(cells)
     peaks = [row["peak_gflops"] for row in rows]
-    spread = max(result["spread"] for row in rows for result in row["runtimes"].values())
-    disturbed = max(result["disturbed"] for row in rows for result in row["runtimes"].values())
     return (f"## {_threads(threads)}\n\n"
-            f"Milliseconds (multiples of the floor), medians of {results['rounds']} interleaved "
-            f"rounds.\nThe floor is the network's multiply-adds at the peak of its cores, "
+            f"Milliseconds (multiples of the floor), medians over interleaved rounds, "
+            f"{results['rounds']} of them.\nThe floor is the network's multiply-adds at the peak of its cores, "
             f"{min(peaks):.0f}-{max(peaks):.0f} GFLOP/s each, measured between the rounds.\n"
-            f"The largest spread between rounds is {100 * spread:.0f} %, the largest share of its "
-            f"CPUs that others took {100 * disturbed:.0f} %.\n\n" + _table(heads, lines))
+            + _quality(rows) + _table(heads, lines))
+
+
+def _quality(rows):
+    results = [result for row in rows for result in row["runtimes"].values()]
+    spread = max(result["spread"] for result in results)
+    disturbed = max(result["disturbed"] for result in results)
+    return (f"The largest spread between rounds is {100 * spread:.0f} %, the largest share of its "
+            f"CPUs that others took {100 * disturbed:.0f} %.\n\n")
 
 
 def _threads(threads):
@@ -80,8 +85,8 @@ def _throughput(rows):
             result = row["runtimes"].get(runtime)
             cells.append(f"{result['median']:.0f}" if result else "-")
         lines.append(cells + [_ahead(row, max, lambda best, ours: ours / best)])
-    return (f"## Throughput, {rows[0]['cpus']} CPUs\n\nImages per second.\n\n"
-            + _table(["network", *map(process.title, runtimes), "ahead of the best by"], lines))
+    return (f"## Throughput, {rows[0]['cpus']} CPUs\n\nImages per second, medians.\n"
+            + _quality(rows) + _table(["network", *map(process.title, runtimes), "ahead of the best by"], lines))
 
 
 def _cold(rows):

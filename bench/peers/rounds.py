@@ -32,7 +32,7 @@ def start(mode, model, threads):
             worker.close()
             if runtime == process.OURS:
                 raise
-            print(f"compare: {model.name}: left out: {failure}", file=sys.stderr)
+            print(f"compare: left out: {failure}", file=sys.stderr)
             continue
         worker.difference = agreement.difference(
             agreement.read(model.output(process.OURS, mode)), agreement.read(output))
@@ -50,6 +50,37 @@ def _check(model, workers):
             worker.close()
         raise Disagreement(f"{model.name}: {', '.join(wrong)} differ by more than "
                            f"{agreement.TOLERANCE:g} of the range")
+
+
+def run(workers, count, take, before=lambda: None):
+    """A result for each runtime, of take(worker) in each round: a figure, and how much others used
+    the CPUs meanwhile.  before() precedes each round.  A runtime that fails is left out.  Ends the
+    workers."""
+    turns = {worker.runtime: [] for worker in workers}
+    try:
+        for number in range(count):
+            with machine.measuring():
+                before()
+                for worker in rotated(workers, number):
+                    if worker.runtime in turns:
+                        _take(worker, take, turns)
+    finally:
+        for worker in workers:
+            worker.close()
+    return {worker.runtime: summary(turns[worker.runtime]) | {
+        "version": worker.version,
+        "difference": worker.difference,
+    } for worker in workers if worker.runtime in turns}
+
+
+def _take(worker, take, turns):
+    try:
+        turns[worker.runtime].append(take(worker))
+    except process.WorkerFailed as failure:
+        if worker.runtime == process.OURS:
+            raise
+        print(f"compare: left out: {failure}", file=sys.stderr)
+        del turns[worker.runtime]
 
 
 def turn(worker, seconds):
@@ -72,7 +103,9 @@ def rotated(items, by):
     return items[by:] + items[:by]
 
 
-def summary(values):
-    """Median over the rounds, and how far they spread around it."""
+def summary(turns):
+    """Median over the rounds, how far they spread around it, and the worst disturbance."""
+    values = [value for value, _ in turns]
     median = statistics.median(values)
-    return {"median": median, "spread": (max(values) - min(values)) / median, "rounds": values}
+    return {"median": median, "spread": (max(values) - min(values)) / median, "rounds": values,
+            "disturbed": max(others for _, others in turns)}

@@ -64,5 +64,8 @@ def _serve(pipe, runtime, folder, image):
     session = runtimes.load(runtime).Session(folder, image, 1)
     session.run()
     pipe.send(session.output())
-    while True:
-        pipe.send(_run_for(session, pipe.recv()))
+    try:
+        while True:
+            pipe.send(_run_for(session, pipe.recv()))
+    except EOFError:  # the other end is closed
+        pass

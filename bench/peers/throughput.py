@@ -12,25 +12,14 @@ def measure(model, number_of_rounds):
     print(f"{model.name}, throughput of {count} CPUs", flush=True)
     with machine.measuring():
         workers = rounds.start("throughput", model, count)
-    results = {worker.runtime: [] for worker in workers}
-    try:
-        for number in range(number_of_rounds):
-            with machine.measuring():
-                for worker in rounds.rotated(workers, number):
-                    worker.ask("run 0.3")  # to warm up
-                    answer, _ = rounds.turn(worker, TURN_SECONDS)
-                    results[worker.runtime].append(answer["images"] / answer["seconds"])
-    finally:
-        for worker in workers:
-            worker.close()
-    row = {
-        "model": model.name,
-        "cpus": count,
-        "runtimes": {worker.runtime: rounds.summary(results[worker.runtime]) | {
-            "version": worker.version,
-            "difference": worker.difference,
-        } for worker in workers},
-    }
+    results = rounds.run(workers, number_of_rounds, _take)
+    row = {"model": model.name, "cpus": count, "runtimes": results}
     for runtime, result in row["runtimes"].items():
         print(f"  {process.title(runtime):14}{result['median']:8.1f} images/s", flush=True)
     return row
+
+
+def _take(worker):
+    worker.ask("run 0.3")  # to warm up
+    answer, others = rounds.turn(worker, TURN_SECONDS)
+    return answer["images"] / answer["seconds"], others

@@ -57,7 +57,7 @@ bool runner_describe(const char *model) {
     mbn_model *loaded;
     mbn_error error;
     if (mbn_model_load(model, NULL, &loaded, &error) != MBN_OK) {
-        fprintf(stderr, "mobilenet-runner: %s: %s\n", model, error.message);
+        fprintf(stderr, "mobilenet-runner: loading: %s\n", error.message);
         return false;
     }
     json_t *network =

@@ -29,7 +29,7 @@ bool runner_load(runner_session *session, const char *model, const char *input) 
     *session = (runner_session){0};
     mbn_error error;
     if (mbn_model_load(model, NULL, &session->model, &error) != MBN_OK)
-        return fail(model, error.message);
+        return fail("loading", error.message);
     session->network = mbn_model_network(session->model);
     const size_t count =
         3 * (size_t)session->network->input_height * (size_t)session->network->input_width;

@@ -17,7 +17,9 @@ def write(network, folder):
     import onnx_model
     onnx = folder / "openvino.onnx"
     onnx_model.write(network, onnx)
-    openvino.save_model(openvino.convert_model(onnx), folder / MODEL, compress_to_fp16=False)
+    # Not openvino.convert_model, which reports its use over the network.
+    model = openvino.Core().read_model(onnx)
+    openvino.save_model(model, folder / MODEL, compress_to_fp16=False)
     onnx.unlink()
 
 
@@ -44,7 +46,7 @@ class Session:
         return self.request.get_output_tensor().data.reshape(-1).copy()
 
 
-class open_streams:
+class Streams:
     """OpenVINO's own streams: as many, and as many requests in flight, as it finds best."""
 
     def __init__(self, folder, image, count):
@@ -67,3 +69,7 @@ class open_streams:
 
     def output(self):
         return self.queue[0].get_output_tensor().data.reshape(-1).copy()
+
+
+def open_streams(folder, image, count):
+    return Streams(folder, image, count)
