@@ -96,8 +96,7 @@ static mbn_status prepare(const mbn_model *model, const mbn_context_options *opt
     }
     d->groups = (mbn_group *)(void *)(d->values + d->network->layer_count);
     d->threads = count_threads(options);
-    const mbn_plan_options plan = {model->kernels, mbn_caches_here(), d->threads,
-                                   options->band_rows};
+    const mbn_plan_options plan = {model->kernels, mbn_l2_bytes(), d->threads, options->band_rows};
     d->group_count = mbn_plan_groups(d->network, &plan, d->groups);
     d->parts =
         measure(d->network, d->group_count,

@@ -12,13 +12,8 @@
 
 #include "model.h"
 
-/* What the planner may assume of the machine: bytes of data cache next to one core. */
-typedef struct mbn_caches {
-    size_t l1, l2;
-} mbn_caches;
-
-/* Of this machine as cpuinfo sees it; 32 KiB and 256 KiB where it does not know. */
-mbn_caches mbn_caches_here(void);
+/* Bytes of this machine's L2 cache as cpuinfo sees it; 256 KiB where it does not know. */
+size_t mbn_l2_bytes(void);
 
 /* What a step covers, and how it is cut. */
 typedef struct mbn_group {
@@ -78,7 +73,7 @@ typedef struct mbn_step {
 /* How the caller wants the network run. */
 typedef struct mbn_plan_options {
     const mbn_kernels *kernels;
-    mbn_caches caches;
+    size_t l2_bytes;
     int32_t threads;
     int32_t band_rows; /* mbn_context_options */
 } mbn_plan_options;
