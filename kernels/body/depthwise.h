@@ -73,32 +73,45 @@ static void depthwise_border(const mbn_depthwise_args *args, int32_t kernel, con
               epilogue_apply(e, acc));
 }
 
-/* Columns of `rows` output rows from oy on.  What is left of a row after whole steps is computed by
- * a step that ends with the row, over outputs that have their value already: 7 columns are two
- * steps, not one and three singles. */
+/* Columns of `rows` output rows from oy on, in steps of `tile` columns, a constant.  What is left of a
+ * row after whole steps is computed by a step that ends with the row, over outputs that have their
+ * value already. */
+MBN_INLINE void depthwise_steps(const mbn_depthwise_args *args, int32_t rows, int32_t tile,
+                                int32_t kernel, int32_t vertical, int32_t horizontal,
+                                const float *line, const float *weights, vec bias,
+                                const epilogue *e, span columns, float *output) {
+    for (int32_t ox = columns.begin; ox < columns.end;) {
+        const float *x = line + (ptrdiff_t)(ox * horizontal - args->pad_left) * VEC_WIDTH;
+        depthwise_tile(rows, tile, kernel, vertical, horizontal, x, args->input_row_stride, weights,
+                       bias, e, output + (ptrdiff_t)ox * VEC_WIDTH, args->output_row_stride);
+        ox += tile;
+        if (ox < columns.end && ox + tile > columns.end) ox = columns.end - tile;
+    }
+}
+
+/* Columns that steps of `tile` compute for `columns` of a row. */
+MBN_INLINE int32_t stepped_columns(int32_t columns, int32_t tile) {
+    return (columns + tile - 1) / tile * tile;
+}
+
 MBN_INLINE void depthwise_rows(const mbn_depthwise_args *args, int32_t rows, int32_t kernel,
                                int32_t vertical, int32_t horizontal, const float *input,
                                const float *weights, vec bias, const epilogue *e, int32_t oy,
                                span columns, float *output) {
-    const ptrdiff_t in_stride = args->input_row_stride, out_stride = args->output_row_stride;
-    const float *line = input + (oy * vertical - args->pad_top) * in_stride;
-    float *out = output + oy * out_stride;
-    const bool whole = columns.end - columns.begin >= DEPTHWISE_COLUMNS;
-    for (int32_t ox = columns.begin; ox < columns.end;) {
-        const float *x = line + (ptrdiff_t)(ox * horizontal - args->pad_left) * VEC_WIDTH;
-        float *y = out + (ptrdiff_t)ox * VEC_WIDTH;
-        if (whole) {
-            depthwise_tile(rows, DEPTHWISE_COLUMNS, kernel, vertical, horizontal, x, in_stride,
-                           weights, bias, e, y, out_stride);
-            ox += DEPTHWISE_COLUMNS;
-            if (ox < columns.end && ox + DEPTHWISE_COLUMNS > columns.end) {
-                ox = columns.end - DEPTHWISE_COLUMNS;
-            }
-        } else {
-            depthwise_tile(rows, 1, kernel, vertical, horizontal, x, in_stride, weights, bias, e, y,
-                           out_stride);
-            ox++;
-        }
+    const float *line = input + (oy * vertical - args->pad_top) * args->input_row_stride;
+    float *out = output + oy * args->output_row_stride;
+    const int32_t count = columns.end - columns.begin;
+    const bool wide = count >= DEPTHWISE_COLUMNS && stepped_columns(count, DEPTHWISE_COLUMNS) <=
+                                                        stepped_columns(count, DEPTHWISE_NARROW);
+    if (wide) {
+        depthwise_steps(args, rows, DEPTHWISE_COLUMNS, kernel, vertical, horizontal, line, weights,
+                        bias, e, columns, out);
+    } else if (count >= DEPTHWISE_NARROW) {
+        depthwise_steps(args, rows, DEPTHWISE_NARROW, kernel, vertical, horizontal, line, weights,
+                        bias, e, columns, out);
+    } else {
+        depthwise_steps(args, rows, 1, kernel, vertical, horizontal, line, weights, bias, e,
+                        columns, out);
     }
 }
 

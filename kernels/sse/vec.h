@@ -26,8 +26,9 @@ enum {
 /* Standard convolution on planes narrower than the tiles above. */
 enum { NARROW_PIXELS = 3 };
 
-/* Depthwise steps, in output rows x columns. */
-enum { DEPTHWISE_ROWS = 2, DEPTHWISE_COLUMNS = 4 };
+/* Depthwise steps, in output columns of two rows: eight accumulators, and eight registers for
+ * weights and inputs. */
+enum { DEPTHWISE_COLUMNS = 4, DEPTHWISE_NARROW = 4 };
 
 static inline vec vec_zero(void) {
     return _mm_setzero_ps();
