@@ -1,8 +1,9 @@
 /* Depthwise convolution over a vec.h.
  *
- * Two output rows share the input rows between them: a 3x3 stride-1 step of two rows loads four
- * input rows for six rows of taps.  Outputs whose taps leave the plane are computed one by one with
- * the taps cut; a plane that carries its own halo has none of those. */
+ * A step computes a few columns of one or two output rows: as many as there are registers for
+ * (DEPTHWISE_ROWS, DEPTHWISE_COLUMNS).  Two rows share the input rows between them.  Outputs whose
+ * taps leave the plane are computed one by one with the taps cut; a plane that carries its own halo
+ * has none of those. */
 #include "epilogue.h"
 #include "span.h"
 
@@ -159,7 +160,8 @@ MBN_INLINE void depthwise(const mbn_depthwise_args *args, mbn_range range, int32
     void MBN_ISA_NAME(depthwise_##kernel##x##kernel##_s##vertical##horizontal)(                    \
         const mbn_depthwise_args *args, mbn_range range) {                                         \
         /* Unequal strides are rare, and not worth the code of a pair. */                          \
-        depthwise(args, range, kernel, vertical, horizontal, vertical == horizontal);              \
+        depthwise(args, range, kernel, vertical, horizontal,                                       \
+                  DEPTHWISE_ROWS == 2 && vertical == horizontal);                                  \
     }
 
 DEPTHWISE(3, 1, 1)

@@ -25,9 +25,9 @@ enum {
 /* Standard convolution on planes narrower than the tiles above. */
 enum { NARROW_PIXELS = 4 };
 
-/* Depthwise steps, in output columns of two rows.  Seven divide every row of MobileNet at 224; where
- * they do not divide a row, four may leave less. */
-enum { DEPTHWISE_COLUMNS = 7, DEPTHWISE_NARROW = 4 };
+/* Depthwise steps, in output rows x columns.  Seven columns divide every row of MobileNet at 224;
+ * where they do not divide a row, four may leave less. */
+enum { DEPTHWISE_ROWS = 2, DEPTHWISE_COLUMNS = 7, DEPTHWISE_NARROW = 4 };
 
 static inline vec vec_zero(void) {
     return vdupq_n_f32(0.0F);
