@@ -129,8 +129,13 @@ static void expand_rows(const mbn_step *step, mbn_range chunk, int32_t y_begin, 
         args.weights += channels * args.input_channels * args.kernel_height * args.kernel_width;
         args.bias += channels;
         args.output_channels -= (int32_t)channels;
-        /* The image is read in place: its borders move instead of its address. */
-        args.pad_top -= y_begin * args.stride_vertical;
+        /* The image is read in place, from the band's first row on: in the first band that is above
+         * the image, in later ones inside it. */
+        const int32_t top = y_begin * args.stride_vertical - args.pad_top;
+        const int32_t skipped = top > 0 ? top : 0;
+        args.input += skipped * args.input_row_stride;
+        args.input_height -= skipped;
+        args.pad_top = skipped - top;
         args.output = at;
         step->expand.run.convolution(&args, range);
     }
