@@ -36,14 +36,14 @@ static inline bool mbn_is_headless(const mbn_model *model) {
     return model->loaded_layers < model->network.layer_count;
 }
 
-/* Bytes of the packed operands of the first `layers` layers for these kernels, every one aligned to
- * MBN_ALIGNMENT. */
+/* Bytes of the packed operands of the first `layers` layers for these kernels, every one aligned
+ * to MBN_ALIGNMENT. */
 size_t mbn_packed_bytes(const mbn_network *network, int32_t layers, const mbn_kernels *kernels);
 
-/* Finds the tensors of the first `layers` layers in the file, checks them against the network, folds
- * batch norm and packs them into `packed` (mbn_packed_bytes), whose addresses go to
- * weights[layer_count].  Fails on the first tensor that is missing, of another shape or type, or not
- * of the network. */
+/* Finds the tensors of the first `layers` layers in the file, checks them against the network,
+ * folds batch norm and packs them into `packed` (mbn_packed_bytes), whose addresses go to
+ * weights[layer_count].  Fails on the first tensor that is missing, of another shape or type, or
+ * not of the network. */
 mbn_status mbn_pack_weights(const mbn_safetensors *file, const mbn_network *network, int32_t layers,
                             const mbn_kernels *kernels, const mbn_allocator *allocator,
                             float *packed, mbn_layer_weights *weights, mbn_error *error);

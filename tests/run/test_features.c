@@ -12,7 +12,7 @@
 
 enum { MAX_STAGES = 128 };
 
-/* Maps of some stages, each in memory of exactly its size, so that a sanitizer sees what goes past. */
+/* Maps of some stages, each in memory of its exact size, so that a sanitizer sees what goes past. */
 struct maps {
     int32_t count;
     const char *names[MAX_STAGES];
