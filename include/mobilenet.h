@@ -183,10 +183,10 @@ MBN_API mbn_status mbn_network_init(const mbn_network_options *options, uint64_t
 /* ---- Stages: places in a network whose values can be had ---------------------------------------
  *
  *   "stride2", "stride4", ... "stride32"
- *              The last feature map at that stride: the output of the last layer before the next
- *              one strides or pools.  In v2 and v3 it is a block's expansion, where their papers
- *              attach detector heads, and the last convolution for the largest stride.  N is the
- *              larger of the vertical and the horizontal stride.
+ *              The last feature map at that stride: the output of the last layer before the
+ *              resolution drops.  In v2 and v3 it is a block's expansion, where their papers attach
+ *              detector heads, and the last convolution for the largest stride.  Where vertical and
+ *              horizontal stride differ, the name has the larger.
  *   "block0", "block1", ...
  *              The output of a row's repetition (mbn_layer.block), after the residual.
  *   "pool"     The globally pooled vector.
