@@ -9,13 +9,22 @@
 
 /* Where the parts of a context begin, in bytes. */
 typedef struct parts {
-    size_t layers, values, steps, arena, image, scratch, total;
+    size_t layers, values, steps, stages, arena, image, scratch, total;
 } parts;
 
-static mbn_status check_threads(const mbn_context_options *options, mbn_error *error) {
+static mbn_status check_options(const mbn_context_options *options, mbn_error *error) {
     if (options->pool == NULL && (options->threads < 0 || options->threads > 1024)) {
         return mbn_fail(error, MBN_INVALID_ARGUMENT, "threads: %d is not in 1..1024",
                         (int)options->threads);
+    }
+    if (options->stage_count < 0) {
+        return mbn_fail(error, MBN_INVALID_ARGUMENT, "stage_count: %d is negative",
+                        (int)options->stage_count);
+    }
+    for (int32_t i = 0; i < options->stage_count; i++) {
+        if (options->stages == NULL || options->stages[i] == NULL) {
+            return mbn_fail(error, MBN_INVALID_ARGUMENT, "stages[%d]: is NULL", (int)i);
+        }
     }
     return MBN_OK;
 }
@@ -43,7 +52,9 @@ typedef struct draft {
     mbn_network *network;
     mbn_group *groups; /* [layer_count], of which group_count are used */
     mbn_value *values; /* [layer_count] */
-    int32_t group_count, threads;
+    int32_t *stages;   /* [stage_count]: layers */
+    bool *wanted;      /* [layer_count]: is a stage */
+    int32_t group_count, stage_count, threads;
     parts parts;
 } draft;
 
@@ -53,13 +64,15 @@ static size_t take(size_t *total, size_t bytes) {
     return at;
 }
 
-static parts measure(const mbn_network *network, int32_t group_count, size_t arena_floats) {
+static parts measure(const mbn_network *network, int32_t group_count, int32_t stage_count,
+                     size_t arena_floats) {
     const size_t layers = (size_t)network->layer_count;
     const size_t pixels = (size_t)network->input_height * (size_t)network->input_width;
     parts p = {.total = mbn_align(sizeof(mbn_context))};
     p.layers = take(&p.total, layers * sizeof(mbn_layer));
     p.values = take(&p.total, layers * sizeof(mbn_value));
     p.steps = take(&p.total, (size_t)group_count * sizeof(mbn_step));
+    p.stages = take(&p.total, (size_t)stage_count * sizeof(int32_t));
     p.arena = take(&p.total, arena_floats * sizeof(float));
     p.image = take(&p.total, pixels * 3 * sizeof(float));
     p.scratch =
@@ -67,12 +80,13 @@ static parts measure(const mbn_network *network, int32_t group_count, size_t are
     return p;
 }
 
-static size_t draft_bytes(const mbn_network *network) {
-    return (size_t)network->layer_count * (sizeof(mbn_group) + sizeof(mbn_value));
+static size_t draft_bytes(const draft *d) {
+    const size_t of_layer = sizeof(mbn_group) + sizeof(mbn_value) + sizeof(bool);
+    return (size_t)d->network->layer_count * of_layer + (size_t)d->stage_count * sizeof(int32_t);
 }
 
 static void discard(const mbn_allocator *allocator, draft *d) {
-    mbn_release(allocator, d->values, draft_bytes(d->network));
+    mbn_release(allocator, d->values, draft_bytes(d));
     mbn_network_free(d->network);
 }
 
@@ -84,23 +98,57 @@ static int32_t count_threads(const mbn_context_options *options) {
     return wanted < cpus ? wanted : cpus;
 }
 
+/* Fills in stages and wanted. */
+static mbn_status find_stages(const mbn_model *model, const mbn_context_options *options, draft *d,
+                              mbn_error *error) {
+    memset(d->wanted, 0, (size_t)d->network->layer_count * sizeof *d->wanted);
+    for (int32_t i = 0; i < d->stage_count; i++) {
+        mbn_stage_info stage;
+        mbn_error reason = {MBN_OK, ""};
+        const mbn_status status =
+            mbn_network_stage(d->network, options->stages[i], &stage, &reason);
+        if (status != MBN_OK) {
+            return mbn_fail(error, status, "stages[%d]: %s", (int)i, reason.message);
+        }
+        if (stage.layer >= model->loaded_layers) {
+            return mbn_fail(error, MBN_INVALID_ARGUMENT,
+                            "stages[%d]: %s is behind the pool, and the model was loaded headless",
+                            (int)i, stage.name);
+        }
+        d->stages[i] = stage.layer;
+        d->wanted[stage.layer] = true;
+    }
+    return MBN_OK;
+}
+
 static mbn_status prepare(const mbn_model *model, const mbn_context_options *options,
                           const mbn_allocator *allocator, draft *d, mbn_error *error) {
-    mbn_status status = check_threads(options, error);
+    mbn_status status = check_options(options, error);
     if (status == MBN_OK) status = create_network(model, options, &d->network, error);
     if (status != MBN_OK) return status;
-    d->values = mbn_allocate(allocator, draft_bytes(d->network), MBN_ALIGNMENT);
+    d->stage_count = options->stage_count;
+    d->values = mbn_allocate(allocator, draft_bytes(d), MBN_ALIGNMENT);
     if (d->values == NULL) {
         mbn_network_free(d->network);
         return mbn_fail(error, MBN_OUT_OF_MEMORY, "no memory to plan a context");
     }
     d->groups = (mbn_group *)(void *)(d->values + d->network->layer_count);
+    d->stages = (int32_t *)(void *)(d->groups + d->network->layer_count);
+    d->wanted = (bool *)(void *)(d->stages + d->stage_count);
     d->threads = count_threads(options);
-    const mbn_plan_options plan = {model->kernels, mbn_l2_bytes(), d->threads, options->band_rows};
-    d->group_count = mbn_plan_groups(d->network, &plan, d->groups);
+    status = find_stages(model, options, d, error);
+    if (status != MBN_OK) {
+        discard(allocator, d);
+        return status;
+    }
+    const mbn_plan_options plan = {model->kernels, mbn_l2_bytes(), d->threads, options->band_rows,
+                                   d->wanted};
+    mbn_network loaded = *d->network;
+    loaded.layer_count = model->loaded_layers;
+    d->group_count = mbn_plan_groups(&loaded, &plan, d->groups);
     d->parts =
-        measure(d->network, d->group_count,
-                mbn_plan_values(d->network, model->kernels, d->groups, d->group_count, d->values));
+        measure(d->network, d->group_count, d->stage_count,
+                mbn_plan_values(&loaded, model->kernels, d->groups, d->group_count, d->values));
     return MBN_OK;
 }
 
@@ -151,12 +199,15 @@ static mbn_context *assemble(const mbn_model *model, const mbn_allocator *alloca
         .values = (mbn_value *)(void *)(memory + d->parts.values),
         .steps = (mbn_step *)(void *)(memory + d->parts.steps),
         .step_count = d->group_count,
+        .stages = (int32_t *)(void *)(memory + d->parts.stages),
+        .stage_count = d->stage_count,
         .image = (float *)(void *)(memory + d->parts.image),
         .scratch = memory + d->parts.scratch,
     };
     memcpy(layers, d->network->layers, layer_count * sizeof *layers);
     context->network.layers = layers;
     memcpy(context->values, d->values, layer_count * sizeof *d->values);
+    for (int32_t i = 0; i < d->stage_count; i++) context->stages[i] = d->stages[i];
     context->preprocessing.resize =
         scale_resize(model->preprocessing.resize, &model->network, &context->network);
     mbn_plan_steps(&context->network, model->kernels, model->weights, d->groups, d->group_count,

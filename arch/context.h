@@ -17,6 +17,8 @@ struct mbn_context {
     mbn_value *values;
     mbn_step *steps;
     int32_t step_count;
+    int32_t *stages; /* [stage_count] layers that mbn_features writes */
+    int32_t stage_count;
     float *image; /* [input_height][input_width][3] */
     void *scratch;
     pthreadpool_t pool; /* NULL: the caller's thread alone */
@@ -24,7 +26,9 @@ struct mbn_context {
     uint32_t pool_flags;
 };
 
-/* What run and profile share. */
+/* What running, features and profile share. */
+mbn_status mbn_check_run(const mbn_context *context, const void *input, int32_t batch,
+                         const void *output, mbn_error *error);
 void mbn_context_set_image(mbn_context *context, const float *image, mbn_tensor_layout layout);
 void mbn_context_run_step(const mbn_context *context, int32_t index);
 mbn_status mbn_check_layout(mbn_tensor_layout layout, mbn_error *error);

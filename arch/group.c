@@ -17,8 +17,10 @@ static int32_t larger(int32_t a, int32_t b) {
     return a > b ? a : b;
 }
 
-/* The one layer that reads layer i, as its input and nothing else; -1 if it has more readers. */
-static int32_t only_reader(const mbn_network *network, int32_t i) {
+/* The one layer that reads layer i, as its input and nothing else; -1 if it has more readers, of
+ * which the caller is one. */
+static int32_t only_reader(const mbn_network *network, const mbn_plan_options *options, int32_t i) {
+    if (options->wanted[i]) return -1;
     int32_t reader = -1;
     for (int32_t j = i + 1; j < network->layer_count; j++) {
         const mbn_layer *layer = &network->layers[j];
@@ -30,9 +32,10 @@ static int32_t only_reader(const mbn_network *network, int32_t i) {
     return reader;
 }
 
-static bool reads(const mbn_network *network, int32_t reader, mbn_layer_kind kind, int32_t i) {
+static bool reads(const mbn_network *network, const mbn_plan_options *options, int32_t reader,
+                  mbn_layer_kind kind, int32_t i) {
     return reader < network->layer_count && network->layers[reader].kind == kind &&
-           only_reader(network, i) == reader;
+           only_reader(network, options, i) == reader;
 }
 
 static int32_t count_panels(int32_t blocks, int32_t panel) {
@@ -142,11 +145,11 @@ static bool fused_block(const mbn_network *network, const mbn_plan_options *opti
     const int32_t d = i + 1;
     const bool expands =
         (layers[i].kind == MBN_LAYER_POINTWISE || layers[i].kind == MBN_LAYER_CONVOLUTION) &&
-        reads(network, d, MBN_LAYER_DEPTHWISE, i);
+        reads(network, options, d, MBN_LAYER_DEPTHWISE, i);
     if (!expands) return false;
     /* In v1 the projection is the next block's expansion, and does more there. */
-    const bool projects = reads(network, d + 1, MBN_LAYER_POINTWISE, d) &&
-                          !reads(network, d + 2, MBN_LAYER_DEPTHWISE, d + 1);
+    const bool projects = reads(network, options, d + 1, MBN_LAYER_POINTWISE, d) &&
+                          !reads(network, options, d + 2, MBN_LAYER_DEPTHWISE, d + 1);
     *group = (mbn_group){
         .first_layer = i,
         .last_layer = projects ? d + 1 : d,

@@ -66,14 +66,22 @@ static const char **copy_labels(const mbn_metadata *metadata, void *memory) {
     return labels;
 }
 
+/* Layers up to the global pool. */
+static int32_t backbone_layers(const mbn_network *network) {
+    int32_t count = network->layer_count;
+    while (network->layers[count - 1].role != MBN_ROLE_HEAD_POOL) count--;
+    return count;
+}
+
 static mbn_status assemble(const mbn_safetensors *file, const mbn_metadata *metadata,
-                           const mbn_network *network, const mbn_kernels *kernels,
+                           const mbn_network *network, bool headless, const mbn_kernels *kernels,
                            const mbn_allocator *allocator, mbn_model **result, mbn_error *error) {
+    const int32_t loaded = headless ? backbone_layers(network) : network->layer_count;
     const size_t layer_count = (size_t)network->layer_count;
     const size_t layers_at = mbn_align(sizeof(mbn_model));
     const size_t weights_at = layers_at + mbn_align(layer_count * sizeof(mbn_layer));
     const size_t packed_at = weights_at + mbn_align(layer_count * sizeof(mbn_layer_weights));
-    const size_t labels_at = packed_at + mbn_packed_bytes(network, kernels);
+    const size_t labels_at = packed_at + mbn_packed_bytes(network, loaded, kernels);
     const size_t bytes = labels_at + label_bytes(metadata);
     char *memory = mbn_allocate(allocator, bytes, MBN_ALIGNMENT);
     if (memory == NULL) {
@@ -88,13 +96,14 @@ static mbn_status assemble(const mbn_safetensors *file, const mbn_metadata *meta
         .network = *network,
         .kernels = kernels,
         .preprocessing = metadata->preprocessing,
+        .loaded_layers = loaded,
         .weights = (mbn_layer_weights *)(void *)(memory + weights_at),
         .labels = copy_labels(metadata, memory + labels_at),
     };
     model->network.layers = layers;
     const mbn_status status =
-        mbn_pack_weights(file, network, kernels, allocator, (float *)(void *)(memory + packed_at),
-                         model->weights, error);
+        mbn_pack_weights(file, network, loaded, kernels, allocator,
+                         (float *)(void *)(memory + packed_at), model->weights, error);
     if (status != MBN_OK) {
         mbn_release(allocator, memory, bytes);
         return status;
@@ -130,7 +139,8 @@ mbn_status mbn_model_load_memory(const void *data, size_t size, const mbn_model_
     if (status == MBN_OK) status = mbn_metadata_read(file, &metadata, error);
     if (status == MBN_OK) status = create_network(&metadata, &network, error);
     if (status == MBN_OK) {
-        status = assemble(file, &metadata, network, kernels, &allocator, model, error);
+        const bool headless = options != NULL && options->headless;
+        status = assemble(file, &metadata, network, headless, kernels, &allocator, model, error);
     }
     mbn_metadata_free(&metadata);
     mbn_network_free(network);

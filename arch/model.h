@@ -27,17 +27,24 @@ struct mbn_model {
     mbn_network network; /* its layers are the model's own */
     const mbn_kernels *kernels;
     mbn_preprocessing preprocessing;
-    mbn_layer_weights *weights; /* [layer_count] */
+    int32_t loaded_layers;      /* the first ones, that can run: all, or those up to the pool */
+    mbn_layer_weights *weights; /* [layer_count]; NULLs from loaded_layers on */
     const char **labels;        /* [classes], or NULL */
 };
 
-/* Bytes of all packed operands for these kernels, every one aligned to MBN_ALIGNMENT. */
-size_t mbn_packed_bytes(const mbn_network *network, const mbn_kernels *kernels);
+static inline bool mbn_is_headless(const mbn_model *model) {
+    return model->loaded_layers < model->network.layer_count;
+}
 
-/* Finds each layer's tensors in the file, checks them against the network, folds batch norm and
- * packs them into `packed` (mbn_packed_bytes), whose addresses go to weights[layer_count].  Fails on
- * the first tensor that is missing, of another shape or type, or not wanted. */
-mbn_status mbn_pack_weights(const mbn_safetensors *file, const mbn_network *network,
+/* Bytes of the packed operands of the first `layers` layers for these kernels, every one aligned
+ * to MBN_ALIGNMENT. */
+size_t mbn_packed_bytes(const mbn_network *network, int32_t layers, const mbn_kernels *kernels);
+
+/* Finds the tensors of the first `layers` layers in the file, checks them against the network,
+ * folds batch norm and packs them into `packed` (mbn_packed_bytes), whose addresses go to
+ * weights[layer_count].  Fails on the first tensor that is missing, of another shape or type, or
+ * not of the network. */
+mbn_status mbn_pack_weights(const mbn_safetensors *file, const mbn_network *network, int32_t layers,
                             const mbn_kernels *kernels, const mbn_allocator *allocator,
                             float *packed, mbn_layer_weights *weights, mbn_error *error);
 

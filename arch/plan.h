@@ -75,10 +75,12 @@ typedef struct mbn_plan_options {
     const mbn_kernels *kernels;
     size_t l2_bytes;
     int32_t threads;
-    int32_t band_rows; /* mbn_context_options */
+    int32_t band_rows;  /* mbn_context_options */
+    const bool *wanted; /* [layer_count]: layers whose output is for the caller, too */
 } mbn_plan_options;
 
-/* Cuts the network into groups[layer_count at most] and returns their number. */
+/* Cuts the network into groups[layer_count at most] and returns their number.  A wanted layer is
+ * the last of its group, so that its whole output is in the arena when the step is done. */
 int32_t mbn_plan_groups(const mbn_network *network, const mbn_plan_options *options,
                         mbn_group *groups);
 

@@ -49,15 +49,24 @@ static void run_image(mbn_context *context, const float *image, mbn_tensor_layou
     }
 }
 
-static mbn_status check_run(const mbn_context *context, const void *input, int32_t count,
-                            mbn_output kind, const float *output, mbn_error *error) {
+mbn_status mbn_check_run(const mbn_context *context, const void *input, int32_t batch,
+                         const void *output, mbn_error *error) {
     const char *null = context == NULL  ? "context"
                        : input == NULL  ? "input"
                        : output == NULL ? "output"
                                         : NULL;
     if (null != NULL) return mbn_fail(error, MBN_INVALID_ARGUMENT, "%s: is NULL", null);
-    if (count < 1) {
-        return mbn_fail(error, MBN_INVALID_ARGUMENT, "batch: %d is not positive", (int)count);
+    if (batch < 1) {
+        return mbn_fail(error, MBN_INVALID_ARGUMENT, "batch: %d is not positive", (int)batch);
+    }
+    return MBN_OK;
+}
+
+static mbn_status check_classes(const mbn_context *context, mbn_output kind, mbn_error *error) {
+    if (mbn_is_headless(context->model)) {
+        return mbn_fail(error, MBN_INVALID_ARGUMENT,
+                        "context: its model was loaded headless, without the classifier; "
+                        "mbn_features runs it");
     }
     if (kind != MBN_LOGITS && kind != MBN_PROBABILITIES) {
         return mbn_fail(error, MBN_INVALID_ARGUMENT, "kind: %d is no mbn_output", (int)kind);
@@ -72,7 +81,8 @@ mbn_status mbn_check_layout(mbn_tensor_layout layout, mbn_error *error) {
 
 mbn_status mbn_run(mbn_context *context, const float *input, mbn_tensor_layout layout,
                    int32_t batch, mbn_output kind, float *output, mbn_error *error) {
-    mbn_status status = check_run(context, input, batch, kind, output, error);
+    mbn_status status = mbn_check_run(context, input, batch, output, error);
+    if (status == MBN_OK) status = check_classes(context, kind, error);
     if (status == MBN_OK) status = mbn_check_layout(layout, error);
     if (status != MBN_OK) return status;
     const ptrdiff_t floats =
@@ -88,7 +98,7 @@ mbn_status mbn_run(mbn_context *context, const float *input, mbn_tensor_layout l
 
 mbn_status mbn_preprocess(mbn_context *context, const mbn_image *image, float *output,
                           mbn_error *error) {
-    const mbn_status status = check_run(context, image, 1, MBN_LOGITS, output, error);
+    const mbn_status status = mbn_check_run(context, image, 1, output, error);
     if (status != MBN_OK) return status;
     return mbn_preprocess_image(&context->preprocessing, image, context->network.input_height,
                                 context->network.input_width, context->scratch, output, error);
@@ -96,7 +106,8 @@ mbn_status mbn_preprocess(mbn_context *context, const mbn_image *image, float *o
 
 mbn_status mbn_run_images(mbn_context *context, const mbn_image *images, int32_t count,
                           mbn_output kind, float *output, mbn_error *error) {
-    mbn_status status = check_run(context, images, count, kind, output, error);
+    mbn_status status = mbn_check_run(context, images, count, output, error);
+    if (status == MBN_OK) status = check_classes(context, kind, error);
     for (int32_t i = 0; status == MBN_OK && i < count; i++) {
         status = mbn_check_image(&images[i], error);
     }

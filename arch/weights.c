@@ -29,9 +29,9 @@ static size_t aligned_floats(size_t floats) {
     return mbn_align(floats * sizeof(float)) / sizeof(float);
 }
 
-size_t mbn_packed_bytes(const mbn_network *network, const mbn_kernels *kernels) {
+size_t mbn_packed_bytes(const mbn_network *network, int32_t layers, const mbn_kernels *kernels) {
     size_t floats = 0;
-    for (int32_t i = 0; i < network->layer_count; i++) {
+    for (int32_t i = 0; i < layers; i++) {
         const mbn_layer *layer = &network->layers[i];
         if (layer->weights == 0) continue;
         floats += aligned_floats(packed_weights(layer, kernels->block)) +
@@ -194,7 +194,23 @@ static bool is_wanted(const mbn_network *network, const char *name) {
     return false;
 }
 
-/* All that the network wants was found, `found` tensors: are there more? */
+/* Tensors in the file of the layers from `first` on. */
+static size_t count_tensors(const mbn_safetensors *file, const mbn_network *network,
+                            int32_t first) {
+    size_t count = 0;
+    for (int32_t i = first; i < network->layer_count; i++) {
+        for (int p = 0; p < MBN_PARAMETER_COUNT; p++) {
+            mbn_parameter_info info;
+            if (mbn_layer_parameter(network, &network->layers[i], (mbn_parameter)p, &info) &&
+                mbn_safetensors_find(file, info.name) != NULL) {
+                count++;
+            }
+        }
+    }
+    return count;
+}
+
+/* `found` of the file's tensors are the network's: are there more? */
 static mbn_status check_unwanted(const mbn_safetensors *file, const mbn_network *network,
                                  size_t found, mbn_error *error) {
     const mbn_tensor *tensor;
@@ -212,7 +228,7 @@ static mbn_status check_unwanted(const mbn_safetensors *file, const mbn_network 
     return MBN_OK;
 }
 
-mbn_status mbn_pack_weights(const mbn_safetensors *file, const mbn_network *network,
+mbn_status mbn_pack_weights(const mbn_safetensors *file, const mbn_network *network, int32_t layers,
                             const mbn_kernels *kernels, const mbn_allocator *allocator,
                             float *packed, mbn_layer_weights *weights, mbn_error *error) {
     int32_t most_channels = 0;
@@ -230,7 +246,7 @@ mbn_status mbn_pack_weights(const mbn_safetensors *file, const mbn_network *netw
     for (int32_t i = 0; status == MBN_OK && i < network->layer_count; i++) {
         const mbn_layer *layer = &network->layers[i];
         weights[i] = (mbn_layer_weights){NULL, NULL};
-        if (layer->weights == 0) continue;
+        if (layer->weights == 0 || i >= layers) continue;
         layer_tensors tensors;
         status = find_tensors(file, network, layer, allocator, &tensors, &found, error);
         if (status == MBN_OK) {
@@ -242,5 +258,7 @@ mbn_status mbn_pack_weights(const mbn_safetensors *file, const mbn_network *netw
         mbn_release(allocator, tensors.converted, tensors.converted_bytes);
     }
     mbn_release(allocator, scratch, scratch_bytes);
-    return status == MBN_OK ? check_unwanted(file, network, found, error) : status;
+    if (status != MBN_OK) return status;
+    found += count_tensors(file, network, layers);
+    return check_unwanted(file, network, found, error);
 }

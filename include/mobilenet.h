@@ -180,6 +180,33 @@ MBN_API const char *mbn_layer_kind_name(mbn_layer_kind kind);
 MBN_API mbn_status mbn_network_init(const mbn_network_options *options, uint64_t seed, void *buffer,
                                     size_t *size, mbn_error *error);
 
+/* ---- Stages: places in a network whose values can be had ---------------------------------------
+ *
+ *   "stride2", "stride4", ... "stride32"
+ *              The last feature map at that stride: the output of the last layer before the
+ *              resolution drops.  In v2 and v3 it is a block's expansion, where their papers attach
+ *              detector heads, and the last convolution for the largest stride.  Where vertical and
+ *              horizontal stride differ, the name has the larger.
+ *   "block0", "block1", ...
+ *              The output of a row's repetition (mbn_layer.block), after the residual.
+ *   "pool"     The globally pooled vector.
+ *   a layer    mbn_layer.name: its output as mbn_layer has it, after batch norm (which is folded into
+ *              the weights), activation and residual.  There is no output before the activation. */
+typedef struct mbn_stage_info {
+    char name[64];
+    int32_t layer; /* index of the network's layers */
+    int32_t height, width, channels;
+    int32_t stride_vertical,
+        stride_horizontal; /* input pixels per pixel of the map; 0 for vectors */
+} mbn_stage_info;
+
+/* Finds a stage by its name.  The error lists what there is. */
+MBN_API mbn_status mbn_network_stage(const mbn_network *network, const char *name,
+                                     mbn_stage_info *stage, mbn_error *error);
+
+/* Stage number `index`: strides, blocks, "pool", then all layers.  False past the end. */
+MBN_API bool mbn_network_stage_at(const mbn_network *network, int32_t index, mbn_stage_info *stage);
+
 /* ---- Models: a network with its weights ----------------------------------------------------- */
 
 typedef struct mbn_model mbn_model;
@@ -188,6 +215,9 @@ typedef struct mbn_model_options {
     uint32_t isa_mask; /* instruction sets that may be used; 0: all.  The environment variable
                           MOBILENET_ISA, a comma-separated list of names, restricts it further. */
     const mbn_allocator *allocator; /* NULL: the C library's */
+    /* For feature maps only: the layers behind the global pool are left out.  Their tensors are not
+     * read, and need not be in the file; mbn_run fails. */
+    bool headless;
 } mbn_model_options;
 
 /* Loads a model file (docs/model-format.md), validates it and packs its weights for the best
@@ -245,6 +275,10 @@ typedef struct mbn_context_options {
                           from the cache sizes; -1: every layer by itself.  For measuring: results
                           are the same. */
     const mbn_allocator *allocator; /* NULL: the model's */
+    /* Stages that mbn_features will write, by name (mbn_network_stage).  Layers that would be fused
+     * run by themselves where their output is asked for; results stay the same. */
+    const char *const *stages; /* [stage_count] */
+    int32_t stage_count;
 } mbn_context_options;
 
 /* Bytes that mbn_context_create would allocate (a thread pool's own memory aside). */
@@ -292,6 +326,20 @@ MBN_API mbn_status mbn_run_images(mbn_context *context, const mbn_image *images,
 /* The preprocessing alone: output [height][width][3], the context's input size. */
 MBN_API mbn_status mbn_preprocess(mbn_context *context, const mbn_image *image, float *output,
                                   mbn_error *error);
+
+/* Where mbn_features writes a stage: [batch][height][width][channels] floats, or
+ * [batch][channels][height][width] with MBN_NCHW, contiguous. */
+typedef struct mbn_feature_map {
+    float *values;
+    mbn_tensor_layout layout;
+} mbn_feature_map;
+
+/* Runs `batch` images as far as the last of the context's stages, and writes them all:
+ * maps[stage_count], in the order of mbn_context_options.stages.  Input, threads and values are as
+ * for mbn_run: nothing is allocated, and no bit depends on threads, batch or the other stages.
+ * mbn_network_stage(mbn_context_network(context), name, ...) tells the sizes. */
+MBN_API mbn_status mbn_features(mbn_context *context, const float *input, mbn_tensor_layout layout,
+                                int32_t batch, const mbn_feature_map *maps, mbn_error *error);
 
 /* ---- Looking inside ------------------------------------------------------------------------- */
 

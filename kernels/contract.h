@@ -81,7 +81,6 @@ static inline void mbn_assert_convolution(const mbn_convolution_args *args, mbn_
     assert(args->weights != NULL && args->bias != NULL && args->input_channels >= 1);
     assert(args->kernel_height >= 1 && args->kernel_width >= 1);
     assert(args->stride_vertical >= 1 && args->stride_horizontal >= 1);
-    assert(args->pad_top >= 0 && args->pad_left >= 0);
     assert(mbn_valid_rows(range, args->output_height));
     assert(mbn_valid_panels(range, args->output_channels, args->block, args->panel));
     assert(mbn_valid_activation(args->activation));

@@ -11,6 +11,9 @@ enum {
 
 int mbn_command_classify(int argc, char **argv);
 int mbn_command_run(int argc, char **argv);
+int mbn_command_features(int argc, char **argv);
+int mbn_command_embed(int argc, char **argv);
+int mbn_command_evaluate(int argc, char **argv);
 int mbn_command_count(int argc, char **argv);
 int mbn_command_info(int argc, char **argv);
 int mbn_command_init(int argc, char **argv);

@@ -113,14 +113,6 @@ static mbn_status classify(struct classifier *classifier, const char *path, doub
     return MBN_OK;
 }
 
-/* A label is from a file that anybody may have made: it does not get to steer the terminal. */
-static void print_label(const char *label) {
-    for (const char *c = label; *c != '\0'; c++) {
-        bool control = (unsigned char)*c < 0x20 || *c == 0x7f;
-        putchar(control ? '?' : *c);
-    }
-}
-
 static void print_classes(const struct classifier *classifier, const char *path,
                           double milliseconds) {
     printf("%s: %.1f ms\n", path, milliseconds);
@@ -129,7 +121,7 @@ static void print_classes(const struct classifier *classifier, const char *path,
         const char *label = mbn_model_label(classifier->model, index);
         printf("  %.3f  ", (double)classifier->probabilities[index]);
         if (label != NULL) {
-            print_label(label);
+            mbn_print_label(label);
             printf(" (%d)\n", index);
         } else {
             printf("class %d\n", index);

@@ -1,5 +1,6 @@
 /* mobilenet run MODEL --input X.npy --output Y.npy: a model on a tensor. */
 #include "command.h"
+#include "input.h"
 #include "npy.h"
 #include "options.h"
 #include "report.h"
@@ -52,28 +53,20 @@ struct failure {
 static mbn_status infer(const struct arguments *arguments, const mbn_model *model,
                         const mbn_npy *input, mbn_npy *output, struct failure *failure) {
     failure->subject = arguments->input;
-    const int64_t *shape = input->shape;
-    bool fits = input->rank == 4 && shape[3] == 3;
-    for (int i = 0; fits && i < 3; i++) fits = shape[i] >= 1 && shape[i] <= INT32_MAX;
-    if (!fits) {
-        return mbn_explain(&failure->error, MBN_INVALID_ARGUMENT,
-                           "shape %s, expected (N, height, width, 3)",
-                           mbn_npy_shape_text(input).text);
-    }
-    mbn_context_options context_options = {.input_height = (int32_t)shape[1],
-                                           .input_width = (int32_t)shape[2],
-                                           .threads = arguments->run.threads};
+    const mbn_context_options context_options = {.threads = arguments->run.threads};
     mbn_context *context;
-    mbn_status status = mbn_context_create(model, &context_options, &context, &failure->error);
+    mbn_status status =
+        mbn_input_context(model, input, &context_options, &context, &failure->error);
     if (status != MBN_OK) return status;
 
+    int64_t images = input->shape[0];
     int64_t classes = mbn_model_network(model)->classes;
-    *output = (mbn_npy){.rank = 2, .shape = {shape[0], classes}, .count = shape[0] * classes};
+    *output = (mbn_npy){.rank = 2, .shape = {images, classes}, .count = images * classes};
     output->values = malloc((size_t)output->count * sizeof(float));
     if (output->values == NULL) {
         status = mbn_explain(&failure->error, MBN_OUT_OF_MEMORY, "out of memory");
     } else {
-        status = mbn_run(context, input->values, MBN_NHWC, (int32_t)shape[0], arguments->kind,
+        status = mbn_run(context, input->values, MBN_NHWC, (int32_t)images, arguments->kind,
                          output->values, &failure->error);
     }
     mbn_context_free(context);

@@ -1,6 +1,7 @@
 #include "image.h"
 
 #include "file.h"
+#include "orientation.h"
 #include "report.h"
 
 #include <inttypes.h>
@@ -55,8 +56,9 @@ static uint32_t checksum(const uint32_t table[256], const uint8_t *data, size_t 
     return ~crc;
 }
 
-/* What stb_image does not look at: whether all of the file is there, unharmed. */
-static mbn_status check_png(const uint8_t *data, size_t size, mbn_error *error) {
+/* What stb_image does not look at: whether all of the file is there, unharmed, and which way up it
+ * is. */
+static mbn_status check_png(const uint8_t *data, size_t size, int *orientation, mbn_error *error) {
     static const char truncated[] = "truncated PNG";
     uint32_t table[256];
     fill_crc_table(table);
@@ -79,6 +81,7 @@ static mbn_status check_png(const uint8_t *data, size_t size, mbn_error *error) 
                 mbn_rgb_check_size(big_endian(type + 4), big_endian(type + 8), error);
             if (status != MBN_OK) return status;
         }
+        if (memcmp(type, "eXIf", 4) == 0) *orientation = mbn_exif_orientation(type + 4, length);
         if (memcmp(type, "IEND", 4) == 0) return MBN_OK;
         at += PNG_CHUNK_OVERHEAD + length;
     }
@@ -186,15 +189,20 @@ mbn_status mbn_rgb_decode(const uint8_t *data, size_t size, mbn_rgb *image, mbn_
     if (size >= sizeof jpeg && memcmp(data, jpeg, sizeof jpeg) == 0) {
         return mbn_rgb_decode_jpeg(data, size, image, error);
     }
+    int orientation = MBN_UPRIGHT;
     mbn_status status;
     if (size >= sizeof png && memcmp(data, png, sizeof png) == 0) {
-        status = check_png(data, size, error);
+        status = check_png(data, size, &orientation, error);
     } else if (size >= sizeof bmp && memcmp(data, bmp, sizeof bmp) == 0) {
         status = check_bmp(data, size, error);
     } else {
         return mbn_explain(error, MBN_MALFORMED, "not a JPEG, PNG or BMP image");
     }
-    return status == MBN_OK ? decode_with_stb(data, size, image, error) : status;
+    if (status == MBN_OK) status = decode_with_stb(data, size, image, error);
+    if (status != MBN_OK) return status;
+    status = mbn_rgb_turn(image, orientation, error);
+    if (status != MBN_OK) free(image->pixels);
+    return status;
 }
 
 mbn_status mbn_rgb_read(const char *path, mbn_rgb *image, mbn_error *error) {

@@ -1,6 +1,7 @@
 /* Image files to 8-bit RGB: JPEG by libjpeg-turbo, PNG and BMP by stb_image.  Grey becomes three
  * equal channels, alpha is dropped, CMYK becomes RGB and 16 bits become 8 as Pillow's
- * convert("RGB") does it, with one exception: 16-bit grey keeps its high byte, where Pillow clamps. */
+ * convert("RGB") does it, with one exception: 16-bit grey keeps its high byte, where Pillow clamps.
+ * The image is turned upright as EXIF says (JPEG's APP1, PNG's eXIf). */
 #ifndef MBN_TOOLS_IMAGE_H
 #define MBN_TOOLS_IMAGE_H
 

@@ -1,9 +1,11 @@
 #include "image.h"
+#include "orientation.h"
 #include "report.h"
 
 #include <setjmp.h>
 #include <stdio.h> /* before jpeglib.h, which needs it */
 #include <stdlib.h>
+#include <string.h>
 
 #include <jerror.h>
 #include <jpeglib.h>
@@ -14,6 +16,7 @@ struct decoder {
     jmp_buf failed;
     mbn_error *error;
     uint8_t *pixels;
+    int orientation;
 };
 
 /* libjpeg must not get control back after an error. */
@@ -52,13 +55,26 @@ static void cmyk_to_rgb(const uint8_t *cmyk, uint8_t *rgb, size_t count) {
     }
 }
 
-/* Leaves the pixels in decoder->pixels. */
+/* As the first EXIF segment says; there are other segments of its kind, XMP's for one. */
+static int find_orientation(const struct jpeg_decompress_struct *jpeg) {
+    static const uint8_t exif[6] = {'E', 'x', 'i', 'f'};
+    for (jpeg_saved_marker_ptr m = jpeg->marker_list; m != NULL; m = m->next) {
+        if (m->data_length >= sizeof exif && memcmp(m->data, exif, sizeof exif) == 0) {
+            return mbn_exif_orientation(m->data + sizeof exif, m->data_length - sizeof exif);
+        }
+    }
+    return MBN_UPRIGHT;
+}
+
+/* Leaves the pixels in decoder->pixels, and how to turn them in decoder->orientation. */
 static mbn_status decode(struct decoder *decoder, const uint8_t *data, size_t size) {
     struct jpeg_decompress_struct *jpeg = &decoder->jpeg;
     if (setjmp(decoder->failed) != 0) return decoder->error->status;
     jpeg_create_decompress(jpeg);
     jpeg_mem_src(jpeg, data, size);
+    jpeg_save_markers(jpeg, JPEG_APP0 + 1, 0xffff);
     jpeg_read_header(jpeg, TRUE);
+    decoder->orientation = find_orientation(jpeg);
     mbn_status status = mbn_rgb_check_size(jpeg->image_width, jpeg->image_height, decoder->error);
     if (status != MBN_OK) return status;
 
@@ -97,9 +113,9 @@ mbn_status mbn_rgb_decode_jpeg(const uint8_t *data, size_t size, mbn_rgb *image,
     if (status == MBN_OK) {
         *image = (mbn_rgb){decoder.pixels, (int32_t)decoder.jpeg.output_width,
                            (int32_t)decoder.jpeg.output_height};
-    } else {
-        free(decoder.pixels);
+        status = mbn_rgb_turn(image, decoder.orientation, error);
     }
+    if (status != MBN_OK) free(decoder.pixels);
     jpeg_destroy_decompress(&decoder.jpeg);
     return status;
 }

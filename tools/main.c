@@ -17,6 +17,9 @@ static const struct command {
 } commands[] = {
     {"classify", "Name what is in photos", mbn_command_classify},
     {"run", "Run a model on a tensor from a .npy file", mbn_command_run},
+    {"features", "Write feature maps from the middle of a network", mbn_command_features},
+    {"embed", "Turn images into vectors", mbn_command_embed},
+    {"evaluate", "Accuracy over a folder of labelled images", mbn_command_evaluate},
     {"count", "Parameters and multiply-adds of a network, layer by layer", mbn_command_count},
     {"info", "This CPU, and the instruction set that would be used", mbn_command_info},
     {"init", "Write a model with random weights, for benchmarks", mbn_command_init},

@@ -177,7 +177,8 @@ static const struct argp_option run_options[] = {
      "Instruction sets that may be used, separated by commas: scalar, sse, avx2, avx512, neon "
      "(default: all)",
      0},
-    {"threads", KEY_THREADS, "N", 0, "Number of threads, 1 to 1024 (default 1)", 0},
+    {"threads", KEY_THREADS, "N", 0,
+     "Number of threads, 1 to 1024 (default 1; of evaluate: one per CPU)", 0},
     {0},
 };
 

@@ -65,6 +65,13 @@ bool mbn_json_print(json_t *value) {
     return true;
 }
 
+void mbn_print_label(const char *label) {
+    for (const char *c = label; *c != '\0'; c++) {
+        bool control = (unsigned char)*c < 0x20 || *c == 0x7f;
+        putchar(control ? '?' : *c);
+    }
+}
+
 mbn_grouped mbn_group(int64_t count) {
     char digits[24];
     int length = snprintf(digits, sizeof digits, "%" PRId64, count);

@@ -29,6 +29,10 @@ void mbn_json_append(json_t **array, json_t *element);
 /* Prints a value, which it releases; false if it is NULL or could not be printed. */
 bool mbn_json_print(json_t *value);
 
+/* Prints a model's label.  It is from a file that anybody may have made, and does not get to steer
+ * the terminal: control characters become '?'. */
+void mbn_print_label(const char *label);
+
 /* A count in decimal, in groups of three: "4,253,864". */
 typedef struct mbn_grouped {
     char text[32];

@@ -68,6 +68,11 @@ class Model:
     def run(self, images):
         return self.model(images.astype("float64"), training=False).numpy()
 
+    def run_module(self, name, images):
+        """The output of a layer in the middle."""
+        part = keras.Model(self.model.input, self.model.get_layer(name).output)
+        return part(images.astype("float64"), training=False).numpy()
+
     def counts(self):
         """Trained parameters, moving statistics."""
         return (

@@ -42,6 +42,16 @@ class Model:
         with torch.no_grad():
             return self.model(torch.from_numpy(images).double().permute(0, 3, 1, 2)).numpy()
 
+    def run_module(self, name, images):
+        """The output of a module in the middle, channels last."""
+        outputs = []
+        module = self.model.get_submodule(name)
+        hook = module.register_forward_hook(lambda *call: outputs.append(call[-1]))
+        self.run(images)
+        hook.remove()
+        (output,) = outputs
+        return output.movedim(1, -1).numpy()
+
     def counts(self):
         """Trained parameters, moving statistics."""
         trained = sum(p.numel() for p in self.model.parameters())

@@ -6,6 +6,7 @@
 
 Run it once with torch and torchvision, once with Keras 3; each makes its own cases of cases.inc.
     <case>.npy          logits of a seeded network on a seeded input (seeded.py), computed in double
+    stages/*.npy        outputs of layers in the middle, as stages.inc lists them
     tensors/*.txt       names and shapes of all tensors of each network at width 1, in 1000 classes
     counts-<source>.inc parameters at many widths
 Torch 1.13 with torchvision 0.14 and Keras 3.15 (TensorFlow) made the files that are here; other
@@ -42,6 +43,30 @@ def cases():
                    classes, seed)  # fmt: skip
 
 
+def stages():
+    """(network, padding, seed): [(file, module)]."""
+    line = re.compile(r'STAGE\("(\S+)", *"(\w+)", *(\w+), *(\w+), *(\d+), *"\S+", *"(\S+)"\)$')
+    found = {}
+    for match in filter(None, map(line.match, (HERE / "stages.inc").read_text().splitlines())):
+        file, network, source, padding, seed, module = match.groups()
+        if source.lower() == framework.SOURCE:
+            key = (network, padding.lower(), int(seed))
+            found.setdefault(key, []).append((file, module))
+    return found
+
+
+def make_stages():
+    (HERE / "stages").mkdir(exist_ok=True)
+    for (network, padding, seed), modules in stages().items():
+        model = framework.Model(network, "framework", padding, 0.5, (48, 64), 10)
+        model.assign(seeded.weights(framework.SOURCE, model.shapes, model.depthwise, seed))
+        image = seeded.uniform("input", seed, 48 * 64 * 3, -1, 1).reshape(1, 48, 64, 3)
+        for file, module in modules:
+            values = model.run_module(module, image)[0]
+            print(f"{file}: {values.shape}, {values.min():.3f} to {values.max():.3f}")
+            np.save(HERE / "stages" / f"{file}.npy", values.astype(np.float32))
+
+
 def main():
     for name, network, implementation, padding, width, height, columns, classes, seed in cases():
         model = framework.Model(network, implementation, padding, width, (height, columns), classes)
@@ -61,6 +86,7 @@ def main():
     if "--stats" in sys.argv:
         return
 
+    make_stages()
     (HERE / "tensors").mkdir(exist_ok=True)
     lines = []
     for network, implementation, widths in framework.NETWORKS:

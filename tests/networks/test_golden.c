@@ -1,5 +1,6 @@
 /* Whole networks against Keras and torch: seeded weights and input, made alike here and in numpy,
- * and the logits that the frameworks computed in double (tests/golden/make_golden.py). */
+ * and the logits and outputs in the middle that the frameworks computed in double
+ * (tests/golden/make_golden.py). */
 #include <criterion/criterion.h>
 #include <criterion/parameterized.h>
 #include <math.h>
@@ -44,8 +45,8 @@ static float *make_input(uint64_t seed, size_t count) {
     return input;
 }
 
-/* A one-dimensional .npy of little-endian float32, version 1, as numpy.save writes it. */
-static float *read_golden(const char *name, int32_t classes) {
+/* The `count` values of a .npy of little-endian float32, version 1, as numpy.save writes it. */
+static float *read_golden(const char *name, size_t count) {
     char path[512];
     snprintf(path, sizeof path, "%s/%s.npy", GOLDEN_DIRECTORY, name);
     FILE *file = fopen(path, "rb");
@@ -54,12 +55,12 @@ static float *read_golden(const char *name, int32_t classes) {
     cr_assert_eq(fread(start, 1, sizeof start, file), sizeof start);
     cr_assert_eq(memcmp(start, "\x93NUMPY\x01\x00", 8), 0, "%s", path);
     cr_assert_eq(fseek(file, start[8] + 256 * start[9], SEEK_CUR), 0);
-    float *logits = malloc((size_t)classes * sizeof *logits);
-    cr_assert_not_null(logits);
-    cr_assert_eq(fread(logits, sizeof *logits, (size_t)classes, file), (size_t)classes, "%s", path);
+    float *values = malloc(count * sizeof *values);
+    cr_assert_not_null(values);
+    cr_assert_eq(fread(values, sizeof *values, count, file), count, "%s", path);
     cr_assert_eq(fgetc(file), EOF, "%s", path);
     fclose(file);
-    return logits;
+    return values;
 }
 
 static mbn_model *load_seeded(const struct golden_case *c, uint32_t isa_mask) {
@@ -88,8 +89,33 @@ static mbn_model *load_seeded(const struct golden_case *c, uint32_t isa_mask) {
     return model;
 }
 
-static void compare(const struct golden_case *c, mbn_isa isa, const float *input,
-                    const float *golden) {
+/* Within 1e-4 of the golden values' range. */
+static void compare(const char *name, mbn_isa isa, const float *values, const float *golden,
+                    size_t count) {
+    float least = golden[0], largest = golden[0];
+    double worst = 0;
+    for (size_t i = 0; i < count; i++) {
+        const double difference = fabs((double)values[i] - (double)golden[i]);
+        if (!(difference <= worst)) worst = difference; /* a NaN is the worst */
+        if (golden[i] < least) least = golden[i];
+        if (golden[i] > largest) largest = golden[i];
+    }
+    const double range = (double)largest - (double)least;
+    cr_log_info("%s on %s: %.1e of the range %.2f", name, mbn_isa_name(isa), worst / range, range);
+    cr_expect(worst <= 1e-4 * range, "%s on %s: off by %g, the range is %g", name,
+              mbn_isa_name(isa), worst, range);
+}
+
+static uint32_t isas_to_test(void) {
+    uint32_t mask = mbn_isa_usable();
+    const char *allowed = getenv("MOBILENET_ISA");
+    if (allowed != NULL && allowed[0] != '\0') mask &= mbn_isa_parse(allowed);
+    cr_assert_neq(mask, 0);
+    return mask;
+}
+
+static void check_logits(const struct golden_case *c, mbn_isa isa, const float *input,
+                         const float *golden) {
     mbn_model *model = load_seeded(c, 1U << isa);
     cr_assert_eq(mbn_model_kernels(model)->isa, isa);
     mbn_context *context = NULL;
@@ -99,20 +125,7 @@ static void compare(const struct golden_case *c, mbn_isa isa, const float *input
     cr_assert_not_null(logits);
     cr_assert_eq(mbn_run(context, input, MBN_NHWC, 1, MBN_LOGITS, logits, &error), MBN_OK, "%s",
                  error.message);
-
-    float least = golden[0], largest = golden[0];
-    double worst = 0;
-    for (int32_t i = 0; i < c->classes; i++) {
-        const double difference = fabs((double)logits[i] - (double)golden[i]);
-        if (!(difference <= worst)) worst = difference; /* a NaN is the worst */
-        if (golden[i] < least) least = golden[i];
-        if (golden[i] > largest) largest = golden[i];
-    }
-    const double range = (double)largest - (double)least;
-    cr_log_info("%s on %s: %.1e of the range %.2f", c->name, mbn_isa_name(isa), worst / range,
-                range);
-    cr_expect(worst <= 1e-4 * range, "%s on %s: off by %g, the logits' range is %g", c->name,
-              mbn_isa_name(isa), worst, range);
+    compare(c->name, isa, logits, golden, (size_t)c->classes);
     free(logits);
     mbn_context_free(context);
     mbn_model_free(model);
@@ -130,14 +143,60 @@ ParameterizedTestParameters(golden, logits) {
 ParameterizedTest(const int *index, golden, logits, .timeout = 300) {
     const struct golden_case *c = &cases[*index];
     float *input = make_input(c->seed, (size_t)c->height * (size_t)c->columns * 3);
-    float *golden = read_golden(c->name, c->classes);
-    uint32_t mask = mbn_isa_usable();
-    const char *allowed = getenv("MOBILENET_ISA");
-    if (allowed != NULL && allowed[0] != '\0') mask &= mbn_isa_parse(allowed);
-    cr_assert_neq(mask, 0);
+    float *golden = read_golden(c->name, (size_t)c->classes);
+    const uint32_t mask = isas_to_test();
     for (int isa = 0; isa < MBN_ISA_COUNT; isa++) {
-        if ((mask >> isa & 1U) != 0) compare(c, (mbn_isa)isa, input, golden);
+        if ((mask >> isa & 1U) != 0) check_logits(c, (mbn_isa)isa, input, golden);
     }
     free(golden);
     free(input);
+}
+
+/* ---- Stages ----------------------------------------------------------------------------------- */
+
+struct stage_case {
+    struct golden_case network;
+    const char *stage;
+};
+
+#define STAGE(file, network, source, padding, seed, stage, module)                                 \
+    {{"stages/" file, network, MBN_SOURCE_##source, MBN_PADDING_##padding, 0.5, 48, 64, 10, seed}, \
+     stage},
+static const struct stage_case stages[] = {
+#include <tests/golden/stages.inc>
+};
+enum { STAGE_COUNT = sizeof stages / sizeof stages[0] };
+
+static void check_stage(const struct stage_case *s, mbn_isa isa) {
+    const struct golden_case *c = &s->network;
+    mbn_model *model = load_seeded(c, 1U << isa);
+    mbn_context *context = NULL;
+    mbn_error error = {0};
+    const mbn_context_options options = {.stages = &s->stage, .stage_count = 1};
+    cr_assert_eq(mbn_context_create(model, &options, &context, &error), MBN_OK, "%s",
+                 error.message);
+    mbn_stage_info stage;
+    cr_assert_eq(mbn_network_stage(mbn_context_network(context), s->stage, &stage, &error), MBN_OK);
+    const size_t count = (size_t)stage.height * (size_t)stage.width * (size_t)stage.channels;
+    float *input = make_input(c->seed, (size_t)c->height * (size_t)c->columns * 3);
+    float *golden = read_golden(c->name, count);
+    float *values = malloc(count * sizeof *values);
+    cr_assert_not_null(values);
+    const mbn_feature_map map = {values, MBN_NHWC};
+    cr_assert_eq(mbn_features(context, input, MBN_NHWC, 1, &map, &error), MBN_OK, "%s",
+                 error.message);
+    compare(c->name, isa, values, golden, count);
+    free(values);
+    free(golden);
+    free(input);
+    mbn_context_free(context);
+    mbn_model_free(model);
+}
+
+Test(golden, stages, .timeout = 300) {
+    const uint32_t mask = isas_to_test();
+    for (int isa = 0; isa < MBN_ISA_COUNT; isa++) {
+        if ((mask >> isa & 1U) == 0) continue;
+        for (int i = 0; i < STAGE_COUNT; i++) check_stage(&stages[i], (mbn_isa)isa);
+    }
 }

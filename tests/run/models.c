@@ -20,7 +20,7 @@ mbn_model *make_model(const char *network, uint32_t isa_mask, const mbn_allocato
     void *file = make_file(&options, &size);
     mbn_error error = {MBN_OK, ""};
     mbn_model *model = NULL;
-    const mbn_model_options model_options = {isa_mask, allocator};
+    const mbn_model_options model_options = {.isa_mask = isa_mask, .allocator = allocator};
     cr_assert_eq(mbn_model_load_memory(file, size, &model_options, &model, &error), MBN_OK, "%s",
                  error.message);
     free(file);

@@ -58,6 +58,26 @@ void __wrap_free(void *pointer) {
 
 static uint8_t frame[300 * 400 * 3];
 
+static void check_features(const mbn_model *model, const float *image) {
+    static const char *const stages[] = {"stride8", "pool"};
+    mbn_context *context = make_context(
+        model, &(mbn_context_options){.threads = 2, .stages = stages, .stage_count = 2});
+    mbn_feature_map maps[2];
+    for (int i = 0; i < 2; i++) {
+        mbn_stage_info stage;
+        const mbn_network *network = mbn_context_network(context);
+        cr_assert_eq(mbn_network_stage(network, stages[i], &stage, NULL), MBN_OK);
+        maps[i].values =
+            malloc(sizeof(float) * (size_t)(stage.height * stage.width * stage.channels));
+        maps[i].layout = MBN_NCHW;
+    }
+    const int before = calls;
+    cr_assert_eq(mbn_features(context, image, MBN_NHWC, 1, maps, NULL), MBN_OK);
+    cr_expect_eq(calls, before, "features: %d calls", calls - before);
+    for (int i = 0; i < 2; i++) free(maps[i].values);
+    mbn_context_free(context);
+}
+
 Test(resources, no_allocation_in_a_run, .timeout = 120) {
     const char *network;
     for (int32_t n = 0; (network = mbn_network_name(n)) != NULL; n++) {
@@ -71,8 +91,9 @@ Test(resources, no_allocation_in_a_run, .timeout = 120) {
         cr_assert_eq(mbn_run(context, image, MBN_NCHW, 1, MBN_PROBABILITIES, output, NULL), MBN_OK);
         cr_assert_eq(mbn_run_images(context, &photo, 1, MBN_PROBABILITIES, output, NULL), MBN_OK);
         cr_expect_eq(calls, before, "%s: %d calls", network, calls - before);
-        free(image);
         mbn_context_free(context);
+        check_features(model, image);
+        free(image);
         mbn_model_free(model);
     }
 }

@@ -11,7 +11,7 @@ import unittest
 
 from case import ISAS, NETWORKS, PROGRAM, Case, main
 
-COMMANDS = ["classify", "run", "count", "info", "init"]
+COMMANDS = ["classify", "run", "features", "embed", "evaluate", "count", "info", "init"]
 
 
 class CommandLine(Case):

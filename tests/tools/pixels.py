@@ -6,15 +6,17 @@ usage: pixels.py DECODE [unittest's arguments]
 DECODE is the test program beside this file."""
 
 import os
+import struct
 import subprocess
 import unittest
+import zlib
 
 import numpy
 
 from case import PROGRAM, Case, main
 
 try:
-    from PIL import Image
+    from PIL import Image, ImageOps
 except ImportError:
     Image = None
 
@@ -30,10 +32,11 @@ class Pixels(Case):
 
     def check(self, path):
         with Image.open(path) as image:
-            expected = numpy.asarray(image.convert("RGB"))
+            expected = numpy.asarray(ImageOps.exif_transpose(image).convert("RGB"))
         pixels = self.decode(path)
         self.assertEqual(pixels.shape, expected.shape, path)
         self.assertEqual(pixels.tobytes(), expected.tobytes(), path)
+        return pixels
 
     def picture(self, mode, width=61, height=43):
         """Gradients with noise: smooth enough for a JPEG, and no two channels alike."""
@@ -65,6 +68,81 @@ class Pixels(Case):
         self.picture("CMYK").save("cmyk.jpg", quality=90)
         self.check("cmyk.jpg")
 
+    def test_exif_orientation(self):
+        """All eight ways, in JPEG and PNG, of an image that no two of them show alike."""
+        seen = set()
+        for orientation in range(10):  # 0 and 9 are none
+            exif = Image.Exif()
+            exif[0x010E] = "a description in front of it"
+            exif[0x0112] = orientation
+            for ending in "jpg", "png":
+                self.picture("RGB").save(f"{orientation}.{ending}", exif=exif.tobytes())
+                pixels = self.check(f"{orientation}.{ending}")
+            self.picture("L").save("grey.jpg", exif=exif.tobytes())
+            self.check("grey.jpg")
+            seen.add((pixels.shape, pixels.tobytes()))
+        self.assertEqual(len(seen), 8)
+
+    def exif_jpeg(self, exif):
+        self.picture("RGB").save("e.jpg", exif=b"Exif\0\0" + exif)
+        return self.decode("e.jpg")
+
+    def test_exif_of_any_kind(self):
+        upright = self.exif_jpeg(b"")
+        turned = numpy.rot90(upright, -1)
+        entry = {">": struct.pack(">HHIHH", 0x112, 3, 1, 6, 0),
+                 "<": struct.pack("<HHIHH", 0x112, 3, 1, 6, 0)}  # fmt: skip
+        for order, name in (">", b"MM"), ("<", b"II"):
+            head = name + struct.pack(f"{order}HIH", 42, 8, 1)
+            good = head + entry[order]
+            self.assertEqual(self.exif_jpeg(good).tobytes(), turned.tobytes())
+            long = head + struct.pack(f"{order}HHII", 0x112, 4, 1, 6)
+            self.assertEqual(self.exif_jpeg(long).tobytes(), turned.tobytes())
+            bad = [good[:size] for size in range(len(good))]
+            bad.append(name + struct.pack(f"{order}HIH", 43, 8, 1) + entry[order])
+            bad.append(name + struct.pack(f"{order}HIH", 42, 0xFFFFFFFF, 1) + entry[order])
+            bad.append(name + struct.pack(f"{order}HIH", 42, 9, 1) + entry[order])
+            bad.append(head + struct.pack(f"{order}HHIHH", 0x112, 2, 1, 6, 0))
+            bad.append(b"XX" + good[2:])
+            for exif in bad:
+                self.assertEqual(self.exif_jpeg(exif).tobytes(), upright.tobytes(), exif)
+
+    def test_exif_behind_another_segment(self):
+        exif = Image.Exif()
+        exif[0x0112] = 8
+        self.picture("RGB").save("a.jpg", exif=exif.tobytes())
+        with open("a.jpg", "rb") as file:
+            data = file.read()
+        xmp = b"http://ns.adobe.com/xap/1.0/\0<x/>"
+        segment = b"\xff\xe1" + struct.pack(">H", len(xmp) + 2) + xmp
+        with open("a.jpg", "wb") as file:
+            file.write(data[:2] + segment + data[2:])
+        self.assertEqual(self.check("a.jpg").shape, (61, 43, 3))
+
+    def test_sizes(self):
+        for width, height in (1, 1), (1, 97), (97, 1), (65536, 2), (2, 65500):
+            for ending in "png", "bmp", "jpg":
+                if max(width, height) > 65500 and ending == "jpg":
+                    continue  # libjpeg's limit
+                path = f"{width}x{height}.{ending}"
+                self.picture("RGB", width, height).save(path)
+                self.check(path)
+
+    def test_too_large(self):
+        """Files of some bytes that would be images of gigabytes."""
+        self.picture("RGB").save("a.png")
+        with open("a.png", "rb") as file:
+            png = bytearray(file.read())
+        for width, height in (65537, 1), (1, 65537), (20000, 20000), (2**31 - 1, 2**31 - 1):
+            png[16:24] = struct.pack(">II", width, height)
+            png[29:33] = struct.pack(">I", zlib.crc32(png[12:29]))
+            with open("huge.png", "wb") as file:
+                file.write(png)
+            done = subprocess.run([PROGRAM, "huge.png"], capture_output=True)
+            self.assertEqual(done.returncode, 1)
+            self.assertEqual(done.stdout, b"")
+            self.assertIn(b"image too large: %dx%d" % (width, height), done.stderr)
+
     def test_png(self):
         for mode in "RGB", "RGBA", "L", "LA":
             self.picture(mode).save(f"{mode}.png")
@@ -76,7 +154,22 @@ class Pixels(Case):
         for name in "palette", "palette2", "transparent", "bits":
             self.check(f"{name}.png")
 
-    def test_png_of_16_bits_keeps_the_high_bytes(self):
+    def test_png_of_16_bits(self):
+        """Colour, which Pillow reads but does not write."""
+        values = numpy.random.default_rng(4).integers(0, 65536, (23, 31, 4), "u2")
+        for kind, channels in (2, 3), (6, 4):
+            rows = values[..., :channels].astype(">u2").reshape(23, -1)
+            data = b"".join(b"\0" + row.tobytes() for row in rows)
+            with open("colour.png", "wb") as file:
+                file.write(b"\x89PNG\r\n\x1a\n")
+                header = struct.pack(">IIBBBBB", 31, 23, 16, kind, 0, 0, 0)
+                for name, body in (b"IHDR", header), (b"IDAT", zlib.compress(data)), (b"IEND", b""):
+                    crc = zlib.crc32(name + body)
+                    file.write(struct.pack(">I", len(body)) + name + body + struct.pack(">I", crc))
+            pixels = self.check("colour.png")
+            self.assertTrue((pixels == (values[..., :3] >> 8)).all())
+
+    def test_grey_png_of_16_bits_keeps_the_high_bytes(self):
         grey = numpy.arange(20 * 30, dtype="u2").reshape(20, 30) * 100
         Image.fromarray(grey).save("grey.png")
         pixels = self.decode("grey.png")

@@ -1,0 +1,144 @@
+#!/usr/bin/python3
+"""`mobilenet features` and `mobilenet embed`.
+
+usage: features.py MOBILENET [unittest's arguments]"""
+
+import json
+import os
+import struct
+
+import numpy
+
+from case import Case, main
+from models import write_bmp
+
+
+def behead(path):
+    """Takes the tensors of the classifier, which are the last, out of a model file."""
+    with open(path, "rb") as file:
+        contents = file.read()
+    (length,) = struct.unpack("<Q", contents[:8])
+    header = json.loads(contents[8 : 8 + length])
+    data = contents[8 + length :]
+    for name in [n for n in header if n.startswith("classifier")]:
+        data = data[: header.pop(name)["data_offsets"][0]]
+    text = json.dumps(header).encode()
+    with open(path, "wb") as file:
+        file.write(struct.pack("<Q", len(text)) + text + data)
+
+
+class Features(Case):
+    def setUp(self):
+        super().setUp()
+        self.init()
+        self.images = numpy.random.default_rng(1).standard_normal((2, 40, 48, 3)).astype("f4")
+        numpy.save("x.npy", self.images)
+
+    def features(self, *arguments, folder="f"):
+        self.succeed("features", "m.safetensors", "-i", "x.npy", "-o", folder, *arguments)
+        arrays = {n[:-4]: numpy.load(f"{folder}/{n}") for n in os.listdir(folder)}
+        for array in arrays.values():
+            self.assertEqual(array.dtype, numpy.float32)
+        return arrays
+
+    def test_shapes_and_layouts(self):
+        names = ["stride8", "block3", "pool", "features.5.conv.1.0"]
+        rows = self.features(*[a for n in names for a in ("--stage", n)])
+        self.assertEqual(sorted(rows), sorted(names))
+        self.assertEqual(rows["stride8"].shape[:3], (2, 5, 6))
+        self.assertEqual(rows["pool"].shape, (2, 1280))
+        planes = self.features("--stage", *names, "--layout", "nchw", folder="g")
+        for name in names[:2] + names[3:]:
+            self.assertEqual(
+                planes[name].tobytes(), rows[name].transpose(0, 3, 1, 2).tobytes(), name
+            )
+        self.assertEqual(planes["pool"].tobytes(), rows["pool"].tobytes())
+        # The head's map pooled is the pool; the linear layer applied is what run gives.
+        head = self.features("--stage", "stride32", "classifier.1", folder="h")
+        mean = head["stride32"].mean(axis=(1, 2))
+        self.assertLess(numpy.abs(mean - rows["pool"]).max(), 1e-5)
+        self.succeed("run", "m.safetensors", "-i", "x.npy", "-o", "y.npy")
+        self.assertEqual(head["classifier.1"].tobytes(), numpy.load("y.npy").tobytes())
+
+    def test_a_model_without_a_head(self):
+        expected = self.features("--stage", "pool")
+        behead("m.safetensors")
+        self.assertEqual(self.features("--stage", "pool")["pool"].tobytes(), expected["pool"].tobytes())
+        self.fail_with(
+            1, "classifier.1.", "features", "m.safetensors", "-i", "x.npy", "-o", "f",
+            "--stage", "classifier.1",
+        )  # fmt: skip
+        self.fail_with(1, "classifier.1.", "run", "m.safetensors", "-i", "x.npy", "-o", "y.npy")
+
+    def test_list(self):
+        lines = self.succeed("features", "m.safetensors", "--list").splitlines()
+        self.assertEqual(lines[0].split(), ["stage", "shape", "layer"])
+        table = {line.split()[0]: line.split()[1:] for line in lines[1:]}
+        self.assertEqual(table["pool"], ["1x1x1280", "avgpool"])
+        self.assertEqual(table["stride16"][1], "features.14.conv.0.0")
+        self.assertEqual(table["classifier.1"], ["1x1x7"])
+        counts = json.loads(self.succeed("count", "mobilenet_v2", "--json"))
+        self.assertLessEqual({layer["name"] for layer in counts["layers"]}, set(table))
+
+    def test_errors_name_the_thing(self):
+        run = ["features", "m.safetensors", "-i", "x.npy", "-o"]
+        errors = self.fail_with(1, "no stage 'strid8'", *run, "f", "--stage", "strid8")
+        for name in "stride8", "block16", "pool", "features.0.0":
+            self.assertIn(name, errors)
+        self.assertFalse(os.path.exists("f"))
+        self.fail_with(1, "mobilenet: no/f: No such file", *run, "no/f", "--stage", "pool")
+        self.fail_with(1, "mobilenet: x.npy/pool.npy: Not a dir", *run, "x.npy", "--stage", "pool")
+        numpy.save("x.npy", self.images[0])
+        self.fail_with(1, "x.npy: shape (40, 48, 3), expected", *run, "f", "--stage", "pool")
+        for message, *arguments in [
+            ("missing argument: MODEL",),
+            ("missing option: --input", "m"),
+            ("missing option: --output", "m", "-i", "x"),
+            ("missing option: --stage", "m", "-i", "x", "-o", "f"),
+            ("too many arguments: 'n'", "m", "n", "-i", "x", "-o", "f"),
+            ("--layout: 'hwc' is not nhwc or nchw", "m", "--layout", "hwc"),
+        ]:
+            self.fail_with(2, message, "features", *arguments)
+
+
+class Embed(Case):
+    def setUp(self):
+        super().setUp()
+        self.init("mobilenet_v3_small")
+        generator = numpy.random.default_rng(2)
+        self.pixels = generator.integers(0, 256, (3, 40, 48, 3), "u1")
+        self.paths = [f"{i}.bmp" for i in range(3)]
+        for path, pixels in zip(self.paths, self.pixels):
+            write_bmp(path, pixels)
+
+    def test_is_the_pool_of_the_preprocessed_image(self):
+        """Of the model's size, and without a mean in the model file: pixels go to -1..1."""
+        numpy.save("x.npy", (self.pixels / 127.5 - 1).astype("f4"))
+        self.succeed("features", "m.safetensors", "-i", "x.npy", "-o", ".", "--stage", "pool")
+        expected = numpy.load("pool.npy")
+        self.succeed("embed", "m.safetensors", *self.paths, "--output", "e.npy")
+        vectors = numpy.load("e.npy")
+        self.assertEqual((vectors.dtype, vectors.shape), (numpy.float32, expected.shape))
+        self.assertLess(numpy.abs(vectors - expected).max(), 1e-5)
+        behead("m.safetensors")
+        self.succeed("embed", "m.safetensors", *self.paths, "-o", "h.npy", "--threads", "2")
+        self.assertEqual(numpy.load("h.npy").tobytes(), vectors.tobytes())
+        self.succeed("embed", "m.safetensors", "--normalize", *self.paths, "-o", "n.npy")
+        unit = vectors / numpy.linalg.norm(vectors.astype("f8"), axis=1, keepdims=True)
+        self.assertLess(numpy.abs(numpy.load("n.npy") - unit).max(), 1e-6)
+
+    def test_bad_images(self):
+        with open("bad.bmp", "wb") as file:
+            file.write(b"BMx")
+        errors = self.fail_with(
+            1, "mobilenet: bad.bmp: ", "embed", "m.safetensors", "none.bmp", "0.bmp", "bad.bmp",
+            "-o", "e.npy",
+        )  # fmt: skip
+        self.assertIn("mobilenet: none.bmp: No such file", errors)
+        self.assertFalse(os.path.exists("e.npy"))
+        self.fail_with(2, "missing option: --output", "embed", "m.safetensors", "0.bmp")
+        self.fail_with(2, "MODEL and IMAGE", "embed", "m.safetensors", "-o", "e.npy")
+
+
+if __name__ == "__main__":
+    main()

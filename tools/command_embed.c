@@ -1,0 +1,161 @@
+/* mobilenet embed MODEL IMAGE... --output E.npy: a vector per image, from the global pool. */
+#include "command.h"
+#include "image.h"
+#include "npy.h"
+#include "options.h"
+#include "report.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+enum { KEY_OUTPUT = 'o', KEY_NORMALIZE = 'n' };
+
+struct arguments {
+    mbn_run_options run;
+    const char *model, *output;
+    char **images;
+    int image_count;
+    bool normalize;
+};
+
+static const struct argp_option options[] = {
+    {"output", KEY_OUTPUT, "E.npy", 0, "Written: float32 [images,channels]", 0},
+    {"normalize", KEY_NORMALIZE, NULL, 0, "Scale every vector to length 1 (L2)", 0},
+    {0},
+};
+
+static error_t parse(int key, char *argument, struct argp_state *state) {
+    struct arguments *arguments = state->input;
+    switch (key) {
+    case ARGP_KEY_INIT: state->child_inputs[0] = &arguments->run; return 0;
+    case KEY_OUTPUT: arguments->output = argument; return 0;
+    case KEY_NORMALIZE: arguments->normalize = true; return 0;
+    case ARGP_KEY_ARG:
+        if (state->arg_num == 0) {
+            arguments->model = argument;
+        } else { /* the first image; argp has put the options in front, the others follow it */
+            arguments->images = &state->argv[state->next - 1];
+            arguments->image_count = state->argc - state->next + 1;
+            state->next = state->argc;
+        }
+        return 0;
+    case ARGP_KEY_END:
+        if (arguments->image_count == 0) {
+            argp_error(state, "missing argument: MODEL and IMAGE are needed");
+        }
+        if (arguments->output == NULL) argp_error(state, "missing option: --output");
+        return 0;
+    default: return ARGP_ERR_UNKNOWN;
+    }
+}
+
+struct embedder {
+    mbn_model *model;
+    mbn_context *context;
+    float *input; /* one preprocessed image */
+    mbn_npy vectors;
+};
+
+static void close_embedder(struct embedder *embedder) {
+    free(embedder->vectors.values);
+    free(embedder->input);
+    mbn_context_free(embedder->context);
+    mbn_model_free(embedder->model);
+}
+
+static mbn_status open_embedder(const struct arguments *arguments, struct embedder *embedder,
+                                mbn_error *error) {
+    static const char *const stages[] = {"pool"};
+    const mbn_model_options model_options = {.isa_mask = arguments->run.isa_mask, .headless = true};
+    mbn_status status = mbn_model_load(arguments->model, &model_options, &embedder->model, error);
+    if (status != MBN_OK) return status;
+    const mbn_context_options context_options = {
+        .threads = arguments->run.threads, .stages = stages, .stage_count = 1};
+    status = mbn_context_create(embedder->model, &context_options, &embedder->context, error);
+    if (status != MBN_OK) return status;
+
+    const mbn_network *network = mbn_context_network(embedder->context);
+    mbn_stage_info pool;
+    status = mbn_network_stage(network, stages[0], &pool, error);
+    if (status != MBN_OK) return status;
+    const int64_t images = arguments->image_count, channels = pool.channels;
+    const size_t pixels = (size_t)network->input_height * (size_t)network->input_width;
+    embedder->vectors = (mbn_npy){.rank = 2, .shape = {images, channels}};
+    embedder->vectors.count = images * channels;
+    embedder->vectors.values = malloc((size_t)embedder->vectors.count * sizeof(float));
+    embedder->input = malloc(pixels * 3 * sizeof *embedder->input);
+    if (embedder->vectors.values == NULL || embedder->input == NULL) {
+        return mbn_explain(error, MBN_OUT_OF_MEMORY, "out of memory");
+    }
+    return MBN_OK;
+}
+
+static mbn_status embed(struct embedder *embedder, const char *path, float *vector,
+                        mbn_error *error) {
+    mbn_rgb pixels;
+    mbn_status status = mbn_rgb_read(path, &pixels, error);
+    if (status != MBN_OK) return status;
+    const mbn_image image = {
+        .pixels = pixels.pixels, .width = pixels.width, .height = pixels.height, .order = MBN_RGB};
+    status = mbn_preprocess(embedder->context, &image, embedder->input, error);
+    free(pixels.pixels);
+    if (status != MBN_OK) return status;
+    const mbn_feature_map map = {vector, MBN_NHWC};
+    return mbn_features(embedder->context, embedder->input, MBN_NHWC, 1, &map, error);
+}
+
+/* A vector of zeros stays what it is. */
+static void normalize(float *vector, int64_t count) {
+    double squares = 0;
+    for (int64_t i = 0; i < count; i++) squares += (double)vector[i] * (double)vector[i];
+    if (squares == 0) return;
+    const double factor = 1 / sqrt(squares);
+    for (int64_t i = 0; i < count; i++) vector[i] = (float)((double)vector[i] * factor);
+}
+
+/* Looks at every image, so that one call names all the bad ones; writes if there are none. */
+static int embed_all(const struct arguments *arguments, struct embedder *embedder) {
+    const int64_t channels = embedder->vectors.shape[1];
+    int exit_status = MBN_EXIT_OK;
+    mbn_error error;
+    for (int i = 0; i < arguments->image_count; i++) {
+        float *vector = embedder->vectors.values + i * channels;
+        if (embed(embedder, arguments->images[i], vector, &error) != MBN_OK) {
+            mbn_report(arguments->images[i], error.message);
+            exit_status = MBN_EXIT_FAILED;
+        } else if (arguments->normalize) {
+            normalize(vector, channels);
+        }
+    }
+    if (exit_status == MBN_EXIT_OK &&
+        mbn_npy_write(arguments->output, &embedder->vectors, &error) != MBN_OK) {
+        mbn_report(arguments->output, error.message);
+        exit_status = MBN_EXIT_FAILED;
+    }
+    return exit_status;
+}
+
+int mbn_command_embed(int argc, char **argv) {
+    static const struct argp_child children[] = {{&mbn_run_argp, 0, NULL, 0}, {0}};
+    static const struct argp argp = {
+        .options = options,
+        .parser = parse,
+        .args_doc = "MODEL IMAGE... --output E.npy",
+        .doc = "Turn JPEG, PNG or BMP images into vectors that are near each other for images that "
+               "look alike: the network's pooled features, a row per image.",
+        .children = children,
+    };
+    struct arguments arguments = {.run = {.isa_mask = MBN_ISA_MASK_ALL, .threads = 1}};
+    if (argp_parse(&argp, argc, argv, 0, NULL, &arguments) != 0) return MBN_EXIT_USAGE;
+
+    struct embedder embedder = {0};
+    mbn_error error;
+    int exit_status = MBN_EXIT_FAILED;
+    if (open_embedder(&arguments, &embedder, &error) == MBN_OK) {
+        exit_status = embed_all(&arguments, &embedder);
+    } else {
+        mbn_report(NULL, error.message);
+    }
+    close_embedder(&embedder);
+    return exit_status;
+}

@@ -1,0 +1,235 @@
+/* mobilenet evaluate MODEL DIR: accuracy over labelled images. */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE /* sched_getaffinity */
+#endif
+
+#include "command.h"
+#include "confusion.h"
+#include "options.h"
+#include "report.h"
+
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+enum { MAX_TOP = 1000000, MAX_WORST = 1000, KEY_LIST = 'l', KEY_TOP = 'k', KEY_JSON = 'j' };
+enum { KEY_WORST = 0x200 };
+
+struct arguments {
+    mbn_run_options run;
+    const char *model, *folder, *list;
+    int32_t top, worst;
+    bool json;
+};
+
+static const struct argp_option options[] = {
+    {"list", KEY_LIST, "FILE", 0,
+     "Images to take, a line each: file below DIR, a tab or blank, class (default: all in DIR's "
+     "folders)",
+     0},
+    {"top", KEY_TOP, "K", 0, "Count images whose class is among the first K, too (default 5)", 0},
+    {"worst", KEY_WORST, "N", 0, "Worst classes to print (default 10)", 0},
+    {"json", KEY_JSON, NULL, 0, "Print JSON", 0},
+    {0},
+};
+
+static error_t parse(int key, char *argument, struct argp_state *state) {
+    struct arguments *arguments = state->input;
+    switch (key) {
+    case ARGP_KEY_INIT: state->child_inputs[0] = &arguments->run; return 0;
+    case KEY_LIST: arguments->list = argument; return 0;
+    case KEY_TOP:
+        arguments->top = (int32_t)mbn_option_integer(state, "--top", argument, 1, MAX_TOP);
+        return 0;
+    case KEY_WORST:
+        arguments->worst = (int32_t)mbn_option_integer(state, "--worst", argument, 0, MAX_WORST);
+        return 0;
+    case KEY_JSON: arguments->json = true; return 0;
+    case ARGP_KEY_ARG:
+        if (state->arg_num > 1) argp_error(state, "too many arguments: '%s'", argument);
+        *(state->arg_num == 0 ? &arguments->model : &arguments->folder) = argument;
+        return 0;
+    case ARGP_KEY_END:
+        if (arguments->folder == NULL) {
+            argp_error(state, "missing argument: MODEL and DIR are needed");
+        }
+        return 0;
+    default: return ARGP_ERR_UNKNOWN;
+    }
+}
+
+/* As many as this process may use. */
+static int32_t count_cpus(void) {
+#if defined(__linux__)
+    cpu_set_t set;
+    if (sched_getaffinity(0, sizeof set, &set) == 0) return (int32_t)CPU_COUNT(&set);
+#endif
+    const long online = sysconf(_SC_NPROCESSORS_ONLN);
+    return online < 1 ? 1 : (int32_t)online;
+}
+
+static double part(int64_t count, int64_t of) {
+    return of == 0 ? 0.0 : (double)count / (double)of;
+}
+
+/* ---- Text --------------------------------------------------------------------------------------- */
+
+static void print_class(const mbn_model *model, int32_t class_index) {
+    const char *label = mbn_model_label(model, class_index);
+    if (label == NULL) {
+        printf("class %d", class_index);
+    } else {
+        mbn_print_label(label);
+        printf(" (%d)", class_index);
+    }
+}
+
+static void print_worst(const mbn_evaluation *evaluation, const mbn_class_accuracy *worst,
+                        int32_t count) {
+    if (count > 0) puts("worst classes:");
+    for (int32_t i = 0; i < count; i++) {
+        const mbn_class_accuracy *of = &worst[i];
+        printf("  %lld of %lld  ", (long long)of->correct, (long long)of->images);
+        print_class(evaluation->model, of->class_index);
+        for (int c = 0; c < MBN_CONFUSIONS && of->taken_for[c] >= 0; c++) {
+            printf("%s", c == 0 ? ", taken for " : ", ");
+            print_class(evaluation->model, of->taken_for[c]);
+            printf(" x%lld", (long long)of->times[c]);
+        }
+        putchar('\n');
+    }
+}
+
+static void print_text(const mbn_evaluation *evaluation, const mbn_accuracy *sum) {
+    printf("%s images in %.1f s, %.1f images/s on %d threads\n", mbn_group(sum->images).text,
+           evaluation->seconds, part(sum->images, 1) / evaluation->seconds, evaluation->threads);
+    if (sum->failed > 0) printf("%s could not be read\n", mbn_group(sum->failed).text);
+    printf("top-1  %.2f %%  (%s)\n", 100 * part(sum->first, sum->images),
+           mbn_group(sum->first).text);
+    printf("top-%d  %.2f %%  (%s)\n", evaluation->top, 100 * part(sum->top, sum->images),
+           mbn_group(sum->top).text);
+}
+
+/* ---- JSON --------------------------------------------------------------------------------------- */
+
+static json_t *class_to_json(const mbn_model *model, int32_t class_index) {
+    const char *label = mbn_model_label(model, class_index);
+    return json_pack("{s:i, s:o}", "index", class_index, "label",
+                     label != NULL ? mbn_json_text(label) : json_null());
+}
+
+static json_t *worst_to_json(const mbn_evaluation *evaluation, const mbn_class_accuracy *of) {
+    json_t *confusions = json_array();
+    for (int c = 0; c < MBN_CONFUSIONS && of->taken_for[c] >= 0; c++) {
+        json_t *other = class_to_json(evaluation->model, of->taken_for[c]);
+        json_object_set_new(other, "images", json_integer(of->times[c]));
+        mbn_json_append(&confusions, other);
+    }
+    json_t *class = class_to_json(evaluation->model, of->class_index);
+    json_object_set_new(class, "images", json_integer(of->images));
+    json_object_set_new(class, "correct", json_integer(of->correct));
+    json_object_set_new(class, "taken_for", confusions);
+    return class;
+}
+
+static bool print_json(const mbn_evaluation *evaluation, const mbn_accuracy *sum,
+                       const mbn_class_accuracy *worst, int32_t count) {
+    json_t *classes = json_array();
+    for (int32_t i = 0; i < count; i++) {
+        mbn_json_append(&classes, worst_to_json(evaluation, &worst[i]));
+    }
+    return mbn_json_print(json_pack(
+        "{s:I, s:I, s:I, s:o, s:i, s:I, s:o, s:o, s:i, s:o}", "images", (json_int_t)sum->images,
+        "failed", (json_int_t)sum->failed, "top1", (json_int_t)sum->first, "top1_accuracy",
+        mbn_json_real(part(sum->first, sum->images)), "k", evaluation->top, "topk",
+        (json_int_t)sum->top, "topk_accuracy", mbn_json_real(part(sum->top, sum->images)),
+        "seconds", mbn_json_real(evaluation->seconds), "threads", evaluation->threads,
+        "worst_classes", classes));
+}
+
+/* ---- The command -------------------------------------------------------------------------------- */
+
+static void report_failures(const mbn_evaluation *evaluation) {
+    for (size_t i = 0; i < evaluation->dataset->count; i++) {
+        const mbn_outcome *outcome = &evaluation->outcomes[i];
+        if (outcome->best >= 0) continue;
+        const char *reason = outcome->failure;
+        mbn_report(evaluation->dataset->images[i].path,
+                   reason != NULL ? reason : mbn_status_text(MBN_OUT_OF_MEMORY));
+    }
+}
+
+static int print(const struct arguments *arguments, const mbn_evaluation *evaluation) {
+    mbn_class_accuracy worst[MAX_WORST];
+    const int32_t count = mbn_worst_classes(evaluation, arguments->worst, worst);
+    if (count < 0) {
+        mbn_report(NULL, mbn_status_text(MBN_OUT_OF_MEMORY));
+        return MBN_EXIT_FAILED;
+    }
+    const mbn_accuracy sum = mbn_accuracy_of(evaluation);
+    report_failures(evaluation);
+    if (arguments->json) {
+        if (!print_json(evaluation, &sum, worst, count)) return MBN_EXIT_FAILED;
+    } else {
+        print_text(evaluation, &sum);
+        print_worst(evaluation, worst, count);
+    }
+    return sum.failed == 0 ? MBN_EXIT_OK : MBN_EXIT_FAILED;
+}
+
+static int evaluate(const struct arguments *arguments, const mbn_model *model) {
+    mbn_dataset dataset;
+    mbn_error error;
+    mbn_status status =
+        arguments->list == NULL
+            ? mbn_dataset_folders(arguments->folder, model, &dataset, &error)
+            : mbn_dataset_list(arguments->folder, arguments->list, model, &dataset, &error);
+    if (status != MBN_OK) {
+        mbn_report(NULL, error.message);
+        return MBN_EXIT_FAILED;
+    }
+    const int32_t classes = mbn_model_network(model)->classes;
+    mbn_evaluation evaluation = {
+        .model = model,
+        .dataset = &dataset,
+        .top = arguments->top < classes ? arguments->top : classes,
+        .threads = arguments->run.threads != 0 ? arguments->run.threads : count_cpus(),
+    };
+    int exit_status = MBN_EXIT_FAILED;
+    status = mbn_evaluate(&evaluation, &error);
+    if (status == MBN_OK) {
+        exit_status = print(arguments, &evaluation);
+    } else {
+        mbn_report(NULL, error.message);
+    }
+    mbn_evaluation_free(&evaluation);
+    mbn_dataset_free(&dataset);
+    return exit_status;
+}
+
+int mbn_command_evaluate(int argc, char **argv) {
+    static const struct argp_child children[] = {{&mbn_run_argp, 0, NULL, 0}, {0}};
+    static const struct argp argp = {
+        .options = options,
+        .parser = parse,
+        .args_doc = "MODEL DIR",
+        .doc =
+            "Classify the images in DIR's folders, each named after a class (its label, or its "
+            "index), and print how many were classified right, and which classes were the worst.",
+        .children = children,
+    };
+    struct arguments arguments = {.run = {.isa_mask = MBN_ISA_MASK_ALL}, .top = 5, .worst = 10};
+    if (argp_parse(&argp, argc, argv, 0, NULL, &arguments) != 0) return MBN_EXIT_USAGE;
+
+    mbn_model *model;
+    mbn_error error;
+    const mbn_model_options model_options = {.isa_mask = arguments.run.isa_mask};
+    if (mbn_model_load(arguments.model, &model_options, &model, &error) != MBN_OK) {
+        mbn_report(NULL, error.message);
+        return MBN_EXIT_FAILED;
+    }
+    const int exit_status = evaluate(&arguments, model);
+    mbn_model_free(model);
+    return exit_status;
+}

@@ -1,0 +1,194 @@
+#include "evaluation.h"
+
+#include "image.h"
+#include "report.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+/* What the threads share. */
+struct shared {
+    mbn_evaluation *evaluation;
+    pthread_mutex_t lock; /* of next, done and running */
+    pthread_cond_t changed;
+    size_t next, done;
+    int32_t running; /* threads */
+};
+
+struct worker {
+    struct shared *shared;
+    pthread_t thread;
+    mbn_context *context;
+    float *probabilities; /* [classes] */
+    int32_t *indices;     /* [top] */
+};
+
+static double now(void) {
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return (double)time.tv_sec + (double)time.tv_nsec * 1e-9;
+}
+
+static mbn_status classify(struct worker *worker, const mbn_labelled *labelled,
+                           mbn_outcome *outcome, mbn_error *error) {
+    const mbn_evaluation *evaluation = worker->shared->evaluation;
+    mbn_rgb pixels;
+    mbn_status status = mbn_rgb_read(labelled->path, &pixels, error);
+    if (status != MBN_OK) return status;
+    const mbn_image image = {
+        .pixels = pixels.pixels, .width = pixels.width, .height = pixels.height, .order = MBN_RGB};
+    status =
+        mbn_run_images(worker->context, &image, 1, MBN_PROBABILITIES, worker->probabilities, error);
+    free(pixels.pixels);
+    if (status != MBN_OK) return status;
+    const int32_t found =
+        mbn_top(worker->probabilities, mbn_model_network(evaluation->model)->classes,
+                evaluation->top, worker->indices);
+    outcome->best = worker->indices[0];
+    for (int32_t i = 0; i < found; i++) {
+        if (worker->indices[i] == labelled->class_index) outcome->rank = i;
+    }
+    return MBN_OK;
+}
+
+static void *work(void *argument) {
+    struct worker *worker = argument;
+    struct shared *shared = worker->shared;
+    const mbn_dataset *dataset = shared->evaluation->dataset;
+    pthread_mutex_lock(&shared->lock);
+    while (shared->next < dataset->count) {
+        const size_t i = shared->next++;
+        pthread_mutex_unlock(&shared->lock);
+        mbn_outcome outcome = {.best = -1, .rank = -1};
+        mbn_error error;
+        if (classify(worker, &dataset->images[i], &outcome, &error) != MBN_OK) {
+            outcome.failure = strdup(error.message); /* NULL is without a reason */
+        }
+        shared->evaluation->outcomes[i] = outcome;
+        pthread_mutex_lock(&shared->lock);
+        shared->done++;
+        pthread_cond_signal(&shared->changed);
+    }
+    shared->running--;
+    pthread_cond_signal(&shared->changed);
+    pthread_mutex_unlock(&shared->lock);
+    return NULL;
+}
+
+/* ---- Progress ----------------------------------------------------------------------------------- */
+
+/* On a terminal one line that changes ten times a second; else a line per tenth. */
+struct progress {
+    bool terminal;
+    double shown_at;
+    size_t shown; /* images */
+};
+
+static void show(struct progress *progress, size_t done, size_t count) {
+    const double time = now();
+    const bool due = progress->terminal ? time - progress->shown_at >= 0.1
+                                        : done * 10 / count > progress->shown * 10 / count;
+    if (done == progress->shown || (!due && done < count)) return;
+    const char *start = progress->terminal ? "\r" : "";
+    const char *end = progress->terminal && done < count ? "" : "\n";
+    fprintf(stderr, "%s%zu of %zu images, %zu %%%s", start, done, count, done * 100 / count, end);
+    progress->shown_at = time;
+    progress->shown = done;
+}
+
+static void watch(struct shared *shared) {
+    struct progress progress = {.terminal = isatty(STDERR_FILENO) != 0};
+    const size_t count = shared->evaluation->dataset->count;
+    size_t done = 0;
+    for (bool running = true; running;) {
+        pthread_mutex_lock(&shared->lock);
+        while (shared->done == done && shared->running > 0) {
+            pthread_cond_wait(&shared->changed, &shared->lock);
+        }
+        done = shared->done;
+        running = shared->running > 0;
+        pthread_mutex_unlock(&shared->lock); /* stderr may block */
+        show(&progress, done, count);
+    }
+}
+
+/* ---- Threads ------------------------------------------------------------------------------------ */
+
+static void close_worker(struct worker *worker) {
+    free(worker->indices);
+    free(worker->probabilities);
+    mbn_context_free(worker->context);
+}
+
+static mbn_status open_worker(struct shared *shared, struct worker *worker, mbn_error *error) {
+    const mbn_evaluation *evaluation = shared->evaluation;
+    const size_t classes = (size_t)mbn_model_network(evaluation->model)->classes;
+    worker->shared = shared;
+    const mbn_status status = mbn_context_create(evaluation->model, NULL, &worker->context, error);
+    if (status != MBN_OK) return status;
+    worker->probabilities = malloc(classes * sizeof *worker->probabilities);
+    worker->indices = malloc((size_t)evaluation->top * sizeof *worker->indices);
+    if (worker->probabilities == NULL || worker->indices == NULL) {
+        return mbn_explain(error, MBN_OUT_OF_MEMORY, "out of memory");
+    }
+    return MBN_OK;
+}
+
+/* Some threads may fail to start; one is enough. */
+static mbn_status run_workers(struct shared *shared, struct worker *workers, mbn_error *error) {
+    const int32_t wanted = shared->evaluation->threads;
+    int32_t started = 0;
+    shared->running = wanted;
+    while (started < wanted &&
+           pthread_create(&workers[started].thread, NULL, work, &workers[started]) == 0) {
+        started++;
+    }
+    pthread_mutex_lock(&shared->lock);
+    shared->running -= wanted - started;
+    pthread_mutex_unlock(&shared->lock);
+    if (started == 0) return mbn_explain(error, MBN_OUT_OF_MEMORY, "cannot start a thread");
+    watch(shared);
+    for (int32_t i = 0; i < started; i++) pthread_join(workers[i].thread, NULL);
+    return MBN_OK;
+}
+
+mbn_status mbn_evaluate(mbn_evaluation *evaluation, mbn_error *error) {
+    struct shared shared = {.evaluation = evaluation};
+    if ((size_t)evaluation->threads > evaluation->dataset->count) {
+        evaluation->threads = (int32_t)evaluation->dataset->count;
+    }
+    evaluation->outcomes = calloc(evaluation->dataset->count, sizeof *evaluation->outcomes);
+    struct worker *workers = calloc((size_t)evaluation->threads, sizeof *workers);
+    if (evaluation->outcomes == NULL || workers == NULL ||
+        pthread_mutex_init(&shared.lock, NULL) != 0) {
+        free(workers);
+        return mbn_explain(error, MBN_OUT_OF_MEMORY, "out of memory");
+    }
+    mbn_status status = MBN_OK;
+    if (pthread_cond_init(&shared.changed, NULL) != 0) {
+        status = mbn_explain(error, MBN_OUT_OF_MEMORY, "out of memory");
+    } else {
+        for (int32_t i = 0; status == MBN_OK && i < evaluation->threads; i++) {
+            status = open_worker(&shared, &workers[i], error);
+        }
+        const double start = now();
+        if (status == MBN_OK) status = run_workers(&shared, workers, error);
+        evaluation->seconds = now() - start;
+        pthread_cond_destroy(&shared.changed);
+    }
+    pthread_mutex_destroy(&shared.lock);
+    for (int32_t i = 0; i < evaluation->threads; i++) close_worker(&workers[i]);
+    free(workers);
+    return status;
+}
+
+void mbn_evaluation_free(mbn_evaluation *evaluation) {
+    if (evaluation->outcomes == NULL) return;
+    for (size_t i = 0; i < evaluation->dataset->count; i++) free(evaluation->outcomes[i].failure);
+    free(evaluation->outcomes);
+    evaluation->outcomes = NULL;
+}
