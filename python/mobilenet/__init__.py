@@ -1,0 +1,37 @@
+"""MobileNet v1, v2 and v3 on CPUs.
+
+>>> import mobilenet
+>>> from PIL import Image
+>>> model = mobilenet.load("mobilenet_v2.safetensors")
+>>> model.classify(Image.open("cat.jpg"), top=1)
+[Prediction(index=285, label='Egyptian cat', probability=0.717...)]
+
+:func:`load` makes a :class:`Model`: ``classify``, ``run_images``, ``embed`` for images, ``run`` and
+``features`` for float arrays, ``profile``.  :func:`network` counts without weights, :func:`init` makes
+model files with random ones.  The library's failures are :class:`Error`, with its status and message;
+so are values out of range.  Wrong types are TypeError.
+"""
+
+from ._error import Error, Status
+from ._model import Model, Prediction, Preprocessing, Step, isas, load
+from ._native import library as _library
+from ._network import Layer, Network, Stage, init, network, networks
+
+__version__: str = _library.mbn_version().decode()
+
+__all__ = [
+    "Error",
+    "Layer",
+    "Model",
+    "Network",
+    "Prediction",
+    "Preprocessing",
+    "Stage",
+    "Status",
+    "Step",
+    "init",
+    "isas",
+    "load",
+    "network",
+    "networks",
+]

@@ -1,0 +1,103 @@
+"""Images of Python as the library's mbn_image, without copies where the memory allows it."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from . import _native
+from ._error import invalid
+
+#: A PIL image or a uint8 array [height, width] or [height, width, 1, 3 or 4].
+ImageLike = Any
+
+_ORIENTATION = 0x0112  # the EXIF tag
+_UPRIGHT = 1
+
+
+def _upright(image: Any) -> Any:
+    """Turns a PIL image as its EXIF orientation says."""
+    try:
+        orientation = image.getexif().get(_ORIENTATION, _UPRIGHT)
+    except Exception:  # Pillow raises whatever damaged EXIF leads to
+        return image
+    if orientation == _UPRIGHT:
+        return image
+    from PIL import ImageOps
+
+    return ImageOps.exif_transpose(image)
+
+
+def _from_16_bit(image: Any) -> NDArray[np.uint8]:
+    """The upper bytes.  Pillow opens 16-bit PNGs as "I" or "I;16", and would clip them to 255."""
+    values = np.asarray(image)
+    if values.min() < 0 or values.max() > 0xFFFF:
+        raise invalid(f"image: values of mode {image.mode} are taken as 16 bits, 0 to 65535")
+    return (values >> 8).astype(np.uint8)
+
+
+def _from_pil(image: Any) -> NDArray[Any]:
+    image = _upright(image)
+    if image.mode in ("RGB", "RGBA", "L"):
+        return np.asarray(image)
+    if image.mode == "F":
+        raise TypeError("image: mode F has no 8-bit pixels; preprocess it and use Model.run")
+    if image.mode.startswith("I"):
+        return _from_16_bit(image)
+    if image.mode in ("1", "LA"):
+        return np.asarray(image.convert("L"))
+    return np.asarray(image.convert("RGB"))
+
+
+def _pixels(image: ImageLike) -> NDArray[Any]:
+    pil = sys.modules.get("PIL.Image")  # an image of it can only be here if it was imported
+    if pil is not None and isinstance(image, pil.Image):
+        return _from_pil(image)
+    array = np.asarray(image)
+    if array.dtype != np.uint8:
+        raise TypeError(
+            f"image: dtype {array.dtype}, not uint8 (preprocessed float32 arrays are for Model.run)"
+        )
+    return array
+
+
+def _channels(array: NDArray[Any]) -> int:
+    if array.ndim == 2:
+        return 1
+    if array.ndim == 3 and array.shape[2] in (1, 3, 4):
+        return int(array.shape[2])
+    raise invalid(
+        f"image: shape {array.shape}, not [height, width] or [height, width, 1, 3 or 4]"
+    )
+
+
+_ORDERS = {1: _native.Order.GRAY, 3: _native.Order.RGB, 4: _native.Order.RGBA}
+
+
+def image_record(image: ImageLike) -> tuple[_native.ImageRecord, NDArray[Any]]:
+    """An mbn_image, and the array that it points into, which must be kept as long.
+
+    Rows may be any distance apart, also backwards.  Copied are arrays whose pixels are not packed
+    inside a row, except for three reversed channels: ``frame[..., ::-1]`` is BGR."""
+    array = _pixels(image)
+    channels = _channels(array)
+    order = _ORDERS[channels]
+    channel_stride = array.strides[2] if channels > 1 else 1
+    reversed_bgr = channels == 3 and channel_stride == -1
+    row_stride, pixel_stride = array.strides[:2]
+    packed = pixel_stride == channels and (channel_stride == 1 or reversed_bgr)
+    if not packed or row_stride == 0:
+        array = np.ascontiguousarray(array)
+        row_stride, reversed_bgr = array.strides[0], False
+    first = array.ctypes.data
+    if reversed_bgr:
+        order = _native.Order.BGR
+        first -= 2
+    height, width = array.shape[:2]
+    record = _native.ImageRecord(
+        pixels=first, width=width, height=height, row_stride=row_stride, order=order
+    )
+    return record, array

@@ -1,0 +1,475 @@
+"""Models: loading, running, looking inside."""
+
+from __future__ import annotations
+
+import math
+import mmap
+import os
+from collections.abc import Iterable, Sequence
+from ctypes import byref, c_void_p
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple, Union
+
+import numpy as np
+from numpy.typing import NDArray
+
+from . import _native
+from ._contexts import Contexts, Handle
+from ._error import invalid
+from ._images import ImageLike, image_record
+from ._native import Layout, Output, library
+from ._network import Layer, Network, read_network, size_of
+
+LayoutName = Literal["NHWC", "NCHW"]
+Size = Union[int, tuple[int, int]]
+Floats = NDArray[np.float32]
+
+
+class Prediction(NamedTuple):
+    """A class of an image, as :meth:`Model.classify` returns it."""
+
+    class_index: int
+    label: str | None  #: None if the model file has no labels
+    probability: float
+
+
+class Preprocessing(NamedTuple):
+    """How an image becomes an input: shorter side resized to ``resize`` (0: straight to the input
+    size), cropped in the centre, then (pixel / 255 - mean) / standard_deviation."""
+
+    mean: tuple[float, float, float]
+    standard_deviation: tuple[float, float, float]
+    resize: int
+
+
+@dataclass(frozen=True)
+class Step:
+    """What runs together, and how long it took."""
+
+    layers: tuple[Layer, ...]
+    seconds: float
+    tasks: int  #: that threads share; 1: the calling thread alone
+    band_rows: int  #: output rows that its layers compute together
+    multiply_adds: int
+    bytes: int  #: that have to be moved at least: inputs, weights and bias, outputs
+
+
+def isas() -> tuple[str, ...]:
+    """The instruction sets that this machine can run, best first."""
+    usable = library.mbn_isa_usable()
+    names = [
+        library.mbn_isa_name(isa).decode()
+        for isa in range(usable.bit_length())
+        if usable >> isa & 1
+    ]
+    return tuple(reversed(names))
+
+
+def _isa_mask(isa: str | Iterable[str] | None) -> int:
+    if isa is None:
+        return 0
+    names = isa if isinstance(isa, str) else ",".join(isa)
+    mask: int = library.mbn_isa_parse(_native.text(names, "isa"))
+    if mask == 0:
+        raise invalid(f"isa: '{names}' is not a list of instruction sets; usable: {', '.join(isas())}")
+    return mask
+
+
+def _layout_of(name: str) -> Layout:
+    if name not in Layout.__members__:
+        raise invalid(f"layout: '{name}' is not NHWC or NCHW")
+    return Layout[name]
+
+
+class _Input(NamedTuple):
+    """A batch as the library takes it."""
+
+    array: Floats
+    layout: Layout
+    height: int
+    width: int
+
+
+def _input(array: Any, layout: str) -> _Input:
+    values = np.asarray(array)
+    if values.dtype != np.float32:
+        raise TypeError(
+            f"array: dtype {values.dtype}, not float32 (8-bit images are for Model.run_images)"
+        )
+    order = _layout_of(layout)
+    sizes = values.shape[1:]
+    expected = "[batch, height, width, 3]" if order == Layout.NHWC else "[batch, 3, height, width]"
+    if values.ndim != 4 or sizes[2 if order == Layout.NHWC else 0] != 3:
+        raise invalid(f"array: shape {values.shape}, not {expected}")
+    height, width = sizes[:2] if order == Layout.NHWC else sizes[1:]
+    return _Input(np.ascontiguousarray(values), order, height, width)
+
+
+def _output(shape: tuple[int, int], out: Floats | None) -> Floats:
+    if out is None:
+        return np.empty(shape, np.float32)
+    if not isinstance(out, np.ndarray) or out.dtype != np.float32:
+        raise TypeError("out: not a numpy array of float32")
+    if out.shape != shape or not out.flags.c_contiguous or not out.flags.writeable:
+        raise invalid(f"out: not a contiguous, writable array of shape {shape}")
+    return out
+
+
+def _normalize(vector: Floats) -> None:
+    """To length 1, in place; zeros stay what they are."""
+    wide = vector.astype(np.float64)
+    squares = float(wide @ wide)
+    if squares > 0:
+        vector[:] = wide * (1 / math.sqrt(squares))
+
+
+class Model:
+    """A network with its weights; :func:`load` makes one.
+
+    Every method may be called from any number of Python threads at once.  Each call runs in a context
+    (the memory of one run, and with ``threads`` > 1 a thread pool) that it has for itself; contexts
+    are kept and used again.  The interpreter lock is released while the library works.
+
+    After ``os.fork`` a child may go on using the model: the weights are shared, contexts are made
+    anew.  A model cannot be pickled: load it in each process.
+
+    Results have the same bits for every number of threads and every batch, and are those of the
+    command ``mobilenet``."""
+
+    def __init__(self, pointer: c_void_p, threads: int) -> None:
+        handle = Handle(pointer, library.mbn_model_free)
+        self._contexts = Contexts(handle, threads)
+        self._threads = threads
+        self._network = read_network(library.mbn_model_network(pointer))
+        self._isa = str(library.mbn_model_kernels(pointer).contents.name.decode())
+        self._bytes = int(library.mbn_model_bytes(pointer))
+        self._labels = _labels(pointer, self._network.classes)
+        record = _native.PreprocessingRecord()
+        library.mbn_model_preprocessing(pointer, byref(record))
+        self._preprocessing = Preprocessing(
+            tuple(record.mean), tuple(record.standard_deviation), record.resize
+        )
+
+    def __repr__(self) -> str:
+        height, width = self.input_size
+        return (
+            f"<mobilenet.Model {self._network.name}, width {self._network.width:g}, "
+            f"input {height}x{width}, {self.classes} classes, {self.isa}>"
+        )
+
+    def close(self) -> None:
+        """Frees the weights, as soon as the calls that are under way have ended.  Losing the last
+        reference to the model does so, too."""
+        self._contexts.close()
+
+    def __enter__(self) -> Model:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    # ---- What it is ------------------------------------------------------------------------------
+
+    @property
+    def network(self) -> Network:
+        """Layers, counts and stages, at the model's own input size."""
+        return self._network
+
+    @property
+    def input_size(self) -> tuple[int, int]:
+        """Height and width of images inside the network, unless a call says otherwise."""
+        return self._network.input_size
+
+    @property
+    def classes(self) -> int:
+        """The number of classes."""
+        return self._network.classes
+
+    @property
+    def labels(self) -> tuple[str, ...] | None:
+        """The classes' names; None if the file has none."""
+        return self._labels
+
+    @property
+    def parameters(self) -> int:
+        """Trainable parameters."""
+        return self._network.parameters
+
+    @property
+    def multiply_adds(self) -> int:
+        """Of convolutions and fully connected layers, for one image of the model's input size."""
+        return self._network.multiply_adds
+
+    @property
+    def preprocessing(self) -> Preprocessing:
+        return self._preprocessing
+
+    @property
+    def isa(self) -> str:
+        """The instruction set that the weights are packed for."""
+        return self._isa
+
+    @property
+    def threads(self) -> int:
+        """Threads inside of one call."""
+        return self._threads
+
+    @property
+    def bytes(self) -> int:
+        """Memory that the model holds: packed weights, tables, labels."""
+        return self._bytes
+
+    # ---- Images ----------------------------------------------------------------------------------
+
+    def classify(self, image: ImageLike, top: int = 5, *, size: Size | None = None) -> list[Prediction]:
+        """The ``top`` classes of an image, the most probable first.  Images are as for
+        :meth:`run_images`."""
+        top = min(_native.int32(top, "top"), self.classes)
+        if top < 0:
+            raise invalid(f"top: {top} is negative")
+        probabilities = self.run_images([image], probabilities=True, size=size)[0]
+        best = np.empty(top, np.int32)
+        library.mbn_top(probabilities.ctypes.data, self.classes, top, best.ctypes.data)
+        return [
+            Prediction(i, self._labels[i] if self._labels else None, float(probabilities[i]))
+            for i in best.tolist()
+        ]
+
+    def run_images(
+        self, images: Iterable[ImageLike], probabilities: bool = False, *, size: Size | None = None
+    ) -> Floats:
+        """Runs images: float32 [images, classes], logits or probabilities.
+
+        An image is a PIL image of any mode but F, or a uint8 array of [height, width] (grey),
+        [height, width, 3] (RGB) or [height, width, 4] (RGBA).  The library resizes, crops and
+        normalises as the model file says.  Arrays are read where they are: crops
+        (``frame[y0:y1, x0:x1]``), rows backwards and BGR (``frame[..., ::-1]``) included; other
+        strides are copied.  A PIL image is copied once, by Pillow, after it has been turned as its
+        EXIF orientation says.  Alpha is ignored.
+
+        ``images`` may be any iterable, also a generator; one image at a time is held.  ``size`` is
+        the input size, a side or (height, width), if not the model's own."""
+        kind = Output.PROBABILITIES if probabilities else Output.LOGITS
+        rows: list[Floats] = []
+        for image in self._each(images):
+            row = np.empty(self.classes, np.float32)
+            record, kept = image_record(image)
+            with self._contexts.borrow(*size_of(size)) as context:
+                _native.call(
+                    library.mbn_run_images, context, byref(record), 1, kind, row.ctypes.data
+                )
+            del kept
+            rows.append(row)
+        return _stack(rows, self.classes)
+
+    def preprocess(self, images: Iterable[ImageLike], *, size: Size | None = None) -> Floats:
+        """The inputs that :meth:`run_images` makes of images: float32 [images, height, width, 3]."""
+        height, width = self._input_size(size)
+        rows = [self._preprocess(image, height, width) for image in self._each(images)]
+        return _stack(rows, height, width, 3)
+
+    def embed(
+        self, images: Iterable[ImageLike], normalize: bool = False, *, size: Size | None = None
+    ) -> Floats:
+        """A vector per image, near each other for images that look alike: the pooled features,
+        float32 [images, channels]; scaled to length 1 (L2) with ``normalize``."""
+        height, width = self._input_size(size)
+        rows: list[Floats] = []
+        for image in self._each(images):
+            array = self._preprocess(image, height, width, ("pool",))
+            row = self.features(array[np.newaxis], "pool")["pool"][0]
+            if normalize:
+                _normalize(row)
+            rows.append(row)
+        return _stack(rows, self._channels("pool"))
+
+    def _input_size(self, size: Size | None) -> tuple[int, int]:
+        height, width = size_of(size)
+        return height or self.input_size[0], width or self.input_size[1]
+
+    @staticmethod
+    def _each(images: Iterable[ImageLike]) -> Iterable[ImageLike]:
+        """Refuses what is one image: iterating over it would give its rows."""
+        if hasattr(images, "getexif") or (isinstance(images, np.ndarray) and images.ndim != 4):
+            raise TypeError(
+                "images: not an iterable of images, nor an array [images, height, width, channels]; "
+                "put a single image into a list"
+            )
+        return images
+
+    def _preprocess(
+        self, image: ImageLike, height: int, width: int, stages: tuple[str, ...] = ()
+    ) -> Floats:
+        record, kept = image_record(image)
+        array = np.empty((height, width, 3), np.float32)
+        with self._contexts.borrow(height, width, stages) as context:
+            _native.call(library.mbn_preprocess, context, byref(record), array.ctypes.data)
+        del kept
+        return array
+
+    # ---- Arrays ----------------------------------------------------------------------------------
+
+    def run(
+        self,
+        array: Any,
+        probabilities: bool = False,
+        *,
+        layout: LayoutName = "NHWC",
+        out: Floats | None = None,
+    ) -> Floats:
+        """Runs a preprocessed batch: float32 [batch, classes], logits or probabilities.
+
+        ``array`` is float32 [batch, height, width, 3], or [batch, 3, height, width] with the layout
+        "NCHW", of any height and width that the network takes; where it is contiguous it is not
+        copied, and neither is ``out``, which is filled and returned if given."""
+        batch = _input(array, layout)
+        count = len(batch.array)
+        result = _output((count, self.classes), out)
+        if count == 0:
+            return result
+        kind = Output.PROBABILITIES if probabilities else Output.LOGITS
+        with self._contexts.borrow(batch.height, batch.width) as context:
+            _native.call(
+                library.mbn_run,
+                context,
+                batch.array.ctypes.data,
+                batch.layout,
+                count,
+                kind,
+                result.ctypes.data,
+            )
+        return result
+
+    def features(
+        self, array: Any, stages: str | Sequence[str], *, layout: LayoutName = "NHWC"
+    ) -> dict[str, Floats]:
+        """Values from the middle of the network, by the stages' names (``network.stages``).
+
+        ``array`` is as for :meth:`run`.  Maps are [batch, height, width, channels], or [batch,
+        channels, height, width] with the layout "NCHW"; vectors are [batch, channels].  Nothing
+        behind the last stage runs.
+
+        >>> maps = model.features(array, ["stride8", "stride16", "stride32"])"""
+        batch = _input(array, layout)
+        count = len(batch.array)
+        names = tuple(dict.fromkeys([stages] if isinstance(stages, str) else stages))
+        with self._contexts.borrow(batch.height, batch.width, names) as context:
+            network = library.mbn_context_network(context)
+            maps = {name: _map(network, name, count, batch.layout) for name in names}
+            records = (_native.FeatureMapRecord * len(names))(
+                *(
+                    _native.FeatureMapRecord(values.ctypes.data, batch.layout)
+                    for values in maps.values()
+                )
+            )
+            if count > 0:
+                _native.call(
+                    library.mbn_features,
+                    context,
+                    batch.array.ctypes.data,
+                    batch.layout,
+                    count,
+                    records,
+                )
+        return maps
+
+    def _channels(self, name: str) -> int:
+        return next(stage.shape[2] for stage in self._network.stages if stage.name == name)
+
+    # ---- Looking inside --------------------------------------------------------------------------
+
+    def profile(
+        self, array: Any = None, *, layout: LayoutName = "NHWC", repeats: int = 10
+    ) -> list[Step]:
+        """Times every step of a run: each one's fastest of ``repeats``, after one run that does not
+        count.  ``array`` is one preprocessed image with a batch of 1; without it, zeros of the
+        model's input size."""
+        if array is None:
+            array, layout = np.zeros((1, *self.input_size, 3), np.float32), "NHWC"
+        image = _input(array, layout)
+        if len(image.array) != 1:
+            raise invalid(f"array: a batch of {len(image.array)}, not of 1")
+        if repeats < 1:
+            raise invalid(f"repeats: {repeats} is not positive")
+        with self._contexts.borrow(image.height, image.width) as context:
+            count = library.mbn_context_step_count(context)
+            seconds = np.empty((repeats + 1, count), np.float64)
+            for row in seconds:
+                _native.call(
+                    library.mbn_profile,
+                    context,
+                    image.array.ctypes.data,
+                    image.layout,
+                    row.ctypes.data,
+                )
+            layers = read_network(library.mbn_context_network(context)).layers
+            fastest = seconds[1:].min(axis=0)
+            return [_step(context, i, layers, float(fastest[i])) for i in range(count)]
+
+
+def _labels(model: c_void_p, classes: int) -> tuple[str, ...] | None:
+    """A file has labels for all classes or for none."""
+    if library.mbn_model_label(model, 0) is None:
+        return None
+    return tuple(library.mbn_model_label(model, i).decode() for i in range(classes))
+
+
+def _stack(rows: list[Floats], *shape: int) -> Floats:
+    return np.stack(rows) if rows else np.empty((0, *shape), np.float32)
+
+
+def _map(network: Any, name: str, batch: int, layout: Layout) -> Floats:
+    """Room for a stage."""
+    stage = _native.StageRecord()
+    _native.call(library.mbn_network_stage, network, _native.text(name, "stages"), byref(stage))
+    if stage.stride_vertical == 0:
+        return np.empty((batch, stage.channels), np.float32)
+    if layout == Layout.NHWC:
+        return np.empty((batch, stage.height, stage.width, stage.channels), np.float32)
+    return np.empty((batch, stage.channels, stage.height, stage.width), np.float32)
+
+
+def _step(context: c_void_p, index: int, layers: tuple[Layer, ...], seconds: float) -> Step:
+    record = _native.StepRecord()
+    _native.call(library.mbn_context_step, context, index, byref(record))
+    return Step(
+        layers=layers[record.first_layer : record.last_layer + 1],
+        seconds=seconds,
+        tasks=record.tasks,
+        band_rows=record.band_rows,
+        multiply_adds=record.multiply_adds,
+        bytes=record.bytes,
+    )
+
+
+def load(
+    source: str | os.PathLike[str] | bytes | bytearray | memoryview | mmap.mmap,
+    isa: str | Iterable[str] | None = None,
+    threads: int = 1,
+    *,
+    headless: bool = False,
+) -> Model:
+    """Loads a model file, from a path or from its bytes (any buffer: bytes, mmap, a numpy array).
+
+    ``isa`` names the instruction sets that may be used ("avx2", ["sse", "scalar"]); the best of them
+    is.  The environment variable MOBILENET_ISA restricts them further.  ``threads`` is for one call;
+    calls of several Python threads run at the same time anyway.  ``headless`` leaves out the layers
+    behind the pool, for features only: their tensors need not be in the file."""
+    threads = _native.int32(threads, "threads")
+    if threads < 1:
+        raise invalid(f"threads: {threads} is not positive")
+    options = _native.ModelOptions(isa_mask=_isa_mask(isa), headless=headless)
+    pointer = c_void_p()
+    if not isinstance(source, (str, os.PathLike)):
+        data = np.frombuffer(source, np.uint8)
+        _native.call(
+            library.mbn_model_load_memory,
+            data.ctypes.data,
+            data.size,
+            byref(options),
+            byref(pointer),
+        )
+    else:
+        path = _native.text(os.fspath(source), "path")
+        _native.call(library.mbn_model_load, path, byref(options), byref(pointer))
+    return Model(pointer, threads)

@@ -1,0 +1,208 @@
+"""Images: where their pixels are, and what PIL's modes become."""
+
+import subprocess
+
+import numpy as np
+import pytest
+
+from conftest import CLASSES, SIDE
+from mobilenet import Error
+from mobilenet._images import image_record
+
+Image = pytest.importorskip("PIL.Image")
+
+
+def address(image):
+    return image_record(image)[0].pixels
+
+
+# ---- Arrays --------------------------------------------------------------------------------------
+
+
+def test_results(model, photo):
+    logits = model.run_images([photo, photo[:, ::-1]])
+    assert logits.shape == (2, CLASSES) and not np.array_equal(logits[0], logits[1])
+    np.testing.assert_array_equal(model.run(model.preprocess([photo])), logits[:1])
+    np.testing.assert_array_equal(model.run_images(np.stack([photo] * 2))[1], logits[0])
+    np.testing.assert_array_equal(model.run_images(p for p in [photo]), logits[:1])
+    assert model.run_images([]).shape == (0, CLASSES)
+    assert model.preprocess([]).shape == (0, SIDE, SIDE, 3)
+
+
+def test_preprocessing_is_pillow_and_the_normalisation(model, photo):
+    resize, (mean, deviation) = model.preprocessing.resize, model.preprocessing[:2]
+    assert resize == 0  # straight to the input size
+    small = Image.fromarray(photo).resize((SIDE, SIDE), Image.BILINEAR)
+    expected = (np.asarray(small) / 255 - mean) / np.array(deviation)
+    np.testing.assert_allclose(model.preprocess([photo])[0], expected, atol=1e-5)
+
+
+def test_size(model, photo):
+    assert model.preprocess([photo], size=(48, 96)).shape == (1, 48, 96, 3)
+    array = model.preprocess([photo], size=96)
+    np.testing.assert_array_equal(model.run_images([photo], size=96), model.run(array))
+    with pytest.raises(Error, match="input_height"):
+        model.run_images([photo], size=8)
+
+
+def views(photo):
+    """Views that must be read where they are, with the address of what the library reads first."""
+    flipped, bgra = photo[::-1], np.dstack([photo, photo[..., :1]])
+    yield "whole", photo, photo.ctypes.data
+    yield "crop", photo[10:70, 20:90], photo.ctypes.data + 10 * photo.strides[0] + 20 * 3
+    yield "upside down", flipped, flipped.ctypes.data
+    yield "every other row", photo[::2], photo.ctypes.data
+    yield "BGR", photo[..., ::-1], photo.ctypes.data
+    yield "crop of BGR", photo[5:60, 7:80][..., ::-1], photo[5:, 7:].ctypes.data
+    yield "RGBA", bgra, bgra.ctypes.data
+    yield "crop of RGBA", bgra[3:, 4:], bgra[3:, 4:].ctypes.data
+
+
+def test_views_are_read_where_they_are(model, photo):
+    for name, view, first in views(photo):
+        assert address(view) == first, name
+        copy = np.ascontiguousarray(view[..., :3])
+        np.testing.assert_array_equal(
+            model.run_images([view]), model.run_images([copy]), err_msg=name
+        )
+
+
+def test_other_strides_are_copied(model, photo):
+    for view in (photo[:, ::-1], photo[:, ::2], photo.transpose(1, 0, 2), photo[:1, :1][:, ::-1]):
+        copy = np.ascontiguousarray(view)
+        np.testing.assert_array_equal(model.run_images([view]), model.run_images([copy]))
+    row = np.broadcast_to(photo[0], photo.shape)
+    np.testing.assert_array_equal(model.run_images([row]), model.run_images([row.copy()]))
+
+
+def test_grey(model, photo):
+    grey = photo[..., 0]  # a channel of it: strided, copied
+    rgb = np.dstack([grey] * 3)
+    for same in (grey, grey.copy(), grey[..., np.newaxis], Image.fromarray(grey.copy())):
+        np.testing.assert_array_equal(model.run_images([same]), model.run_images([rgb]))
+
+
+@pytest.mark.parametrize(
+    "image", [np.zeros((4, 4, 3)), np.zeros((4, 4, 3), np.int8), [[1, 2], [3, 4]], "cat.jpg", None]
+)
+def test_wrong_types(model, image):
+    with pytest.raises(TypeError, match="uint8"):
+        model.run_images([image])
+
+
+@pytest.mark.parametrize("shape", [(4,), (4, 4, 2), (1, 4, 4, 3), (0, 4, 3), (4, 0, 3)])
+def test_wrong_shapes(model, shape):
+    with pytest.raises(Error):
+        model.run_images([np.zeros(shape, np.uint8)])
+
+
+def test_one_image_is_no_list(model, photo):
+    for single in (photo, photo[..., 0], Image.fromarray(photo)):
+        for method in (model.run_images, model.preprocess, model.embed):
+            with pytest.raises(TypeError, match="list"):
+                method(single)
+
+
+# ---- PIL -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "L", "LA", "P", "1", "CMYK", "YCbCr", "HSV", "RGBX"])
+def test_modes(model, photo, mode):
+    """Against Pillow's own conversion to RGB."""
+    converted = Image.fromarray(photo).convert(mode)
+    expected = model.run_images([np.asarray(converted.convert("RGB"))])
+    np.testing.assert_array_equal(model.run_images([converted]), expected)
+
+
+def test_alpha_is_ignored(model, photo):
+    opaque = Image.fromarray(photo)
+    clear = opaque.copy()
+    clear.putalpha(7)
+    np.testing.assert_array_equal(model.run_images([clear]), model.run_images([opaque]))
+    palette = opaque.convert("P")
+    expected = model.run_images([palette])
+    palette.info["transparency"] = 3
+    np.testing.assert_array_equal(model.run_images([palette]), expected)
+
+
+@pytest.mark.parametrize("mode", ["I", "I;16", "I;16B"])
+def test_16_bits(model, photo, mode):
+    upper = photo[..., 0].astype(np.uint16)
+    values = upper * 256 + photo[..., 1]
+    dtype = {"I": "<i4", "I;16": "<u2", "I;16B": ">u2"}[mode]
+    image = Image.frombytes(mode, values.shape[::-1], values.astype(dtype).tobytes())
+    np.testing.assert_array_equal(
+        model.run_images([image]), model.run_images([photo[..., 0].copy()])
+    )
+
+
+def test_modes_without_8_bit_pixels(model):
+    with pytest.raises(TypeError, match="mode F"):
+        model.run_images([Image.new("F", (9, 9))])
+    with pytest.raises(Error, match="16 bits"):
+        model.run_images([Image.new("I", (9, 9), -1)])
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_exif_orientation(model, photo, orientation, tmp_path):
+    image = Image.fromarray(photo)
+    exif = image.getexif()
+    exif[0x0112] = orientation
+    image.save(tmp_path / "turned.png", exif=exif)
+    turned = {  # what shows the image upright, by EXIF 2.3's table
+        1: photo,
+        2: photo[:, ::-1],
+        3: photo[::-1, ::-1],
+        4: photo[::-1],
+        5: photo.transpose(1, 0, 2),
+        6: photo.transpose(1, 0, 2)[:, ::-1],
+        7: photo.transpose(1, 0, 2)[::-1, ::-1],
+        8: photo.transpose(1, 0, 2)[::-1],
+    }[orientation]
+    with Image.open(tmp_path / "turned.png") as opened:
+        np.testing.assert_array_equal(model.run_images([opened]), model.run_images([turned]))
+
+
+def test_damaged_exif_is_upright(model, photo, tmp_path):
+    Image.fromarray(photo).save(tmp_path / "x.png", exif=b"Exif\0\0no TIFF header")
+    with Image.open(tmp_path / "x.png") as opened:
+        np.testing.assert_array_equal(model.run_images([opened]), model.run_images([photo]))
+
+
+# ---- What is made of them ------------------------------------------------------------------------
+
+
+def test_classify(model, photo):
+    probabilities = model.run_images([photo], probabilities=True)[0]
+    predictions = model.classify(Image.fromarray(photo), top=3)
+    best = np.argsort(-probabilities, kind="stable")[:3]
+    assert [p.class_index for p in predictions] == best.tolist()
+    assert [p.probability for p in predictions] == probabilities[best].tolist()
+    assert all(p.label is None for p in predictions)
+    assert len(model.classify(photo, top=100)) == CLASSES
+    assert model.classify(photo, top=0) == []
+    with pytest.raises(Error, match="top"):
+        model.classify(photo, top=-1)
+
+
+def test_embed(model, photo):
+    images = [photo, photo[::-1]]
+    vectors = model.embed(images)
+    expected = model.features(model.preprocess(images), "pool")["pool"]
+    np.testing.assert_array_equal(vectors, expected)
+    unit = model.embed(images, normalize=True)
+    lengths = np.linalg.norm(expected, axis=1, keepdims=True)
+    np.testing.assert_allclose(unit, expected / lengths, rtol=1e-6)
+    assert model.embed([]).shape == (0, vectors.shape[1])
+
+
+@pytest.mark.parametrize("normalize", [False, True])
+def test_embed_equals_the_command(model, model_path, photo, command, tmp_path, normalize):
+    paths = [tmp_path / "a.png", tmp_path / "b.bmp"]
+    Image.fromarray(photo).convert("P").save(paths[0])
+    Image.fromarray(photo[::-1]).save(paths[1])
+    output = tmp_path / "e.npy"
+    arguments = [command, "embed", model_path, *paths, "--output", output]
+    subprocess.run(arguments + ["--normalize"] * normalize, check=True)
+    vectors = model.embed(map(Image.open, paths), normalize)
+    np.testing.assert_allclose(vectors, np.load(output), rtol=1e-6 if normalize else 0)

@@ -1,0 +1,67 @@
+"""The structures and enumerations of mobilenet._native against a C compiler's."""
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from mobilenet import Status, _native
+
+INCLUDE = Path(__file__).resolve().parents[2] / "include"
+
+STRUCTURES = {
+    "mbn_error": _native.ErrorRecord,
+    "mbn_network_options": _native.NetworkOptions,
+    "mbn_activation": _native.ActivationRecord,
+    "mbn_layer": _native.LayerRecord,
+    "mbn_network": _native.NetworkRecord,
+    "mbn_stage_info": _native.StageRecord,
+    "mbn_model_options": _native.ModelOptions,
+    "mbn_preprocessing": _native.PreprocessingRecord,
+    "mbn_context_options": _native.ContextOptions,
+    "mbn_image": _native.ImageRecord,
+    "mbn_feature_map": _native.FeatureMapRecord,
+    "mbn_step_info": _native.StepRecord,
+}
+
+ENUMERATIONS = {
+    "MBN_PADDING_": _native.Padding,
+    "MBN_SOURCE_": _native.Source,
+    "MBN_ROLE_": _native.Role,
+    "MBN_ACTIVATION_": _native.Activation,
+    "MBN_": (_native.Layout, _native.Output, _native.Order, Status),
+}
+
+
+def expected():
+    """What C must print: name and number."""
+    values = {}
+    for name, structure in STRUCTURES.items():
+        values[f"sizeof({name})"] = _native.ctypes.sizeof(structure)
+        for field, *_ in structure._fields_:
+            place = getattr(structure, field)
+            values[f"offsetof({name}, {field})"] = place.offset
+            values[f"sizeof((({name} *)0)->{field})"] = place.size
+    values["offsetof(mbn_kernels, name)"] = _native.KernelsRecord.name.offset
+    for prefix, kinds in ENUMERATIONS.items():
+        for kind in kinds if isinstance(kinds, tuple) else (kinds,):
+            values.update({prefix + member.name: member.value for member in kind})
+    return values
+
+
+def test_structures_are_those_of_c(tmp_path):
+    compiler = os.environ.get("CC") or shutil.which("cc") or shutil.which("gcc")
+    if not compiler or not INCLUDE.is_dir():
+        pytest.skip("needs a C compiler and the repository's headers")
+    values = expected()
+    lines = "\n".join(f'    printf("%lld\\n", (long long)({name}));' for name in values)
+    source = tmp_path / "layout.c"
+    source.write_text(
+        f"#include <mobilenet.h>\n#include <stdio.h>\nint main(void) {{\n{lines}\n    return 0;\n}}\n"
+    )
+    program = tmp_path / "layout"
+    subprocess.run([compiler, f"-I{INCLUDE}", source, "-o", program], check=True)
+    output = subprocess.run([program], check=True, capture_output=True, text=True).stdout
+    assert dict(zip(values, map(int, output.split()), strict=True)) == values

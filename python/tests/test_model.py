@@ -1,0 +1,301 @@
+"""Loading, and running on arrays."""
+
+import gc
+import mmap
+import pickle
+import subprocess
+
+import numpy as np
+import pytest
+
+import mobilenet
+from conftest import CLASSES, SIDE
+from mobilenet import Error, Status
+
+
+def softmax(logits):
+    powers = np.exp(logits.astype(np.float64) - logits.max(axis=1, keepdims=True))
+    return powers / powers.sum(axis=1, keepdims=True)
+
+
+def labelled(model_bytes, labels):
+    """The same file with labels: the header's metadata gets one entry more."""
+    size = int.from_bytes(model_bytes[:8], "little")
+    header, data = model_bytes[8 : 8 + size].decode(), model_bytes[8 + size :]
+    quoted = ", ".join(f'\\"{label}\\"' for label in labels)
+    header = header.replace('"__metadata__":{', f'"__metadata__":{{"labels":"[{quoted}]",', 1)
+    encoded = header.encode()
+    encoded += b" " * (-len(encoded) % 8)
+    return len(encoded).to_bytes(8, "little") + encoded + data
+
+
+# ---- Loading -------------------------------------------------------------------------------------
+
+
+def test_properties(model):
+    assert model.input_size == (SIDE, SIDE)
+    assert model.classes == CLASSES
+    assert model.labels is None
+    assert model.threads == 1
+    assert model.isa in mobilenet.isas()
+    same = mobilenet.network("mobilenet_v2", width=0.25, input_size=SIDE, classes=CLASSES)
+    assert model.network == same
+    assert (model.parameters, model.multiply_adds) == (same.parameters, same.multiply_adds)
+    assert model.bytes > 4 * same.parameters
+    assert len(model.preprocessing.mean) == 3 and min(model.preprocessing.standard_deviation) > 0
+    assert "mobilenet_v2" in repr(model) and "64x64" in repr(model)
+
+
+def test_labels(model_bytes):
+    names = [f"class {i} ü" for i in range(CLASSES)]
+    model = mobilenet.load(labelled(model_bytes, names))
+    assert model.labels == tuple(names)
+    prediction = model.classify(np.zeros((40, 40, 3), np.uint8), top=1)[0]
+    assert prediction.label == names[prediction.class_index]
+
+
+def test_sources_are_alike(model, model_bytes, model_path, batch):
+    expected = model.run(batch)
+    with open(model_path, "rb") as file:
+        mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        sources = [model_path, str(model_path), bytearray(model_bytes), memoryview(model_bytes)]
+        for source in [*sources, mapped, np.frombuffer(model_bytes, np.uint8)]:
+            np.testing.assert_array_equal(mobilenet.load(source).run(batch), expected)
+        del source, sources
+        mapped.close()  # fails where the model still points into it
+
+
+def test_no_file():
+    with pytest.raises(Error, match="/nowhere/x.safetensors") as caught:
+        mobilenet.load("/nowhere/x.safetensors")
+    assert caught.value.status == Status.IO
+    assert str(caught.value) == caught.value.message
+
+
+@pytest.mark.parametrize("source", [b"", b"no model", "v2\0.safetensors"])
+def test_bad_sources(source):
+    with pytest.raises(Error):
+        mobilenet.load(source)
+
+
+def test_truncated(model_bytes):
+    with pytest.raises(Error) as caught:
+        mobilenet.load(model_bytes[:-5])
+    assert caught.value.status == Status.MALFORMED
+
+
+@pytest.mark.parametrize("source", [None, 3, ["a"]])
+def test_sources_of_wrong_type(source):
+    with pytest.raises(TypeError):
+        mobilenet.load(source)
+
+
+def test_isa(model_bytes, batch):
+    scalar = mobilenet.load(model_bytes, isa="scalar")
+    assert scalar.isa == "scalar"
+    best = mobilenet.load(model_bytes, isa=mobilenet.isas())
+    assert best.isa == mobilenet.isas()[0]
+    difference = np.abs(scalar.run(batch) - best.run(batch)).max()
+    assert difference < 1e-4
+    for wrong in ("mmx", "", ["avx2", "mmx"]):
+        with pytest.raises(Error, match="usable: .*scalar"):
+            mobilenet.load(model_bytes, isa=wrong)
+
+
+@pytest.mark.parametrize("threads", [0, -1, 2**32 + 1, 5000])
+def test_bad_thread_counts(model_bytes, batch, threads):
+    with pytest.raises(Error, match="threads"):
+        mobilenet.load(model_bytes, threads=threads).run(batch)
+
+
+def test_errors_can_be_pickled():
+    error = pickle.loads(pickle.dumps(Error(Status.IO, "x: gone")))
+    assert (error.status, error.message, str(error)) == (Status.IO, "x: gone", "x: gone")
+
+
+def test_close(model_bytes, batch):
+    with mobilenet.load(model_bytes) as model:
+        model.run(batch)
+    with pytest.raises(Error, match="closed"):
+        model.run(batch)
+    assert model.classes == CLASSES
+
+
+# ---- Running -------------------------------------------------------------------------------------
+
+
+def test_run(model, batch):
+    logits = model.run(batch)
+    assert logits.shape == (3, CLASSES) and logits.dtype == np.float32
+    assert len(np.unique(logits)) == logits.size
+    probabilities = model.run(batch, probabilities=True)
+    np.testing.assert_allclose(probabilities, softmax(logits), rtol=1e-5)
+
+
+def test_run_equals_the_command(model, model_path, batch, command, tmp_path):
+    np.save(tmp_path / "x.npy", batch)
+    arguments = ["run", model_path, "--input", tmp_path / "x.npy", "--output", tmp_path / "y.npy"]
+    subprocess.run([command, *arguments], check=True)
+    np.testing.assert_array_equal(model.run(batch), np.load(tmp_path / "y.npy"))
+
+
+def test_layouts_batches_and_strides_are_alike(model, batch):
+    expected = model.run(batch)
+    planes = np.ascontiguousarray(batch.transpose(0, 3, 1, 2))
+    np.testing.assert_array_equal(model.run(planes, layout="NCHW"), expected)
+    np.testing.assert_array_equal(model.run(planes.transpose(0, 2, 3, 1)), expected)
+    np.testing.assert_array_equal(model.run(batch[::-1]), expected[::-1])
+    for i in range(3):
+        np.testing.assert_array_equal(model.run(batch[i : i + 1]), expected[i : i + 1])
+
+
+def test_threads_inside_a_call_change_nothing(model, model_bytes, batch):
+    threaded = mobilenet.load(model_bytes, threads=2)
+    np.testing.assert_array_equal(threaded.run(batch), model.run(batch))
+
+
+def test_other_sizes(model, random):
+    for shape in ((1, 48, 80, 3), (1, 33, 97, 3), (1, 64, 64, 3)):
+        assert model.run(random.standard_normal(shape, np.float32)).shape == (1, CLASSES)
+
+
+def test_empty_batch(model):
+    assert model.run(np.empty((0, SIDE, SIDE, 3), np.float32)).shape == (0, CLASSES)
+
+
+def test_out(model, batch):
+    out = np.full((3, CLASSES), np.nan, np.float32)
+    assert model.run(batch, out=out) is out
+    np.testing.assert_array_equal(out, model.run(batch))
+    for wrong in (np.empty((2, CLASSES), np.float32), np.empty((CLASSES, 3), np.float32).T):
+        with pytest.raises(Error, match="out"):
+            model.run(batch, out=wrong)
+    out.flags.writeable = False
+    with pytest.raises(Error, match="out"):
+        model.run(batch, out=out)
+    with pytest.raises(TypeError, match="out"):
+        model.run(batch, out=np.empty((3, CLASSES)))
+
+
+def test_contiguous_input_is_not_copied(model, batch, monkeypatch):
+    """The address that reaches the library is the array's own."""
+    seen = []
+    call = mobilenet._native.call
+
+    def spy(function, *arguments):
+        seen.append(arguments)
+        call(function, *arguments)
+
+    monkeypatch.setattr(mobilenet._native, "call", spy)
+    out = np.empty((3, CLASSES), np.float32)
+    model.run(batch, out=out)
+    _, address, _, count, _, result = seen[-1]
+    assert (address, count, result) == (batch.ctypes.data, 3, out.ctypes.data)
+    model.features(batch[1:], "pool")
+    assert seen[-1][1] == batch.ctypes.data + batch.strides[0]
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float16, np.uint8, np.int32, ">f4"])
+def test_wrong_dtypes(model, batch, dtype):
+    with pytest.raises(TypeError, match="float32"):
+        model.run(batch.astype(dtype))
+
+
+@pytest.mark.parametrize(
+    "shape",
+    [(SIDE, SIDE, 3), (1, SIDE, SIDE), (1, 3, SIDE, SIDE), (1, SIDE, SIDE, 4), (1, 31, 64, 3), ()],
+)
+def test_wrong_shapes(model, shape):
+    with pytest.raises(Error) as caught:
+        model.run(np.zeros(shape, np.float32))
+    assert caught.value.status == Status.INVALID_ARGUMENT
+
+
+def test_wrong_layout(model, batch):
+    with pytest.raises(Error, match="layout: 'HWCN'"):
+        model.run(batch, layout="HWCN")
+    with pytest.raises(Error, match=r"\[batch, 3, height, width\]"):
+        model.run(batch, layout="NCHW")
+
+
+def test_nan_stays_in_its_image(model, batch):
+    batch[1, 5, 5, 0] = np.nan
+    logits = model.run(batch)
+    assert np.isnan(logits[1]).all() and not np.isnan(logits[[0, 2]]).any()
+
+
+# ---- Features and profile ------------------------------------------------------------------------
+
+
+def test_features(model, batch):
+    names = ["stride8", "block2", "pool", "classifier.1"]
+    maps = model.features(batch, names)
+    assert list(maps) == names
+    shapes = {stage.name: stage.shape for stage in model.network.stages}
+    assert maps["stride8"].shape == (3, *shapes["stride8"])
+    assert maps["pool"].shape == (3, shapes["pool"][2])
+    np.testing.assert_array_equal(maps["classifier.1"], model.run(batch))
+    # The pool is the mean over the last map.
+    last = model.features(batch, "stride32")["stride32"]
+    np.testing.assert_allclose(last.mean(axis=(1, 2)), maps["pool"], rtol=1e-5, atol=1e-6)
+
+
+def test_features_of_planes(model, batch):
+    planes = np.ascontiguousarray(batch.transpose(0, 3, 1, 2))
+    maps = model.features(planes, ["stride4", "pool"], layout="NCHW")
+    expected = model.features(batch, ["stride4", "pool"])
+    np.testing.assert_array_equal(maps["stride4"].transpose(0, 2, 3, 1), expected["stride4"])
+    np.testing.assert_array_equal(maps["pool"], expected["pool"])
+
+
+def test_features_of_other_sizes_and_of_nothing(model, random):
+    array = random.standard_normal((2, 96, 64, 3), np.float32)
+    assert model.features(array, "stride16")["stride16"].shape[:3] == (2, 6, 4)
+    assert model.features(array[:0], "stride16")["stride16"].shape[:3] == (0, 6, 4)
+
+
+def test_wrong_stages(model, batch):
+    with pytest.raises(Error, match="no stage 'stride7'; there are .*stride8"):
+        model.features(batch, ["pool", "stride7"])
+    with pytest.raises(Error):
+        model.features(batch, [])
+
+
+def test_headless(model, model_bytes, batch):
+    headless = mobilenet.load(model_bytes, headless=True)
+    expected = model.features(batch, "pool")["pool"]
+    np.testing.assert_array_equal(headless.features(batch, "pool")["pool"], expected)
+    assert headless.bytes < model.bytes
+    with pytest.raises(Error):
+        headless.run(batch)
+
+
+def test_profile(model, batch):
+    steps = model.profile(repeats=2)
+    assert [layer for step in steps for layer in step.layers] == list(model.network.layers)
+    assert sum(step.multiply_adds for step in steps) == model.multiply_adds
+    assert all(step.seconds > 0 and step.bytes > 0 and step.tasks >= 1 for step in steps)
+    assert len(model.profile(batch[:1], repeats=1)) == len(steps)
+    with pytest.raises(Error, match="batch of 3"):
+        model.profile(batch)
+    with pytest.raises(Error, match="repeats"):
+        model.profile(repeats=0)
+
+
+def test_memory_is_given_back(model_bytes, batch, monkeypatch):
+    """Every context and model that is made is freed, the model last."""
+    freed = []
+    library = mobilenet._native.library
+    frees = {"mbn_context_free": library.mbn_context_free, "mbn_model_free": library.mbn_model_free}
+    for name, free in frees.items():
+        def spy(pointer, name=name, free=free):
+            freed.append(name)
+            free(pointer)
+
+        monkeypatch.setattr(library, name, spy)
+    model = mobilenet.load(model_bytes)
+    model.run(batch)
+    model.features(batch, "pool")
+    del model
+    gc.collect()
+    assert freed == ["mbn_context_free", "mbn_context_free", "mbn_model_free"]
