@@ -7,6 +7,7 @@
 
 #include <criterion/criterion.h>
 #include <stdatomic.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -124,27 +125,48 @@ Test(resources, no_system_call_in_a_run) {
 }
 #endif
 
+/* MXCSR or FPCR: how to round, and whether denormals count as zero. */
+#if defined(__x86_64__)
+enum { ROUND_DOWN = 0x2000 };
+
+static uint64_t float_state(void) {
+    return _mm_getcsr() & ~0x3FU; /* without the sticky flags */
+}
+
+static void set_float_state(uint64_t state) {
+    _mm_setcsr((unsigned)state);
+}
+#elif defined(__aarch64__)
+enum { ROUND_DOWN = 2 << 22 };
+
+static uint64_t float_state(void) {
+    uint64_t state;
+    __asm__ volatile("mrs %0, fpcr" : "=r"(state));
+    return state;
+}
+
+static void set_float_state(uint64_t state) {
+    __asm__ volatile("msr fpcr, %0" ::"r"(state));
+}
+#endif
+
 /* Flush-to-zero is on while a network runs, on the calling thread too, and off again afterwards. */
 Test(resources, floating_point_state) {
-#if defined(__x86_64__)
     mbn_model *model = make_model("mobilenet_v1", 0, NULL);
     mbn_context *context = make_context(model, &(mbn_context_options){.threads = 2});
     float *image = make_images(1, 1), denormal[CLASSES], zero[CLASSES];
-    const unsigned state = _mm_getcsr() & ~0x3FU; /* without the sticky flags */
+    const uint64_t state = float_state();
     for (int i = 0; i < PIXELS; i++) image[i] = 1e-40F;
-    _mm_setcsr(state | 0x2000U); /* the caller rounds down */
+    set_float_state(state | ROUND_DOWN);
     run_logits(context, image, denormal);
-    cr_expect_eq(_mm_getcsr() & ~0x3FU, state | 0x2000U);
+    cr_expect_eq(float_state(), state | ROUND_DOWN);
     for (int i = 0; i < PIXELS; i++) image[i] = 0.0F;
     run_logits(context, image, zero);
     cr_expect_arr_eq(denormal, zero, sizeof zero, "denormals count as zero");
-    _mm_setcsr(state);
+    set_float_state(state);
     free(image);
     mbn_context_free(context);
     mbn_model_free(model);
-#else
-    cr_skip_test("x86 only");
-#endif
 }
 
 struct ledger {
