@@ -7,6 +7,7 @@
  * first step adds to the bias instead of to a copy of it, and a tile whose outputs are contiguous is
  * stored from where it is. */
 #include "epilogue.h"
+#include "lanes.h"
 
 #include <string.h>
 
@@ -101,18 +102,40 @@ MBN_INLINE void pointwise_step(int32_t pixels, int32_t vectors, const float *x, 
     __builtin_prefetch(w + PREFETCH_FLOATS);
 }
 
-/* pixels and vectors are constants. */
-MBN_INLINE void pointwise_tile(const mbn_pointwise_args *args, const epilogue *e, int32_t pixels,
-                               int32_t vectors, const tile_place *place) {
+/* The sums of a tile, from its biases on; pixels and vectors are constants. */
+MBN_INLINE void pointwise_sums(const mbn_pointwise_args *args, int32_t pixels, int32_t vectors,
+                               const tile_place *place, vec acc[16][4]) {
     const ptrdiff_t step = vectors * VEC_WIDTH;
     const float *w = args->weights + (ptrdiff_t)place->block * VEC_WIDTH * args->input_channels;
     const float *x = place->input;
     int32_t left = args->input_channels;
-    vec acc[16][4], bias[4];
+    vec bias[4];
     MBN_UNROLL
     for (int32_t v = 0; v < vectors; v++) {
         bias[v] = vec_load(args->bias + (ptrdiff_t)(place->block + v) * VEC_WIDTH);
     }
+#if VEC_LANES
+    MBN_UNROLL
+    for (int32_t p = 0; p < pixels; p++) {
+        MBN_UNROLL
+        for (int32_t v = 0; v < vectors; v++) acc[p][v] = bias[v];
+    }
+    lanes_state state;
+    if (left >= VEC_WIDTH) lanes_begin(pixels, x, VEC_WIDTH, w, &state);
+    for (; left >= VEC_WIDTH; left -= VEC_WIDTH) {
+        /* Behind the last whole block there is nothing to load: the same again. */
+        const bool more = left >= 2 * VEC_WIDTH;
+        const float *next_weights = w + VEC_WIDTH * step;
+        const float *next_input = x + args->input_block_stride;
+        lanes_multiply(pixels, vectors, w, more ? next_input : x, VEC_WIDTH,
+                       more ? next_weights : w, &state, acc);
+        w = next_weights;
+        x = next_input;
+    }
+    for (int32_t k = 0; k < left; k++, w += step) {
+        pointwise_step(pixels, vectors, x + k, w, NULL, acc);
+    }
+#else
     pointwise_step(pixels, vectors, x, w, bias, acc);
     w += step;
     for (int32_t k = 1; left > 0; k = 0, x += args->input_block_stride, left -= VEC_WIDTH) {
@@ -121,6 +144,13 @@ MBN_INLINE void pointwise_tile(const mbn_pointwise_args *args, const epilogue *e
             pointwise_step(pixels, vectors, x + k, w, NULL, acc);
         }
     }
+#endif
+}
+
+MBN_INLINE void pointwise_tile(const mbn_pointwise_args *args, const epilogue *e, int32_t pixels,
+                               int32_t vectors, const tile_place *place) {
+    vec acc[16][4];
+    pointwise_sums(args, pixels, vectors, place, acc);
     finish_tile(args, e, pixels, vectors, acc, place);
 }
 

@@ -15,8 +15,8 @@ enum { VEC_WIDTH = 4 };
 #define PANEL_MAX 4
 enum {
     POINTWISE_PIXELS_1 = 14,
-    POINTWISE_PIXELS_2 = 12,
-    POINTWISE_PIXELS_3 = 8,
+    POINTWISE_PIXELS_2 = 10,
+    POINTWISE_PIXELS_3 = 7,
     POINTWISE_PIXELS_4 = 6,
 };
 
@@ -60,6 +60,19 @@ static inline vec vec_div(vec a, vec b) {
 static inline vec vec_fma(vec a, vec b, vec c) {
     return vfmaq_f32(c, a, b);
 }
+/* a * b[lane] + c for a constant lane.  In assembler: of vfmaq_laneq_f32 with the same lane gcc 12
+ * makes a dup that it shares, and spills accumulators for want of registers. */
+#define vec_fma_lane(a, b, lane, c) fma_lane_##lane(a, b, c)
+#define FMA_LANE(lane)                                                                             \
+    static inline vec fma_lane_##lane(vec a, vec b, vec c) {                                       \
+        __asm__ volatile("fmla %0.4s, %1.4s, %2.s[" #lane "]" : "+w"(c) : "w"(a), "w"(b));         \
+        return c;                                                                                  \
+    }
+FMA_LANE(0)
+FMA_LANE(1)
+FMA_LANE(2)
+FMA_LANE(3)
+#undef FMA_LANE
 /* NaN where either is */
 static inline vec vec_max(vec limit, vec x) {
     return vmaxq_f32(limit, x);
