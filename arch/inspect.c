@@ -9,6 +9,10 @@ const mbn_network *mbn_context_network(const mbn_context *context) {
     return &context->network;
 }
 
+int32_t mbn_context_threads(const mbn_context *context) {
+    return context->pool == NULL ? 1 : (int32_t)pthreadpool_get_threads_count(context->pool);
+}
+
 size_t mbn_context_arena_bytes(const mbn_context *context) {
     return context->arena_bytes;
 }

@@ -475,3 +475,22 @@ const char *mbn_layer_kind_name(mbn_layer_kind kind) {
     }
     return "unknown";
 }
+
+const char *mbn_layer_role_name(mbn_layer_role role) {
+    switch (role) {
+    case MBN_ROLE_STEM: return "stem";
+    case MBN_ROLE_EXPAND: return "expand";
+    case MBN_ROLE_DEPTHWISE: return "depthwise";
+    case MBN_ROLE_SQUEEZE_POOL: return "squeeze pool";
+    case MBN_ROLE_SQUEEZE: return "squeeze";
+    case MBN_ROLE_EXCITE: return "excite";
+    case MBN_ROLE_SCALE: return "scale";
+    case MBN_ROLE_PROJECT: return "project";
+    case MBN_ROLE_HEAD: return "head";
+    case MBN_ROLE_HEAD_MAX_POOL: return "head max pool";
+    case MBN_ROLE_HEAD_POOL: return "head pool";
+    case MBN_ROLE_HIDDEN: return "hidden";
+    case MBN_ROLE_LOGITS: return "logits";
+    }
+    return "unknown";
+}

@@ -173,6 +173,9 @@ MBN_API const char *mbn_network_name(int32_t index);
 /* "convolution", "depthwise", "pointwise", ... */
 MBN_API const char *mbn_layer_kind_name(mbn_layer_kind kind);
 
+/* "stem", "expand", "depthwise", "squeeze pool", ... */
+MBN_API const char *mbn_layer_role_name(mbn_layer_role role);
+
 /* Writes a model file's bytes with seeded random weights: for benchmarks and tests, not for
  * classification.  The same options and seed give the same bytes on every machine
  * (docs/model-format.md says how).  With buffer NULL, *size becomes the bytes needed; else *size
@@ -354,6 +357,10 @@ typedef struct mbn_step_info {
 
 /* The network at the context's input size; lives as long as the context. */
 MBN_API const mbn_network *mbn_context_network(const mbn_context *context);
+
+/* Threads that share a step's tasks: what was asked for, as far as there are CPUs, or the caller's
+ * pool's. */
+MBN_API int32_t mbn_context_threads(const mbn_context *context);
 
 /* Bytes of the activations' arena, a part of mbn_context_bytes. */
 MBN_API size_t mbn_context_arena_bytes(const mbn_context *context);

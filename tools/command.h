@@ -17,5 +17,7 @@ int mbn_command_evaluate(int argc, char **argv);
 int mbn_command_count(int argc, char **argv);
 int mbn_command_info(int argc, char **argv);
 int mbn_command_init(int argc, char **argv);
+int mbn_command_plan(int argc, char **argv);
+int mbn_command_profile(int argc, char **argv);
 
 #endif

@@ -127,10 +127,8 @@ static int show(const mbn_network *network, const mbn_network *standard, bool js
         return MBN_EXIT_OK;
     }
     json_t *result = network_json(network);
-    if (standard != NULL &&
-        json_object_set_new(result, "standard", mbn_compare_json(network, standard)) != 0) {
-        json_decref(result);
-        result = NULL;
+    if (standard != NULL) {
+        result = mbn_json_with(result, "standard", mbn_compare_json(network, standard));
     }
     return mbn_json_print(result) ? MBN_EXIT_OK : MBN_EXIT_FAILED;
 }

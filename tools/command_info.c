@@ -1,6 +1,7 @@
 /* mobilenet info: the CPU, and which kernels would run on it. */
 #include "command.h"
 #include "options.h"
+#include "processor.h"
 #include "report.h"
 
 #include <cpuinfo.h>
@@ -15,14 +16,8 @@ static void print_cache(const char *name, uint32_t count, const struct cpuinfo_c
 }
 
 static void print_cpu(void) {
-    if (!cpuinfo_initialize()) {
-        puts("CPU: unknown, cpuinfo cannot read this machine");
-        return;
-    }
-    const struct cpuinfo_package *package =
-        cpuinfo_get_packages_count() > 0 ? cpuinfo_get_package(0) : NULL;
-    bool named = package != NULL && package->name[0] != '\0';
-    printf("CPU: %s\n", named ? package->name : "without a name");
+    printf("CPU: %s\n", mbn_processor_name());
+    if (!cpuinfo_initialize()) return;
     printf("  %-11s %" PRIu32 " of %" PRIu32 " cores\n", "threads", cpuinfo_get_processors_count(),
            cpuinfo_get_cores_count());
     print_cache("L1 data", cpuinfo_get_l1d_caches_count(), cpuinfo_get_l1d_cache(0));

@@ -21,6 +21,8 @@ static const struct command {
     {"embed", "Turn images into vectors", mbn_command_embed},
     {"evaluate", "Accuracy over a folder of labelled images", mbn_command_evaluate},
     {"count", "Parameters and multiply-adds of a network, layer by layer", mbn_command_count},
+    {"plan", "How a model will run, step by step", mbn_command_plan},
+    {"profile", "Where a model's time goes, step by step", mbn_command_profile},
     {"info", "This CPU, and the instruction set that would be used", mbn_command_info},
     {"init", "Write a model with random weights, for benchmarks", mbn_command_init},
 };

@@ -89,23 +89,22 @@ static double parse_width(struct argp_state *state, const char *text) {
     return width;
 }
 
-/* N or HxW; whether the network takes it is the library's to say, and 0 is its default. */
-static void parse_resolution(struct argp_state *state, const char *text,
-                             mbn_network_options *options) {
-    int64_t height = 0;
-    int64_t width = 0;
+void mbn_option_size(struct argp_state *state, const char *name, const char *text, int32_t *height,
+                     int32_t *width) {
+    int64_t rows = 0;
+    int64_t columns = 0;
     const char *end;
-    bool valid = read_integer(text, 1, INT32_MAX, &end, &height);
+    bool valid = read_integer(text, 1, INT32_MAX, &end, &rows);
     if (valid && *end == 'x') {
-        valid = read_integer(end + 1, 1, INT32_MAX, &end, &width);
+        valid = read_integer(end + 1, 1, INT32_MAX, &end, &columns);
     } else {
-        width = height;
+        columns = rows;
     }
     if (!valid || *end != '\0') {
-        argp_error(state, "--resolution: '%s' is not N or HxW, for example 224 or 192x256", text);
+        argp_error(state, "%s: '%s' is not N or HxW, for example 224 or 192x256", name, text);
     }
-    options->input_height = (int32_t)height;
-    options->input_width = (int32_t)width;
+    *height = (int32_t)rows;
+    *width = (int32_t)columns;
 }
 
 /* Index of a name in a table whose first entry is the default, which cannot be asked for. */
@@ -127,7 +126,10 @@ static error_t parse_network(int key, char *argument, struct argp_state *state) 
     mbn_network_options *options = state->input;
     switch (key) {
     case 'w': options->width = parse_width(state, argument); return 0;
-    case 'r': parse_resolution(state, argument, options); return 0;
+    case 'r':
+        mbn_option_size(state, "--resolution", argument, &options->input_height,
+                        &options->input_width);
+        return 0;
     case 'c':
         options->classes = (int32_t)mbn_option_integer(state, "--classes", argument, 1, 1000000);
         return 0;

@@ -11,6 +11,10 @@
 int64_t mbn_option_integer(struct argp_state *state, const char *name, const char *text,
                            int64_t low, int64_t high);
 
+/* An input size, N or HxW; whether the network takes it is the library's to say.  `name` as above. */
+void mbn_option_size(struct argp_state *state, const char *name, const char *text, int32_t *height,
+                     int32_t *width);
+
 /* One of mbn_network_name's names. */
 const char *mbn_option_network(struct argp_state *state, const char *text);
 

@@ -48,6 +48,12 @@ void mbn_json_append(json_t **array, json_t *element) {
     *array = NULL;
 }
 
+json_t *mbn_json_with(json_t *object, const char *key, json_t *value) {
+    if (json_object_set_new(object, key, value) == 0) return object;
+    json_decref(object);
+    return NULL;
+}
+
 bool mbn_json_print(json_t *value) {
     if (value == NULL) {
         mbn_report("JSON", mbn_status_text(MBN_OUT_OF_MEMORY));

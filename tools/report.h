@@ -26,6 +26,10 @@ json_t *mbn_json_real(double value);
  * becomes NULL, and stays so: the last of many calls tells. */
 void mbn_json_append(json_t **array, json_t *element);
 
+/* Sets a member of an object and returns the object; takes over both.  NULL if either is, or when
+ * out of memory. */
+json_t *mbn_json_with(json_t *object, const char *key, json_t *value);
+
 /* Prints a value, which it releases; false if it is NULL or could not be printed. */
 bool mbn_json_print(json_t *value);
 

@@ -117,4 +117,12 @@ Test(options, names) {
     }
     cr_expect_str_eq(mbn_layer_kind_name(MBN_LAYER_FULLY_CONNECTED), "fully connected");
     cr_expect_str_eq(mbn_layer_kind_name((mbn_layer_kind)99), "unknown");
+    for (int role = MBN_ROLE_STEM; role <= MBN_ROLE_LOGITS; role++) {
+        const char *name = mbn_layer_role_name((mbn_layer_role)role);
+        cr_expect_str_neq(name, "unknown");
+        for (int other = 0; other < role; other++)
+            cr_expect_str_neq(mbn_layer_role_name((mbn_layer_role)other), name);
+    }
+    cr_expect_str_eq(mbn_layer_role_name(MBN_ROLE_SQUEEZE_POOL), "squeeze pool");
+    cr_expect_str_eq(mbn_layer_role_name((mbn_layer_role)99), "unknown");
 }

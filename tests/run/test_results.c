@@ -52,6 +52,7 @@ static void check_cuts(const char *network, const mbn_model *model, const float 
         for (int32_t band = -1; band <= 1; band++) {
             mbn_context *context =
                 make_context(model, &(mbn_context_options){.pool = pool, .band_rows = band});
+            cr_expect_eq(mbn_context_threads(context), (int32_t)threads);
             for (int i = 0; i < 2; i++) {
                 run_logits(context, image, logits);
                 expect_same(logits, reference, CLASSES, network, model, what);

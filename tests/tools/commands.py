@@ -11,7 +11,8 @@ import unittest
 
 from case import ISAS, NETWORKS, PROGRAM, Case, main
 
-COMMANDS = ["classify", "run", "features", "embed", "evaluate", "count", "info", "init"]
+COMMANDS = ["classify", "run", "features", "embed", "evaluate", "count", "plan", "profile", "info",
+            "init"]
 
 
 class CommandLine(Case):
