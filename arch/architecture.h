@@ -33,12 +33,14 @@ enum { MBN_SQUEEZE_NONE = 0, MBN_SQUEEZE_QUARTER = -1, MBN_SQUEEZE_QUARTER_ROUND
 typedef struct mbn_row {
     mbn_row_kind kind;
     int32_t kernel;
-    int32_t expansion; /* inverted residual only; mbn_conventions.expansion says of what kind */
+    int32_t expansion; /* inverted residual only; mbn_conventions.expansion says of what kind;
+                          0: no expand layer */
     int32_t output_channels;
     int32_t squeeze; /* channels between squeeze and excite, or one of MBN_SQUEEZE_... */
     mbn_activation_kind activation;
     int32_t stride_vertical, stride_horizontal; /* of the first repetition; the others have 1 */
     int32_t repeat;
+    bool no_residual; /* the input is not added, even where strides and channels allow it */
 } mbn_row;
 
 typedef struct mbn_naming mbn_naming; /* names.c */
@@ -54,24 +56,37 @@ typedef struct mbn_conventions {
     const mbn_naming *naming;
 } mbn_conventions;
 
+/* A fully connected layer between the pool and the logits. */
+typedef struct mbn_hidden {
+    int32_t channels;
+    mbn_activation_kind activation;
+} mbn_hidden;
+
 typedef struct mbn_architecture {
-    const char *name;      /* mbn_architecture_find finds it, or one with the same conventions */
+    const char *name;
     bool fixed_width;      /* the width multiplier is 1 */
     bool convolution_bias; /* convolutions have a bias besides their batch norm */
-    bool expand_always;    /* there is an expand layer even where it keeps the number of channels */
-    int32_t stem_channels; /* 3x3, stride 2 */
+    bool folded;        /* no batch norm: convolutions have weights and a bias with it folded in */
+    bool expand_always; /* there is an expand layer even where it keeps the number of channels */
+    int32_t stem_channels; /* 3x3 */
+    int32_t stem_stride_vertical, stem_stride_horizontal;
     mbn_activation_kind stem_activation;
     const mbn_row *rows;
     int32_t row_count;
-    mbn_activation_kind squeeze_activation, gate_activation;
+    mbn_activation_kind squeeze_activation;
+    mbn_activation gate;
     int32_t head_channels; /* 1x1 convolution after the rows; 0: none */
     mbn_activation_kind head_activation;
     int32_t head_max_pool_window, head_max_pool_stride; /* before the global pool; 0: none */
-    int32_t hidden_channels; /* fully connected, between pool and logits; 0: none */
-    mbn_activation_kind hidden_activation;
+    const mbn_hidden *hidden;
+    int32_t hidden_count;
     const mbn_conventions *conventions; /* the default first */
     int32_t convention_count;
 } mbn_architecture;
+
+/* The common hard sigmoid: ReLU6(x + 3) / 6. */
+#define MBN_HARD_SIGMOID_GATE                                                                      \
+    { MBN_ACTIVATION_HARD_SIGMOID, 1.0F / 6.0F, 0.5F }
 
 extern const mbn_architecture mbn_mobilenet_v1;
 extern const mbn_architecture mbn_mobilenet_v2;
@@ -103,7 +118,22 @@ mbn_status mbn_network_layout(const mbn_architecture *architecture,
                               const mbn_network_options *options, mbn_network **network,
                               mbn_error *error);
 
-/* Fills in name and batch_norm_name of every layer. */
+/* Fills in name, batch_norm_name and matrix of every layer. */
 void mbn_name_layers(const mbn_naming *naming, mbn_layer *layers, int32_t count);
+
+/* Fills in what depends on the size of the input: sizes of the layers' planes, their padding,
+ * windows of global pools, multiply-adds.  False if a window does not fit its plane. */
+bool mbn_size_layers(mbn_padding padding, int32_t input_height, int32_t input_width,
+                     mbn_layer *layers, int32_t count);
+
+/* The same network for another input size (0: its own), as mbn_network_create makes them. */
+mbn_status mbn_network_resize(const mbn_network *network, int32_t input_height, int32_t input_width,
+                              mbn_network **resized, mbn_error *error);
+
+/* Reads a table from JSON, the model file's metadata `architecture` (docs/model-format.md).  It has
+ * torchvision's conventions and every number as it stands.  `name` has to outlive it; free it with
+ * free. */
+mbn_status mbn_architecture_parse(const char *json, const char *name,
+                                  mbn_architecture **architecture, mbn_error *error);
 
 #endif

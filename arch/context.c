@@ -1,6 +1,7 @@
 /* Contexts: planning a network at a size, and the memory that it takes. */
 #include "context.h"
 #include "affinity.h"
+#include "architecture.h"
 #include "error.h"
 #include "memory.h"
 #include "preprocess.h"
@@ -32,18 +33,8 @@ static mbn_status check_options(const mbn_context_options *options, mbn_error *e
 /* The model's network at the context's size. */
 static mbn_status create_network(const mbn_model *model, const mbn_context_options *options,
                                  mbn_network **network, mbn_error *error) {
-    const mbn_network *own = &model->network;
-    const mbn_network_options resized = {
-        .network = own->name,
-        .width = own->width,
-        .input_height = options->input_height != 0 ? options->input_height : own->input_height,
-        .input_width = options->input_width != 0 ? options->input_width : own->input_width,
-        .classes = own->classes,
-        .padding = own->padding,
-        .source = own->source,
-        .batch_norm_epsilon = own->batch_norm_epsilon,
-    };
-    return mbn_network_create(&resized, network, error);
+    return mbn_network_resize(&model->network, options->input_height, options->input_width, network,
+                              error);
 }
 
 /* A network cut into groups and laid out: what both mbn_context_bytes and mbn_context_create begin

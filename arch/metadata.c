@@ -3,6 +3,7 @@
 #include "error.h"
 
 #include <limits.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* Metadata values are strings; numbers and lists in them are JSON.  NULL if the key is absent;
@@ -130,6 +131,12 @@ mbn_status mbn_metadata_read(const mbn_safetensors *file, mbn_metadata *metadata
     }
     memcpy(metadata->network, network, strlen(network) + 1);
     options->network = metadata->network;
+    const char *architecture = mbn_safetensors_metadata(file, "architecture");
+    if (architecture != NULL) {
+        const mbn_status parsed =
+            mbn_architecture_parse(architecture, metadata->network, &metadata->architecture, error);
+        if (parsed != MBN_OK) return parsed;
+    }
 
     int source = MBN_SOURCE_DEFAULT, padding = MBN_PADDING_DEFAULT;
     mbn_status status;
@@ -158,4 +165,5 @@ mbn_status mbn_metadata_read(const mbn_safetensors *file, mbn_metadata *metadata
 
 void mbn_metadata_free(mbn_metadata *metadata) {
     json_decref(metadata->labels);
+    free(metadata->architecture);
 }

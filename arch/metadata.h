@@ -2,6 +2,7 @@
 #ifndef MBN_ARCH_METADATA_H
 #define MBN_ARCH_METADATA_H
 
+#include "architecture.h"
 #include "safetensors.h"
 
 #include <jansson.h>
@@ -10,7 +11,8 @@ typedef struct mbn_metadata {
     char network[64];
     mbn_network_options options; /* .network points to `network` */
     mbn_preprocessing preprocessing;
-    json_t *labels; /* array of options.classes strings, or NULL */
+    mbn_architecture *architecture; /* NULL: the one that the library has of that name */
+    json_t *labels;                 /* array of options.classes strings, or NULL */
 } mbn_metadata;
 
 /* Free what it read with mbn_metadata_free, after a failure too. */

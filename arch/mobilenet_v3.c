@@ -82,10 +82,12 @@ static const mbn_conventions conventions[] = {
 
 #define V3(title, table, hidden_units)                                                             \
     {                                                                                              \
-        .name = title, .stem_channels = 16, .stem_activation = HS, .rows = table,                  \
+        .name = title, .stem_channels = 16, .stem_stride_vertical = 2,                             \
+        .stem_stride_horizontal = 2, .stem_activation = HS, .rows = table,                         \
         .row_count = sizeof table / sizeof table[0], .squeeze_activation = MBN_ACTIVATION_RELU,    \
-        .gate_activation = MBN_ACTIVATION_HARD_SIGMOID, .head_channels = 6, .head_activation = HS, \
-        .hidden_channels = hidden_units, .hidden_activation = HS, .conventions = conventions,      \
+        .gate = MBN_HARD_SIGMOID_GATE, .head_channels = 6, .head_activation = HS,                  \
+        .hidden = (const mbn_hidden[]){{hidden_units, HS}}, .hidden_count = 1,                     \
+        .conventions = conventions,                                                                \
         .convention_count = sizeof conventions / sizeof conventions[0],                            \
     }
 

@@ -33,6 +33,8 @@ static const mbn_row rows[] = {
 };
 /* clang-format on */
 
+static const mbn_hidden hidden[] = {{1024, HS}};
+
 static const mbn_conventions conventions[] = {
     {
         .source = MBN_SOURCE_KERAS,
@@ -52,15 +54,17 @@ const mbn_architecture mbn_mobilenet_v3_small_article = {
     .convolution_bias = true,
     .expand_always = true,
     .stem_channels = 16,
+    .stem_stride_vertical = 2,
+    .stem_stride_horizontal = 2,
     .stem_activation = HS,
     .rows = rows,
     .row_count = sizeof rows / sizeof rows[0],
     .squeeze_activation = MBN_ACTIVATION_RELU6,
-    .gate_activation = HS,
+    .gate = {HS, 1.0F / 6.0F, 0.5F},
     .head_channels = 576,
     .head_activation = HS,
-    .hidden_channels = 1024,
-    .hidden_activation = HS,
+    .hidden = hidden,
+    .hidden_count = sizeof hidden / sizeof hidden[0],
     .conventions = conventions,
     .convention_count = sizeof conventions / sizeof conventions[0],
 };

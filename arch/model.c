@@ -77,6 +77,8 @@ static mbn_status assemble(const mbn_safetensors *file, const mbn_metadata *meta
                            const mbn_network *network, bool headless, const mbn_kernels *kernels,
                            const mbn_allocator *allocator, mbn_model **result, mbn_error *error) {
     const int32_t loaded = headless ? backbone_layers(network) : network->layer_count;
+    mbn_status status = mbn_check_tensors(file, network, loaded, error);
+    if (status != MBN_OK) return status;
     const size_t layer_count = (size_t)network->layer_count;
     const size_t layers_at = mbn_align(sizeof(mbn_model));
     const size_t weights_at = layers_at + mbn_align(layer_count * sizeof(mbn_layer));
@@ -101,9 +103,8 @@ static mbn_status assemble(const mbn_safetensors *file, const mbn_metadata *meta
         .labels = copy_labels(metadata, memory + labels_at),
     };
     model->network.layers = layers;
-    const mbn_status status =
-        mbn_pack_weights(file, network, loaded, kernels, allocator,
-                         (float *)(void *)(memory + packed_at), model->weights, error);
+    status = mbn_pack_weights(file, network, loaded, kernels, allocator,
+                              (float *)(void *)(memory + packed_at), model->weights, error);
     if (status != MBN_OK) {
         mbn_release(allocator, memory, bytes);
         return status;
@@ -116,7 +117,10 @@ static mbn_status assemble(const mbn_safetensors *file, const mbn_metadata *meta
 static mbn_status create_network(const mbn_metadata *metadata, mbn_network **network,
                                  mbn_error *error) {
     mbn_error reason = {MBN_OK, ""};
-    mbn_status status = mbn_network_create(&metadata->options, network, &reason);
+    mbn_status status =
+        metadata->architecture == NULL
+            ? mbn_network_create(&metadata->options, network, &reason)
+            : mbn_network_layout(metadata->architecture, &metadata->options, network, &reason);
     if (status == MBN_OK) return MBN_OK;
     if (status == MBN_INVALID_ARGUMENT) status = MBN_MALFORMED;
     return mbn_fail(error, status, "metadata %s", reason.message);

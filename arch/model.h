@@ -40,10 +40,15 @@ static inline bool mbn_is_headless(const mbn_model *model) {
  * to MBN_ALIGNMENT. */
 size_t mbn_packed_bytes(const mbn_network *network, int32_t layers, const mbn_kernels *kernels);
 
-/* Finds the tensors of the first `layers` layers in the file, checks them against the network,
- * folds batch norm and packs them into `packed` (mbn_packed_bytes), whose addresses go to
- * weights[layer_count].  Fails on the first tensor that is missing, of another shape or type, or
- * not of the network. */
+/* Checks the tensors of the first `layers` layers against the network.  Fails on the first that is
+ * missing, of another shape or type, or not of the network; so what the file holds bounds the
+ * memory that a model takes. */
+mbn_status mbn_check_tensors(const mbn_safetensors *file, const mbn_network *network,
+                             int32_t layers, mbn_error *error);
+
+/* Finds the tensors of the first `layers` layers in a file that mbn_check_tensors has passed, folds
+ * batch norm and packs them into `packed` (mbn_packed_bytes), whose addresses go to
+ * weights[layer_count]. */
 mbn_status mbn_pack_weights(const mbn_safetensors *file, const mbn_network *network, int32_t layers,
                             const mbn_kernels *kernels, const mbn_allocator *allocator,
                             float *packed, mbn_layer_weights *weights, mbn_error *error);

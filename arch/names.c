@@ -12,6 +12,8 @@ enum { ROLE_COUNT = MBN_ROLE_LOGITS + 1 };
  *        block's number, counted from first_number; layers after the blocks have the next number
  *     %  is the number of modules before this one in its block (torch's nn.Sequential)
  *     +  is one more than that
+ *     =  is three times the number of hidden layers before this one (each is a Linear, an activation
+ *        and a dropout of an nn.Sequential)
  * With `automatic`, a template is a Keras class's name, and its n-th layer (from 0) gets "_n"
  * appended, but nothing for n = 0: what Keras calls layers that were given no name. */
 struct mbn_naming {
@@ -55,9 +57,10 @@ const mbn_naming mbn_naming_torchvision_v3 = {
             [MBN_ROLE_SCALE] = {"#.block.%.scale", NULL},
             [MBN_ROLE_PROJECT] = {"#.block.%.0", "#.block.%.1"},
             [MBN_ROLE_HEAD] = {"#.0", "#.1"},
+            [MBN_ROLE_HEAD_MAX_POOL] = {"maxpool", NULL},
             [MBN_ROLE_HEAD_POOL] = {"avgpool", NULL},
-            [MBN_ROLE_HIDDEN] = {"classifier.0", NULL},
-            [MBN_ROLE_LOGITS] = {"classifier.3", NULL},
+            [MBN_ROLE_HIDDEN] = {"classifier.=", NULL},
+            [MBN_ROLE_LOGITS] = {"classifier.=", NULL},
         },
 };
 
@@ -141,6 +144,7 @@ const mbn_naming mbn_naming_keras_automatic = {
 struct place {
     int32_t block;
     int32_t module;
+    int32_t hidden;
 };
 
 static void append(char *text, size_t size, const char *more) {
@@ -168,13 +172,14 @@ static void expand(const mbn_naming *naming, const char *template, struct place 
             break;
         case '%': append_number(text, size, place.module); break;
         case '+': append_number(text, size, place.module + 1); break;
+        case '=': append_number(text, size, 3 * place.hidden); break;
         default: append(text, size, (char[2]){*c, '\0'}); break;
         }
     }
 }
 
 static void name_by_place(const mbn_naming *naming, mbn_layer *layers, int32_t count) {
-    struct place place = {0, 0};
+    struct place place = {0, 0, 0};
     for (int32_t i = 0; i < count; i++) {
         mbn_layer *layer = &layers[i];
         if (i > 0 && layer->block != layers[i - 1].block) {
@@ -190,6 +195,7 @@ static void name_by_place(const mbn_naming *naming, mbn_layer *layers, int32_t c
         if (layer->role == MBN_ROLE_EXPAND || layer->role == MBN_ROLE_DEPTHWISE ||
             layer->role == MBN_ROLE_SCALE)
             place.module++;
+        if (layer->role == MBN_ROLE_HIDDEN) place.hidden++;
     }
 }
 
@@ -218,6 +224,8 @@ static void name_by_order(const mbn_naming *naming, mbn_layer *layers, int32_t c
 }
 
 void mbn_name_layers(const mbn_naming *naming, mbn_layer *layers, int32_t count) {
+    for (int32_t i = 0; i < count; i++)
+        layers[i].matrix = (naming->dense >> layers[i].role & 1U) != 0;
     if (naming->automatic)
         name_by_order(naming, layers, count);
     else
@@ -291,8 +299,6 @@ bool mbn_layer_parameter(const mbn_network *network, const mbn_layer *layer,
         return true;
     }
     describe_weights(network->source, layer, info);
-    const mbn_naming *naming =
-        mbn_architecture_conventions(mbn_architecture_find(network->name), network->source)->naming;
-    if ((naming->dense >> layer->role & 1U) != 0) flatten_weights(network->source, info);
+    if (layer->matrix) flatten_weights(network->source, info);
     return true;
 }

@@ -39,21 +39,19 @@ static int32_t round_channels(double channels, mbn_rounding rounding) {
 
 struct plane {
     int32_t layer; /* that wrote it, or IMAGE */
-    int32_t height, width, channels;
+    int32_t channels;
 };
 
 struct builder {
     const mbn_architecture *architecture;
     const mbn_conventions *conventions;
     double width;
-    mbn_padding padding;
     bool standard;
     mbn_layer *layers; /* NULL while layers are only counted */
     int32_t count;
     int32_t block;
     int32_t table_channels; /* what `now` has at width 1 */
     struct plane now;       /* the plane that the next layer reads */
-    bool too_small;         /* a window did not fit its plane */
 };
 
 static int32_t scale_channels(const struct builder *b, int32_t channels, mbn_scaling scaling) {
@@ -70,34 +68,6 @@ static int32_t scale_channels(const struct builder *b, int32_t channels, mbn_sca
     return 0;
 }
 
-struct extent {
-    int32_t output, before, after; /* output 0: the window does not fit */
-};
-
-/* Output size and padding in one direction; DEFAULT here means none. */
-static struct extent pad(int32_t input, int32_t kernel, int32_t stride, mbn_padding padding) {
-    int32_t total = 0;
-    switch (padding) {
-    case MBN_PADDING_DEFAULT: break;
-    case MBN_PADDING_SAME: total = (input - 1) / stride * stride + kernel - input; break;
-    case MBN_PADDING_SYMMETRIC: total = (kernel - 1) / 2 * 2; break;
-    case MBN_PADDING_TRAILING: total = kernel - stride; break; /* SAME at any even size */
-    }
-    if (total < 0) total = 0;
-    struct extent e = {.before = total / 2, .after = total - total / 2};
-    const int32_t slack = input + total - kernel;
-    if (slack >= 0) e.output = slack / stride + 1;
-    return e;
-}
-
-/* The padding of a layer in one direction: TRAILING is for depthwise convolutions (and what stands
- * for them) that stride. */
-static mbn_padding padding_of(mbn_padding padding, mbn_layer_role role, int32_t stride) {
-    if (padding == MBN_PADDING_TRAILING && (role == MBN_ROLE_STEM || stride == 1))
-        return MBN_PADDING_SAME;
-    return padding;
-}
-
 struct window {
     int32_t height, width;
     int32_t stride_vertical, stride_horizontal;
@@ -108,9 +78,9 @@ static const struct window UNIT = {1, 1, 1, 1};
 struct spec {
     mbn_layer_kind kind;
     mbn_layer_role role;
-    int32_t channels; /* of the output */
-    struct window window;
-    mbn_activation_kind activation;
+    int32_t channels;     /* of the output */
+    struct window window; /* global pools: the whole plane, whatever it says */
+    mbn_activation activation;
     bool batch_norm;
     bool bias;
     const struct plane *gate;     /* CHANNEL_SCALE only */
@@ -140,14 +110,6 @@ static int64_t count_weights(const mbn_layer *layer) {
 /* Appends a layer that reads b->now, which becomes its output. */
 static void add(struct builder *b, const struct spec *spec) {
     const struct window w = spec->window;
-    const bool pool = spec->kind == MBN_LAYER_MAX_POOL || spec->kind == MBN_LAYER_GLOBAL_POOL;
-    const mbn_padding padding = pool ? MBN_PADDING_DEFAULT : b->padding;
-    const struct extent vertical = pad(b->now.height, w.height, w.stride_vertical,
-                                       padding_of(padding, spec->role, w.stride_vertical));
-    const struct extent horizontal = pad(b->now.width, w.width, w.stride_horizontal,
-                                         padding_of(padding, spec->role, w.stride_horizontal));
-    if (vertical.output == 0 || horizontal.output == 0) b->too_small = true;
-
     if (b->layers != NULL) {
         mbn_layer *layer = &b->layers[b->count];
         *layer = (mbn_layer){
@@ -157,30 +119,21 @@ static void add(struct builder *b, const struct spec *spec) {
             .input = b->now.layer,
             .gate = spec->gate != NULL ? spec->gate->layer : NONE,
             .residual = spec->residual != NULL ? spec->residual->layer : NONE,
-            .input_height = b->now.height,
-            .input_width = b->now.width,
             .input_channels = b->now.channels,
-            .output_height = vertical.output,
-            .output_width = horizontal.output,
             .output_channels = spec->channels,
             .kernel_height = w.height,
             .kernel_width = w.width,
             .stride_vertical = w.stride_vertical,
             .stride_horizontal = w.stride_horizontal,
-            .pad_top = vertical.before,
-            .pad_left = horizontal.before,
-            .pad_bottom = vertical.after,
-            .pad_right = horizontal.after,
             .bias = spec->bias,
-            .activation = activation_of(spec->activation),
+            .activation = spec->activation,
         };
         layer->weights = count_weights(layer);
         layer->parameters = layer->weights + (spec->bias ? spec->channels : 0) +
                             (spec->batch_norm ? 2 * spec->channels : 0);
         layer->batch_norm_statistics = spec->batch_norm ? 2 * spec->channels : 0;
-        layer->multiply_adds = layer->weights * vertical.output * horizontal.output;
     }
-    b->now = (struct plane){b->count, vertical.output, horizontal.output, spec->channels};
+    b->now = (struct plane){b->count, spec->channels};
     b->count++;
 }
 
@@ -195,9 +148,9 @@ static void add_convolution(struct builder *b, mbn_layer_role role, int32_t chan
                .role = role,
                .channels = channels,
                .window = window,
-               .activation = activation,
-               .batch_norm = true,
-               .bias = b->architecture->convolution_bias,
+               .activation = activation_of(activation),
+               .batch_norm = !b->architecture->folded,
+               .bias = b->architecture->convolution_bias || b->architecture->folded,
                .residual = residual,
            });
 }
@@ -206,11 +159,11 @@ static void add_global_pool(struct builder *b, mbn_layer_role role) {
     add(b, &(struct spec){.kind = MBN_LAYER_GLOBAL_POOL,
                           .role = role,
                           .channels = b->now.channels,
-                          .window = {b->now.height, b->now.width, 1, 1}});
+                          .window = UNIT});
 }
 
 static void add_fully_connected(struct builder *b, mbn_layer_role role, int32_t channels,
-                                mbn_activation_kind activation) {
+                                mbn_activation activation) {
     add(b, &(struct spec){.kind = MBN_LAYER_FULLY_CONNECTED,
                           .role = role,
                           .channels = channels,
@@ -226,8 +179,9 @@ static void add_squeeze_excite(struct builder *b, int32_t squeeze) {
     if (squeeze == MBN_SQUEEZE_QUARTER_ROUNDED) units = round_to_8(features.channels * 0.25);
 
     add_global_pool(b, MBN_ROLE_SQUEEZE_POOL);
-    add_fully_connected(b, MBN_ROLE_SQUEEZE, units, b->architecture->squeeze_activation);
-    add_fully_connected(b, MBN_ROLE_EXCITE, features.channels, b->architecture->gate_activation);
+    add_fully_connected(b, MBN_ROLE_SQUEEZE, units,
+                        activation_of(b->architecture->squeeze_activation));
+    add_fully_connected(b, MBN_ROLE_EXCITE, features.channels, b->architecture->gate);
     const struct plane gate = b->now;
     b->now = features;
     add(b, &(struct spec){.kind = MBN_LAYER_CHANNEL_SCALE,
@@ -244,10 +198,10 @@ static void add_block(struct builder *b, const mbn_row *row, int32_t stride_vert
     const int32_t output =
         round_channels(row->output_channels * b->width, b->conventions->row_rounding);
     const bool inverted = row->kind == MBN_ROW_INVERTED_RESIDUAL;
-    const bool residual =
-        inverted && stride_vertical == 1 && stride_horizontal == 1 && input.channels == output;
+    const bool residual = inverted && !row->no_residual && stride_vertical == 1 &&
+                          stride_horizontal == 1 && input.channels == output;
 
-    if (inverted) {
+    if (inverted && row->expansion != 0) {
         const int32_t expanded = scale_channels(b, row->expansion, b->conventions->expansion);
         if (expanded != input.channels || b->architecture->expand_always)
             add_convolution(b, MBN_ROLE_EXPAND, expanded, UNIT, row->activation, NULL);
@@ -260,15 +214,16 @@ static void add_block(struct builder *b, const mbn_row *row, int32_t stride_vert
     b->table_channels = row->output_channels;
 }
 
-static void build(struct builder *b, int32_t height, int32_t width, int32_t classes) {
+static void build(struct builder *b, int32_t classes) {
     const mbn_architecture *a = b->architecture;
     const mbn_conventions *c = b->conventions;
     b->count = 0;
     b->block = NONE;
-    b->now = (struct plane){IMAGE, height, width, 3};
+    b->now = (struct plane){IMAGE, 3};
 
     add_convolution(b, MBN_ROLE_STEM, scale_channels(b, a->stem_channels, c->stem),
-                    (struct window){3, 3, 2, 2}, a->stem_activation, NULL);
+                    (struct window){3, 3, a->stem_stride_vertical, a->stem_stride_horizontal},
+                    a->stem_activation, NULL);
     b->table_channels = a->stem_channels;
 
     for (int32_t i = 0; i < a->row_count; i++) {
@@ -292,10 +247,10 @@ static void build(struct builder *b, int32_t height, int32_t width, int32_t clas
                               .window = {window, window, stride, stride}});
     }
     add_global_pool(b, MBN_ROLE_HEAD_POOL);
-    if (a->hidden_channels != 0)
-        add_fully_connected(b, MBN_ROLE_HIDDEN, scale_channels(b, a->hidden_channels, c->hidden),
-                            a->hidden_activation);
-    add_fully_connected(b, MBN_ROLE_LOGITS, classes, MBN_ACTIVATION_NONE);
+    for (int32_t i = 0; i < a->hidden_count; i++)
+        add_fully_connected(b, MBN_ROLE_HIDDEN, scale_channels(b, a->hidden[i].channels, c->hidden),
+                            activation_of(a->hidden[i].activation));
+    add_fully_connected(b, MBN_ROLE_LOGITS, classes, activation_of(MBN_ACTIVATION_NONE));
 }
 
 /* ---- Options --------------------------------------------------------------------------------- */
@@ -310,6 +265,14 @@ static mbn_status resolve_size(const char *option, int32_t value, int32_t fallba
     return MBN_OK;
 }
 
+static mbn_status resolve_input(int32_t height, int32_t width, int32_t own_height,
+                                int32_t own_width, mbn_network *network, mbn_error *error) {
+    const mbn_status status =
+        resolve_size("input_height", height, own_height, 32, 1024, &network->input_height, error);
+    if (status != MBN_OK) return status;
+    return resolve_size("input_width", width, own_width, 32, 1024, &network->input_width, error);
+}
+
 /* Options with every default filled in, as the head of a network. */
 static mbn_status resolve(const mbn_architecture *a, const mbn_network_options *options,
                           mbn_network *network, mbn_error *error) {
@@ -320,11 +283,8 @@ static mbn_status resolve(const mbn_architecture *a, const mbn_network_options *
         return mbn_fail(error, MBN_INVALID_ARGUMENT, "width: %s has width 1 only, not %g", a->name,
                         width);
 
-    mbn_status status = resolve_size("input_height", options->input_height, 224, 32, 1024,
-                                     &network->input_height, error);
-    if (status == MBN_OK)
-        status = resolve_size("input_width", options->input_width, 224, 32, 1024,
-                              &network->input_width, error);
+    mbn_status status =
+        resolve_input(options->input_height, options->input_width, 224, 224, network, error);
     if (status == MBN_OK)
         status =
             resolve_size("classes", options->classes, 1000, 1, 1000000, &network->classes, error);
@@ -391,6 +351,39 @@ const char *mbn_padding_name(mbn_padding padding) {
     return NULL;
 }
 
+/* A network is one allocation. */
+struct whole {
+    mbn_network network;
+    mbn_layer layers[];
+};
+
+static struct whole *allocate(int32_t layer_count) {
+    return malloc(sizeof(struct whole) + (size_t)layer_count * sizeof(mbn_layer));
+}
+
+/* Takes over `whole`, whose layers lack their sizes; `head` has all but layers and sums. */
+static mbn_status complete(struct whole *whole, const mbn_network *head, mbn_network **network,
+                           mbn_error *error) {
+    whole->network = *head;
+    mbn_network *n = &whole->network;
+    if (!mbn_size_layers(n->padding, n->input_height, n->input_width, whole->layers,
+                         n->layer_count)) {
+        free(whole);
+        return mbn_fail(error, MBN_INVALID_ARGUMENT,
+                        "input_height, input_width: %dx%d is too small for %s",
+                        (int)head->input_height, (int)head->input_width, head->name);
+    }
+    n->layers = whole->layers;
+    n->parameters = n->batch_norm_statistics = n->multiply_adds = 0;
+    for (int32_t i = 0; i < n->layer_count; i++) {
+        n->parameters += whole->layers[i].parameters;
+        n->batch_norm_statistics += whole->layers[i].batch_norm_statistics;
+        n->multiply_adds += whole->layers[i].multiply_adds;
+    }
+    *network = n;
+    return MBN_OK;
+}
+
 mbn_status mbn_network_layout(const mbn_architecture *architecture,
                               const mbn_network_options *options, mbn_network **network,
                               mbn_error *error) {
@@ -403,34 +396,29 @@ mbn_status mbn_network_layout(const mbn_architecture *architecture,
         .architecture = architecture,
         .conventions = mbn_architecture_conventions(architecture, resolved.source),
         .width = resolved.width,
-        .padding = resolved.padding,
         .standard = options->standard_convolution,
     };
-    build(&b, resolved.input_height, resolved.input_width, resolved.classes);
-    if (b.too_small)
-        return mbn_fail(error, MBN_INVALID_ARGUMENT,
-                        "input_height, input_width: %dx%d is too small for %s",
-                        (int)resolved.input_height, (int)resolved.input_width, resolved.name);
-
-    struct {
-        mbn_network network;
-        mbn_layer layers[];
-    } *whole = malloc(sizeof *whole + (size_t)b.count * sizeof(mbn_layer));
+    build(&b, resolved.classes);
+    struct whole *whole = allocate(b.count);
     if (whole == NULL) return mbn_fail(error, MBN_OUT_OF_MEMORY, "network: out of memory");
     b.layers = whole->layers;
-    build(&b, resolved.input_height, resolved.input_width, resolved.classes);
+    build(&b, resolved.classes);
     mbn_name_layers(b.conventions->naming, whole->layers, b.count);
-
     resolved.layer_count = b.count;
-    resolved.layers = whole->layers;
-    for (int32_t i = 0; i < b.count; i++) {
-        resolved.parameters += whole->layers[i].parameters;
-        resolved.batch_norm_statistics += whole->layers[i].batch_norm_statistics;
-        resolved.multiply_adds += whole->layers[i].multiply_adds;
-    }
-    whole->network = resolved;
-    *network = &whole->network;
-    return MBN_OK;
+    return complete(whole, &resolved, network, error);
+}
+
+mbn_status mbn_network_resize(const mbn_network *network, int32_t input_height, int32_t input_width,
+                              mbn_network **resized, mbn_error *error) {
+    *resized = NULL;
+    mbn_network head = *network;
+    const mbn_status status = resolve_input(input_height, input_width, network->input_height,
+                                            network->input_width, &head, error);
+    if (status != MBN_OK) return status;
+    struct whole *whole = allocate(network->layer_count);
+    if (whole == NULL) return mbn_fail(error, MBN_OUT_OF_MEMORY, "network: out of memory");
+    memcpy(whole->layers, network->layers, (size_t)network->layer_count * sizeof(mbn_layer));
+    return complete(whole, &head, resized, error);
 }
 
 static mbn_status fail_unknown(const char *name, mbn_error *error) {

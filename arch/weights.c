@@ -81,10 +81,10 @@ static bool in_place(const mbn_tensor *tensor) {
     return tensor->dtype == MBN_DTYPE_F32 && (uintptr_t)tensor->data % sizeof(float) == 0;
 }
 
-/* tensors->converted is the caller's to release, on failure too. */
+/* All tensors have been checked.  tensors->converted is the caller's to release, on failure too. */
 static mbn_status find_tensors(const mbn_safetensors *file, const mbn_network *network,
                                const mbn_layer *layer, const mbn_allocator *allocator,
-                               layer_tensors *tensors, size_t *found, mbn_error *error) {
+                               layer_tensors *tensors, mbn_error *error) {
     const mbn_tensor *sources[MBN_PARAMETER_COUNT] = {NULL};
     size_t floats = 0;
     *tensors = (layer_tensors){.converted = NULL};
@@ -92,11 +92,8 @@ static mbn_status find_tensors(const mbn_safetensors *file, const mbn_network *n
         mbn_parameter_info info;
         if (!mbn_layer_parameter(network, layer, (mbn_parameter)p, &info)) continue;
         sources[p] = mbn_safetensors_find(file, info.name);
-        const mbn_status status = check_tensor(sources[p], &info, error);
-        if (status != MBN_OK) return status;
         if (p == MBN_WEIGHT) tensors->weight = info;
         if (!in_place(sources[p])) floats += (size_t)sources[p]->count;
-        ++*found;
     }
     if (floats > 0) {
         tensors->converted_bytes = floats * sizeof(float);
@@ -228,6 +225,24 @@ static mbn_status check_unwanted(const mbn_safetensors *file, const mbn_network 
     return MBN_OK;
 }
 
+mbn_status mbn_check_tensors(const mbn_safetensors *file, const mbn_network *network,
+                             int32_t layers, mbn_error *error) {
+    size_t found = 0;
+    for (int32_t i = 0; i < layers; i++) {
+        for (int p = 0; p < MBN_PARAMETER_COUNT; p++) {
+            mbn_parameter_info info;
+            if (!mbn_layer_parameter(network, &network->layers[i], (mbn_parameter)p, &info))
+                continue;
+            const mbn_status status =
+                check_tensor(mbn_safetensors_find(file, info.name), &info, error);
+            if (status != MBN_OK) return status;
+            found++;
+        }
+    }
+    found += count_tensors(file, network, layers);
+    return check_unwanted(file, network, found, error);
+}
+
 mbn_status mbn_pack_weights(const mbn_safetensors *file, const mbn_network *network, int32_t layers,
                             const mbn_kernels *kernels, const mbn_allocator *allocator,
                             float *packed, mbn_layer_weights *weights, mbn_error *error) {
@@ -241,14 +256,13 @@ mbn_status mbn_pack_weights(const mbn_safetensors *file, const mbn_network *netw
     float *scratch = mbn_allocate(allocator, scratch_bytes, MBN_ALIGNMENT);
     if (scratch == NULL) return mbn_fail(error, MBN_OUT_OF_MEMORY, "no memory to fold batch norm");
 
-    size_t found = 0;
     mbn_status status = MBN_OK;
     for (int32_t i = 0; status == MBN_OK && i < network->layer_count; i++) {
         const mbn_layer *layer = &network->layers[i];
         weights[i] = (mbn_layer_weights){NULL, NULL};
         if (layer->weights == 0 || i >= layers) continue;
         layer_tensors tensors;
-        status = find_tensors(file, network, layer, allocator, &tensors, &found, error);
+        status = find_tensors(file, network, layer, allocator, &tensors, error);
         if (status == MBN_OK) {
             float *bias = packed + aligned_floats(packed_weights(layer, kernels->block));
             pack_layer(network, layer, kernels, &tensors, scratch, packed, bias);
@@ -258,7 +272,5 @@ mbn_status mbn_pack_weights(const mbn_safetensors *file, const mbn_network *netw
         mbn_release(allocator, tensors.converted, tensors.converted_bytes);
     }
     mbn_release(allocator, scratch, scratch_bytes);
-    if (status != MBN_OK) return status;
-    found += count_tensors(file, network, layers);
-    return check_unwanted(file, network, found, error);
+    return status;
 }

@@ -139,7 +139,8 @@ typedef struct mbn_layer {
     int32_t kernel_height, kernel_width;
     int32_t stride_vertical, stride_horizontal;
     int32_t pad_top, pad_left, pad_bottom, pad_right;
-    bool bias; /* has a bias tensor of its own */
+    bool bias;   /* has a bias tensor of its own */
+    bool matrix; /* its weights are a matrix in the model file, not a 1x1 convolution's */
     mbn_activation activation;
     int64_t weights;               /* number of weights, without bias */
     int64_t parameters;            /* weights, bias, batch norm's gamma and beta */

@@ -8,21 +8,16 @@ import random
 import struct
 import subprocess
 import sys
-import tempfile
 import unittest
 import zipfile
-from contextlib import redirect_stderr, redirect_stdout
 
 import numpy
 
-HERE = os.path.dirname(os.path.abspath(__file__))
-TOOLS = os.path.join(HERE, "..", "..", "tools")
-sys.path[:0] = [HERE, TOOLS]
-sys.dont_write_bytecode = True
+from importer_case import TOOLS, Case
 
 from checkpoint import (Build, Call, Global, ORDERED_DICT, Storage, encode, legacy, pickled,
                         state_dict, tensor, zipped)
-from importer import cli, networks
+from importer import networks
 
 try:
     import torch
@@ -38,67 +33,6 @@ def weights(network="mobilenet_v2", width=0.1, classes=5, seed=1):
     generator = numpy.random.default_rng(seed)
     return {name: generator.uniform(0.1, 1, shape).astype(numpy.float32)
             for name, shape in NETWORKS[network].layout(width, classes).items()}
-
-
-def written(path):
-    """({name: array}, metadata) by the format's definition alone."""
-    with open(path, "rb") as file:
-        data = file.read()
-    (length,) = struct.unpack("<Q", data[:8])
-    assert (8 + length) % 8 == 0
-    header = json.loads(data[8:8 + length])
-    metadata, body = header.pop("__metadata__"), data[8 + length:]
-    arrays, end = {}, 0
-    for name, entry in header.items():
-        assert entry["dtype"] == "F32" and entry["data_offsets"][0] == end
-        begin, end = entry["data_offsets"]
-        arrays[name] = numpy.frombuffer(body[begin:end], "<f4").reshape(entry["shape"])
-    assert end == len(body)
-    return arrays, metadata
-
-
-class Case(unittest.TestCase):
-    def setUp(self):
-        folder = tempfile.TemporaryDirectory()
-        self.addCleanup(folder.cleanup)
-        self.folder = folder.name
-        self.output = self.path("out.safetensors")
-
-    def path(self, name):
-        return os.path.join(self.folder, name)
-
-    def file(self, name, content):
-        with open(self.path(name), "wb") as file:
-            file.write(content if isinstance(content, bytes) else content.encode())
-        return self.path(name)
-
-    def run_importer(self, source, *options):
-        """(exit status, standard output, standard error) in this process."""
-        if isinstance(source, bytes):
-            source = self.file("source", source)
-        out, err = io.StringIO(), io.StringIO()
-        with redirect_stdout(out), redirect_stderr(err):
-            status = cli.main([source, self.output, *options])
-        return status, out.getvalue(), err.getvalue()
-
-    def imported(self, source, *options):
-        status, out, err = self.run_importer(source, *options)
-        self.assertEqual((status, err), (0, ""))
-        return (*written(self.output), out)
-
-    def refused(self, source, *parts, options=()):
-        """One line on standard error with all the parts, status 1, nothing written."""
-        status, out, err = self.run_importer(source, *options)
-        self.assertEqual((status, out), (1, ""), err)
-        self.assertRegex(err, r"\Amobilenet-import: [^\n]+\n\Z")
-        for part in parts:
-            self.assertIn(part, err)
-        self.assertFalse([name for name in os.listdir(self.folder) if "safetensors" in name])
-
-    def assert_same(self, arrays, expected):
-        self.assertEqual(list(arrays), list(expected))
-        for name, array in arrays.items():
-            numpy.testing.assert_array_equal(array, expected[name], name)
 
 
 class Reading(Case):
@@ -510,6 +444,36 @@ class AgainstTorch(Case):
                            _use_new_zipfile_serialization=zip_form)
                 arrays, _, _ = self.imported(self.path("model.pth"))
                 self.assert_same(arrays, expected)
+
+    def test_classifiers_of_ones_own(self):
+        images = numpy.random.default_rng(1).uniform(-1, 1, (1, 96, 64, 3)).astype(numpy.float32)
+        linear, relu, swish = torch.nn.Linear, torch.nn.ReLU, torch.nn.Hardswish
+        for name, head, activations, options in (
+                ("mobilenet_v2", [linear(1280, 16), relu(), torch.nn.Dropout(), linear(16, 3)],
+                 ["relu"], ()),
+                ("mobilenet_v2", [linear(1280, 9), swish(), linear(9, 8), swish(), linear(8, 3)],
+                 ["hard_swish"] * 2, ("--hidden-activation", "hard_swish")),
+                ("mobilenet_v3_small", [linear(288, 3)], [], ()),
+                ("mobilenet_v3_large", [linear(480, 16), relu(), linear(16, 3)], ["relu"], ()),
+                # torchvision's own, but for its number of hidden units
+                ("mobilenet_v3_small", [linear(288, 16), swish(), torch.nn.Dropout(),
+                                        linear(16, 3)], ["hard_swish"], ())):
+            torch.manual_seed(1)
+            model = getattr(torchvision.models, name)(width_mult=0.5).eval()
+            model.classifier = torch.nn.Sequential(*head).eval()
+            for module in model.modules():
+                if isinstance(module, torch.nn.BatchNorm2d):
+                    torch.nn.init.uniform_(module.running_var, 0.8, 1.2)
+            torch.save(model.state_dict(), self.path("model.pth"))
+            _, metadata, out = self.imported(self.path("model.pth"), *options)
+            table = json.loads(metadata["architecture"])
+            self.assertEqual([layer["activation"] for layer in table.get("hidden", [])],
+                             activations)
+            self.assertIn("with a classifier of its own: width 0.5, 3 classes", out)
+            with torch.no_grad():
+                expected = model(torch.from_numpy(
+                    images.transpose(0, 3, 1, 2).copy())).numpy()
+            self.assert_close(self.logits(images), expected, 1e-4)
 
     def test_a_whole_module_is_refused(self):
         model = torchvision.models.mobilenet_v2(width_mult=0.1)

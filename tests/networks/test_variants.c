@@ -109,7 +109,7 @@ Test(variants, heads) {
     mbn_network_free(network);
 
     a.head_max_pool_window = a.head_max_pool_stride = 0;
-    a.head_channels = a.hidden_channels = 0;
+    a.head_channels = a.hidden_count = 0;
     network = lay_out(&a, &options);
     const mbn_layer *logits = find_layer(network, -1, MBN_ROLE_LOGITS);
     cr_expect_eq(logits->input_channels, 24);

@@ -141,7 +141,7 @@ Test(features, all_layers, .timeout = 600) {
 }
 
 /* Maps so large that threads share writing them. */
-Test(features, large_maps_for_threads, .timeout = 120) {
+Test(features, large_maps_for_threads, .timeout = 300) {
     mbn_model *model = make_model("mobilenet_v2", 0, NULL);
     struct maps one = {.count = 3, .names = {"stride2", "stride4", "stride32"}};
     float *image = malloc(224 * 224 * 3 * sizeof *image);
@@ -393,7 +393,7 @@ static void check_headless(const mbn_model *whole, const mbn_model *headless) {
     free(image);
 }
 
-Test(features, headless, .timeout = 60) {
+Test(features, headless, .timeout = 300) {
     static const char *const networks[] = {"mobilenet_v2", "mobilenet_v3_small"};
     for (int n = 0; n < 2; n++) {
         const mbn_network_options options = {.network = networks[n],

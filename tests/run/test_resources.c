@@ -79,7 +79,7 @@ static void check_features(const mbn_model *model, const float *image) {
     mbn_context_free(context);
 }
 
-Test(resources, no_allocation_in_a_run, .timeout = 120) {
+Test(resources, no_allocation_in_a_run, .timeout = 300) {
     const char *network;
     for (int32_t n = 0; (network = mbn_network_name(n)) != NULL; n++) {
         mbn_model *model = make_model(network, 0, NULL);

@@ -252,7 +252,7 @@ static void *run_often(void *argument) {
 }
 
 /* Contexts over one model, one a thread, and two models beside each other. */
-Test(results, contexts_do_not_meet, .timeout = 120) {
+Test(results, contexts_do_not_meet, .timeout = 300) {
     enum { RUNNERS = 4 };
     mbn_model *models[2] = {make_model("mobilenet_v2", 0, NULL),
                             make_model("mobilenet_v3_small", 0, NULL)};

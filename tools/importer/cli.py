@@ -3,15 +3,12 @@ import argparse
 import json
 import sys
 
-import numpy
-
-from . import labels, networks, safetensors
+from . import check, labels, safetensors
 from .errors import ImportFailure, one_line
 from .sources import SOURCES
 
-# ImageNet's, as torchvision's weights were trained with.
-_MEAN = (0.485, 0.456, 0.406)
-_STD = (0.229, 0.224, 0.225)
+NETWORKS = ("mobilenet_v1", "mobilenet_v2", "mobilenet_v3_small", "mobilenet_v3_large",
+            "mobilenet_v3_small_article")
 
 _MAX_SOURCE = 1 << 30
 
@@ -36,87 +33,134 @@ def _triple(low):
     return parse
 
 
+def _resolution(text):
+    sizes = [_number(int, 32, 1024)(part) for part in text.split("x")]
+    if len(sizes) > 2:
+        raise argparse.ArgumentTypeError("expected R or HEIGHTxWIDTH")
+    return sizes[0], sizes[-1]
+
+
+_resolution.__name__ = "resolution"
+
+
 def _parser():
     parser = argparse.ArgumentParser(
         prog="mobilenet-import",
         description="Writes a mobilenet model file from a trained network of another framework.",
-        epilog="SOURCE: a PyTorch checkpoint (.pth) or safetensors file of torchvision's "
-               "MobileNet v2 or v3, any width and number of classes.  See docs/importing.md.")
+        epilog="SOURCE: a MobileNet v1, v2 or v3 of torchvision or timm (.pth, .safetensors), "
+               "Keras (.keras, .h5, .weights.h5), TensorFlow Lite (.tflite) or ONNX (.onnx), of "
+               "any width, with any classifier.  See docs/importing.md.")
     parser.add_argument("source", metavar="SOURCE")
     parser.add_argument("output", metavar="OUT.safetensors")
-    parser.add_argument("--network", choices=[network.name for network in networks.NETWORKS],
-                        help="fail if it is another network")
+    parser.add_argument("--network", choices=NETWORKS, help="fail if it is another network")
     parser.add_argument("--labels", metavar="FILE",
                         help="class names: text, one per line, or JSON: a list or {\"0\": name}")
-    parser.add_argument("--resolution", metavar="R", type=_number(int, 32, 1024), default=224,
-                        help="input height and width it was trained at (default 224)")
+    parser.add_argument("--resolution", metavar="R", type=_resolution,
+                        help="input size it was trained at: R or HEIGHTxWIDTH (default: what the "
+                             "source says, else 224)")
     parser.add_argument("--resize", metavar="N", type=_number(int, 0, 65536),
                         help="shorter side before the centre crop; 0: straight to the resolution "
-                             "(default 256 at 224, in proportion at others)")
-    parser.add_argument("--mean", metavar="R,G,B", type=_triple(-1000), default=_MEAN,
-                        help="input = (pixel / 255 - mean) / std (default: ImageNet's)")
-    parser.add_argument("--std", metavar="R,G,B", type=_triple(1e-6), default=_STD)
+                             "(default: 256 at 224 and in proportion at others for torchvision and "
+                             "timm, 0 for the rest)")
+    parser.add_argument("--mean", metavar="R,G,B", type=_triple(-1000),
+                        help="input = (pixel / 255 - mean) / std (default: what the source says; "
+                             "else ImageNet's for PyTorch's, 0.5,0.5,0.5 for TensorFlow's)")
+    parser.add_argument("--std", metavar="R,G,B", type=_triple(1e-6))
+    parser.add_argument("--padding", choices=("same", "symmetric", "trailing"),
+                        help="where the source does not say: same for tf_... networks of timm, "
+                             "symmetric for weights of the article's v2")
+    parser.add_argument("--epsilon", metavar="E", type=_number(float, 1e-12, 1),
+                        help="of batch norm, where the source does not say: 0.001 for tf_... "
+                             "networks of timm")
+    parser.add_argument("--hidden-activation", choices=("none", "relu", "relu6", "hard_swish"),
+                        help="between fully connected layers, where the source does not say "
+                             "(default relu; hard_swish where they have the names of torchvision's "
+                             "v3)")
+    parser.add_argument("--no-check", action="store_true",
+                        help="do not run what was imported")
     return parser
 
 
-def _read(path):
-    with open(path, "rb") as file:
+def _read(options):
+    with open(options.source, "rb") as file:
         data = file.read(_MAX_SOURCE + 1)
     if len(data) > _MAX_SOURCE:
         raise ImportFailure("larger than 1 GiB: no MobileNet")
     for source in SOURCES:
         if source.recognise(data):
-            return source.read(data)
+            return source, data
     raise ImportFailure("none of: " + ", ".join(source.NAME for source in SOURCES))
 
 
-def _values(tensor):
-    values = tensor.floats()
-    if not numpy.isfinite(values).all():
-        raise ImportFailure(f"{tensor.name}: NaN or infinity among its values")
-    if tensor.name.endswith(".running_var") and (values < 0).any():
-        raise ImportFailure(f"{tensor.name}: a variance is negative")
-    return values
+def _complete(imported, options):
+    """Fills in what the source does not say."""
+    if options.network and imported.network != options.network:
+        raise ImportFailure(f"is a {imported.network}, not a {options.network}")
+    height, width = options.resolution or (imported.height or 224, imported.input_width or 224)
+    imported.height, imported.input_width = height, width
+    for size in (height, width):
+        if not 32 <= size <= 1024:
+            raise ImportFailure(f"its input of {height}x{width} is not from 32 to 1024: give "
+                                "--resolution")
+    if not 1 <= imported.classes <= 1_000_000:
+        raise ImportFailure(f"{imported.classes} classes, not from 1 to 1,000,000")
+    if not (options.mean and options.std) and not (imported.mean and imported.std):
+        imported.notes.append("taken for granted: input = (pixel / 255 - 0.5) / 0.5 (--mean, "
+                              "--std)")
+    imported.mean = options.mean or imported.mean or (0.5,) * 3
+    imported.std = options.std or imported.std or (0.5,) * 3
+    if options.resize is not None:
+        imported.resize = options.resize
+    elif imported.resize is None:
+        imported.resize = 0
+    if options.labels:
+        imported.labels = labels.read(options.labels, imported.classes)
 
 
-def _metadata(found, options):
-    resize = options.resize
-    if resize is None:
-        resize = round(options.resolution * 256 / 224)
+def _metadata(imported):
     metadata = {
         "format": "mobilenet/1",
-        "network": found.network.name,
-        "source": found.network.source,
-        "width": repr(float(found.width)),
-        "input_height": str(options.resolution),
-        "input_width": str(options.resolution),
-        "classes": str(found.classes),
-        "padding": found.network.padding,
-        "batch_norm_epsilon": repr(found.network.epsilon),
-        "mean": json.dumps(list(options.mean)),
-        "std": json.dumps(list(options.std)),
-        "resize": str(resize),
+        "network": imported.network,
+        "source": imported.source,
+        "width": repr(float(imported.width)),
+        "input_height": str(imported.height),
+        "input_width": str(imported.input_width),
+        "classes": str(imported.classes),
+        "padding": imported.padding,
+        "mean": json.dumps(list(imported.mean)),
+        "std": json.dumps(list(imported.std)),
+        "resize": str(imported.resize),
     }
-    if options.labels:
-        metadata["labels"] = json.dumps(labels.read(options.labels, found.classes),
-                                        ensure_ascii=False)
+    if imported.epsilon is not None:
+        metadata["batch_norm_epsilon"] = repr(imported.epsilon)
+    if imported.architecture is not None:
+        metadata["architecture"] = imported.architecture
+    if imported.labels:
+        metadata["labels"] = json.dumps(imported.labels, ensure_ascii=False)
     return metadata
 
 
 def _import(options):
+    sentences = []
     try:
-        tensors = {name: tensor for name, tensor in _read(options.source).items()
-                   if not name.endswith("num_batches_tracked")}
-        found = networks.recognise({name: tensor.shape for name, tensor in tensors.items()},
-                                   options.network)
-        values = {name: _values(tensors[name]) for name in found.shapes}
+        source, data = _read(options)
+        imported = source.read(data, options)
+        _complete(imported, options)
+
+        def look(path):
+            if not options.no_check:
+                sentences.extend(check.check(
+                    imported, path, lambda: source.reference(data, imported, options)))
+        size = safetensors.write(options.output, imported.tensors, _metadata(imported), look)
     except ImportFailure as failure:
-        raise ImportFailure(f"{options.source}: {failure}") from None
-    metadata = _metadata(found, options)
-    size = safetensors.write(options.output, values, metadata)
-    print(f"{found.network.name} of {found.network.source}: width {found.width:g}, "
-          f"{found.classes} classes, {networks.parameter_count(found.shapes):,} parameters, "
-          f"{'with' if options.labels else 'without'} labels")
+        if failure.about_source:
+            raise ImportFailure(f"{options.source}: {failure}") from None
+        raise
+    print(one_line(f"{imported.described}, {imported.classes} classes, "
+                   f"{imported.parameters:,} parameters, "
+                   f"{'with' if imported.labels else 'without'} labels"))
+    for sentence in (*imported.notes, *sentences):
+        print(one_line(sentence))
     print(f"wrote {one_line(options.output)}, {size:,} bytes")
 
 

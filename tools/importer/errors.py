@@ -2,7 +2,12 @@
 
 
 class ImportFailure(Exception):
-    """One line that names the file, tensor or option at fault."""
+    """One line that names the file, tensor or option at fault.  about_source: the source's name is
+    to be put in front."""
+
+    def __init__(self, message, about_source=True):
+        super().__init__(message)
+        self.about_source = about_source
 
 
 def one_line(text):

@@ -129,32 +129,54 @@ def parameter_count(shapes):
     return sum(math.prod(shape) for name, shape in shapes.items() if not is_statistic(name))
 
 
-def recognise(shapes, wanted=None):
-    """The network whose tensors have these names and shapes; `wanted`: it has to be that one."""
-    network = _nearest_network(shapes)
-    if wanted and network.name != wanted:
-        raise ImportFailure(f"is a {network.name} by its tensor names, not a {wanted}")
+def recognise(shapes):
+    """The network whose tensors have these names and shapes."""
+    network = nearest(shapes)
     logits = shapes.get(network.logits, ())
     classes = logits[0] if logits else 1000
     if not 1 <= classes <= 1_000_000:
         raise ImportFailure(f"{network.logits}: {classes} classes, not from 1 to 1,000,000")
-
-    def search(thousandths):
-        layouts = {i: network.layout(i / 1000, classes) for i in sorted(thousandths, key=_unround)}
-        # max() keeps the first of equals, so that the roundest width wins.
-        nearest = max(layouts, key=lambda i: sum(shapes.get(name) == shape
-                                                 for name, shape in layouts[i].items()))
-        return nearest, layouts[nearest]
-
-    nearest, expected = search(i for i in range(100, 4001) if i % 10 == 0 or i % 25 == 0)
-    if expected != shapes:
-        nearest, expected = search(range(max(100, nearest - 10), min(4000, nearest + 10) + 1))
-    width = nearest / 1000
+    width, expected = _nearest_width(shapes, lambda w: network.layout(w, classes))
     difference = first_difference(expected, shapes)
     if difference:
         raise ImportFailure(f"nearest to {network.name} of {network.source} with width "
                             f"{width:g} and {classes} classes, but {difference}")
     return Recognised(network, width, classes, expected)
+
+
+def recognise_features(network, shapes):
+    """The width of a network whose tensors before the classifier have these shapes."""
+    def layout(width):
+        return {name: shape for name, shape in network.layout(width, 1).items()
+                if name.startswith("features.")}
+    width, expected = _nearest_width(shapes, layout)
+    difference = first_difference(expected, shapes)
+    if difference:
+        raise ImportFailure(f"nearest to {network.name} of {network.source} with width {width:g} "
+                            f"and a classifier of its own, but {difference}")
+    return width
+
+
+def fits_features(network, shapes):
+    try:
+        recognise_features(network, shapes)
+    except ImportFailure:
+        return False
+    return True
+
+
+def _nearest_width(shapes, layout):
+    def search(thousandths):
+        layouts = {i: layout(i / 1000) for i in sorted(thousandths, key=_unround)}
+        # max() keeps the first of equals, so that the roundest width wins.
+        best = max(layouts, key=lambda i: sum(shapes.get(name) == shape
+                                              for name, shape in layouts[i].items()))
+        return best, layouts[best]
+
+    best, expected = search(i for i in range(100, 4001) if i % 10 == 0 or i % 25 == 0)
+    if expected != shapes:
+        best, expected = search(range(max(100, best - 10), min(4000, best + 10) + 1))
+    return best / 1000, expected
 
 
 def first_difference(expected, shapes):
@@ -169,7 +191,7 @@ def first_difference(expected, shapes):
     return None
 
 
-def _nearest_network(shapes):
+def nearest(shapes):
     """By names alone, which hardly depend on the width."""
     def common(network):
         names = network.layout(1.0, 1000).keys()

@@ -64,8 +64,9 @@ def _tensor(name, entry, body):
     return Tensor(name, tuple(shape), dtype, load)
 
 
-def write(path, tensors, metadata):
-    """Writes {name: float32 array}, in that order.  The file appears whole or not at all."""
+def write(path, tensors, metadata, look=None):
+    """Writes {name: float32 array}, in that order.  The file appears whole or not at all: `look` is
+    called with the path of the complete file before, and may raise."""
     header, offset = {"__metadata__": metadata}, 0
     for name, array in tensors.items():
         header[name] = {"dtype": "F32", "shape": list(array.shape),
@@ -81,13 +82,13 @@ def write(path, tensors, metadata):
             file.write(array.astype("<f4", copy=False).tobytes())
 
     try:
-        _replace(path, write_all)
+        _replace(path, write_all, look)
     except OSError as error:
-        raise ImportFailure(f"{path}: {error.strerror}") from None
+        raise ImportFailure(f"{path}: {error.strerror}", about_source=False) from None
     return 8 + len(text) + offset
 
 
-def _replace(path, write_all):
+def _replace(path, write_all, look):
     handle, temporary = tempfile.mkstemp(prefix=".mobilenet-import-",
                                          dir=os.path.dirname(os.path.abspath(path)))
     try:
@@ -97,6 +98,8 @@ def _replace(path, write_all):
         mask = os.umask(0)
         os.umask(mask)
         os.chmod(temporary, 0o666 & ~mask)
+        if look is not None:
+            look(temporary)
         os.replace(temporary, path)
     except BaseException:
         os.unlink(temporary)

@@ -1,10 +1,11 @@
 """Where trained networks come from: one module per kind of file.
 
 Each module has
-    NAME            what it reads, for messages
-    recognise(data) whether the bytes are such a file
-    read(data)      {name: Tensor}, in the names of a network of networks.py
+    NAME                                what it reads, for messages
+    recognise(data)                     whether the bytes are such a file
+    read(data, options)                 an Imported (imported.py)
+    reference(data, imported, options)  a check.Reference, or why there is none (a text)
 """
-from . import pytorch, safetensors
+from . import keras, onnx, pytorch, safetensors, tflite
 
-SOURCES = (pytorch, safetensors)
+SOURCES = (keras, pytorch, tflite, safetensors, onnx)

@@ -11,7 +11,7 @@ import zipfile
 
 import numpy
 
-from .. import restricted_pickle
+from .. import check, restricted_pickle, statedict
 from ..errors import ImportFailure
 from ..tensor import DTYPES, Tensor
 
@@ -98,7 +98,16 @@ def recognise(data):
         return False
 
 
-def read(data):
+def read(data, options):
+    return statedict.read(tensors(data), options)
+
+
+def reference(data, imported, options):
+    return check.torch_reference(tensors(data), imported, options)
+
+
+def tensors(data):
+    """{name: Tensor} of the state dict."""
     value = _read_zip(data) if data.startswith(_ZIP) else _read_legacy(data)
     return strip_prefix({name: Tensor(name, view.shape, view.storage.dtype, view.load)
                          for name, view in _state_dict(value).items()})

@@ -1,5 +1,5 @@
-"""safetensors files with PyTorch's tensor names."""
-from .. import safetensors
+"""safetensors files with PyTorch's tensor names: torchvision's or timm's."""
+from .. import check, safetensors, statedict
 from .pytorch import strip_prefix
 
 NAME = "safetensors file"
@@ -9,6 +9,13 @@ def recognise(data):
     return data[8:9] == b"{"
 
 
-def read(data):
-    tensors, _ = safetensors.read(data)
-    return strip_prefix(tensors)
+def read(data, options):
+    return statedict.read(tensors(data), options)
+
+
+def reference(data, imported, options):
+    return check.torch_reference(tensors(data), imported, options)
+
+
+def tensors(data):
+    return strip_prefix(safetensors.read(data)[0])

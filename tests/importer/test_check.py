@@ -1,0 +1,97 @@
+#!/usr/bin/env python3
+"""What the importer does with what it has imported: it runs it, and compares."""
+import os
+import stat
+import unittest
+from unittest import mock
+
+import numpy
+
+from importer_case import Case
+
+import small_network
+from importer import check, imported, sources
+from onnx_file import Writer
+
+PLAIN = small_network.variant()
+SHAPE = [1, 3, 48, 64]
+
+
+class Checking(Case):
+    def setUp(self):
+        super().setUp()
+        self.source = self.file("model.onnx", Writer().write(PLAIN, SHAPE))
+
+    def run_checked(self, reference):
+        """The importer with its check, and that as the source's runtime."""
+        with mock.patch.object(sources.onnx, "reference", lambda *_: reference):
+            return self.run_importer(self.source, check_it=True)
+
+    def need_command(self):
+        if check.find_command() is None:
+            self.skipTest("there is no mobilenet command: build it, or set MOBILENET_COMMAND")
+
+    def test_a_runtime_that_agrees(self):
+        self.need_command()
+        reference = check.Reference("numpy", lambda images: small_network.evaluate_all(PLAIN,
+                                                                                       images))
+        status, out, err = self.run_checked(reference)
+        self.assertEqual((status, err), (0, ""))
+        self.assertRegex(out, r"checked: the library runs it on a seeded input, logits from -?\d")
+        self.assertRegex(out, r"compared with numpy: largest difference \d[.\de-]+, "
+                              r"\d[.\d]*e-0[67] of the output's range")
+
+    def test_a_runtime_that_disagrees(self):
+        self.need_command()
+        reference = check.Reference(
+            "numpy", lambda images: 1.01 * small_network.evaluate_all(PLAIN, images))
+        status, _, err = self.run_checked(reference)
+        self.assertEqual(status, 1)
+        self.assertIn("the check failed: numpy and the imported model differ by", err)
+        self.assertFalse(os.path.exists(self.output))
+
+    def test_no_runtime_and_no_command(self):
+        self.need_command()
+        _, out, _ = self.run_checked("there is none")
+        self.assertIn("not compared: there is none", out)
+        with mock.patch.object(check, "find_command", lambda: None):
+            status, out, _ = self.run_checked("there is none")
+        self.assertEqual(status, 0)
+        self.assertIn("not checked: there is no mobilenet command", out)
+
+    def test_a_library_that_fails(self):
+        command = self.file("mobilenet", "#!/bin/sh\necho 'x: no such network' >&2\nexit 1\n")
+        os.chmod(command, os.stat(command).st_mode | stat.S_IXUSR)
+        with mock.patch.dict(os.environ, {"MOBILENET_COMMAND": command}):
+            status, _, err = self.run_checked("there is none")
+        self.assertEqual(status, 1)
+        self.assertIn("the check failed: x: no such network", err)
+        self.assertFalse(os.path.exists(self.output))
+
+
+class Differences(unittest.TestCase):
+    def test_logits_that_the_source_hides_behind_an_activation(self):
+        logits = numpy.array([[1.0, -2.0, 4.0], [0.0, 3.0, -5.0]])
+        exponents = numpy.exp(logits)
+        softmax = exponents / exponents.sum(1, keepdims=True)
+        worst, span = check.difference("softmax", True, logits, softmax)
+        self.assertLess(worst, 1e-12)
+        self.assertAlmostEqual(span, numpy.ptp(numpy.log(softmax)))
+        shifted = logits + [[0.5], [0.25]]  # a softmax does not show it
+        self.assertLess(check.difference("softmax", True, shifted, softmax)[0], 1e-12)
+        worst, _ = check.difference("sigmoid", True, logits, 1 / (1 + numpy.exp(-logits)))
+        self.assertLess(worst, 1e-12)
+        worst, span = check.difference(None, True, logits + 0.1, logits)
+        self.assertAlmostEqual(worst, 0.1)
+        self.assertEqual(span, 9)
+
+    def test_preprocessing(self):
+        """value * scale + shift on pixels from 0 to 255, or from 0 to 1."""
+        for scale, shift, mean, std in ((1 / 127.5, -1, 0.5, 0.5), (1 / 255, 0, 0, 1),
+                                        (1 / 0.229, -0.485 / 0.229, 0.485, 0.229)):
+            got = imported.preprocessing_of((scale,) * 3, (shift,) * 3)
+            numpy.testing.assert_allclose(got, [[mean] * 3, [std] * 3], atol=1e-12)
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,144 @@
+#!/usr/bin/env python3
+"""Importing TensorFlow Lite files: written here by hand, and the real ones of the test data."""
+import io
+import json
+import os
+import unittest
+import zipfile
+
+import numpy
+
+from importer_case import DATA, Case
+
+import small_network
+import tflite_file
+from importer import check
+from tflite_file import Writer
+
+try:
+    from ai_edge_litert.interpreter import Interpreter
+except ImportError:
+    Interpreter = None
+
+SHAPE = [1, 48, 64, 3]
+
+
+def network(**options):
+    return small_network.variant(padding="same", norms=False, gate="hard_sigmoid", **options)
+
+
+class ByHand(Case):
+    def test_float(self):
+        plain, images = network(), small_network.images()
+        _, metadata, out = self.imported(Writer().write(plain, SHAPE))
+        table = json.loads(metadata["architecture"])
+        self.assertEqual([row.get("expand") for row in table["rows"]], [8, 24, 40])
+        self.assertEqual([row["strides"] for row in table["rows"]], [[2, 1], [2, 2], [1, 1]])
+        self.assertIs(table["batch_norm"], False)
+        self.assertEqual((metadata["padding"], metadata["classes"]), ("same", "5"))
+        self.assertIn("of TensorFlow Lite (float)", out)
+        self.assert_close(self.logits(images), small_network.evaluate_all(plain, images))
+
+    def test_quantised_weights_become_the_floats_they_stand_for(self):
+        images = small_network.images()
+        for mode in ("tensor", "channel"):
+            with self.subTest(mode):
+                data = Writer(mode).write(network(), SHAPE, image=(1 / 128, 127))
+                _, metadata, out = self.imported(data)
+                self.assertIn("quantised, here as floats", out)
+                expected = small_network.evaluate_all(
+                    tflite_file.dequantised(network(), mode), images)
+                self.assert_close(self.logits(images), expected)
+                # (pixel - 127) / 128
+                numpy.testing.assert_allclose(json.loads(metadata["mean"]), [127 / 255] * 3)
+                numpy.testing.assert_allclose(json.loads(metadata["std"]), [128 / 255] * 3)
+
+    def test_labels_in_the_file(self):
+        packed = io.BytesIO(Writer().write(network(), SHAPE))
+        packed.seek(0, io.SEEK_END)
+        with zipfile.ZipFile(packed, "a") as archive:
+            archive.writestr("labels.txt", "a\nb\nc\nd\ne\n")
+        _, metadata, out = self.imported(packed.getvalue())
+        self.assertEqual(json.loads(metadata["labels"]), list("abcde"))
+        self.assertIn("with labels", out)
+        packed = io.BytesIO(Writer().write(network(), SHAPE))
+        packed.seek(0, io.SEEK_END)
+        with zipfile.ZipFile(packed, "a") as archive:
+            archive.writestr("labels.txt", "a\nb\n")
+        _, metadata, _ = self.imported(packed.getvalue())
+        self.assertNotIn("labels", metadata)
+
+
+class Refusing(Case):
+    def test_what_is_not_a_mobilenet(self):
+        writer = Writer()
+        writer.used.append("custom")
+        writer.operators.append({0: ("u32", 0), 1: tflite_file.vector("i32", [0]),
+                                 2: tflite_file.vector("i32", [0])})
+        self.refused(writer.write(network(), SHAPE), "operation number 32 is in no MobileNet")
+        swapped = [op._replace(b="b2_expand") if op.name == "b3_add" else op for op in network()]
+        self.refused(Writer().write(swapped, SHAPE), "channels meet")
+        strided = [op._replace(strides=(3, 3)) if op.name == "b2_depthwise" else op
+                   for op in network()]
+        self.refused(Writer().write(strided, SHAPE), "b2_depthwise", "strides [3, 3]")
+        self.refused(Writer().write(network(), [1, 48, 64, 4]), "expected an image of 3 channels")
+        writer = Writer()
+        writer.write(network(), SHAPE)
+        writer.buffers[1] = {0: b"1234"}
+        self.refused(writer.finish(), "stem_w", "4 bytes for float32")
+
+    def test_damaged_files(self):
+        self.assert_survives(Writer("channel").write(network(), SHAPE), 200)
+
+
+REAL = {
+    "mobilenet_v1_0.25_128_quant.tflite": ("mobilenet_v1", "width 0.25", 128, 1001),
+    "mobilenet_v1_0.75_192_quant.tflite": ("mobilenet_v1", "width 0.75", 192, 1001),
+    "mobilenet_v2_1.0_224_inat_bird_quant.tflite": ("mobilenet_v2", "width 1", 224, 965),
+    "mobilenet_v2_1.0_224_quant.tflite": ("mobilenet_v2", "width 1", 224, 1001),
+    "tf2_mobilenet_v2_1.0_224_ptq.tflite": ("mobilenet_v2", "width 1", 224, 1001),
+}
+
+
+@unittest.skipUnless(os.path.isdir(os.path.join(DATA, "tflite")), "needs the test data")
+class Real(Case):
+    def test_recognised(self):
+        for name, (network_name, width, size, classes) in REAL.items():
+            with self.subTest(name):
+                _, metadata, out = self.imported(os.path.join(DATA, "tflite", name))
+                self.assertEqual(
+                    (metadata["network"], metadata["input_height"], metadata["input_width"],
+                     metadata["classes"], metadata["padding"]),
+                    (network_name, str(size), str(size), str(classes), "same"))
+                self.assertIn(width, out)
+
+    def test_photos(self):
+        """The classes that these photos have; a cat is any of ImageNet's."""
+        try:
+            from PIL import Image
+        except ImportError:
+            self.skipTest("needs PIL")
+        source = os.path.join(DATA, "tflite", "mobilenet_v2_1.0_224_quant.tflite")
+        _, metadata, _ = self.imported(source)
+        mean, std = (json.loads(metadata[key])[0] for key in ("mean", "std"))
+        photos = {"cat_720p.jpg": 286, "bird.bmp": 20, "sunflower.bmp": 986,
+                  "grace_hopper.bmp": 653}
+        pixels = numpy.stack([numpy.asarray(
+            Image.open(os.path.join(DATA, "photos", photo)).convert("RGB").resize((224, 224),
+                                                                               Image.BILINEAR))
+            for photo in photos])
+        logits = self.logits((pixels / 255 - mean) / std)
+        self.assertEqual(logits.argmax(1).tolist(), list(photos.values()))
+        if Interpreter is not None:
+            interpreter = Interpreter(model_path=source)
+            interpreter.allocate_tensors()
+            for picture, row in zip(pixels, numpy.exp(check.log_softmax(logits))):
+                interpreter.set_tensor(interpreter.get_input_details()[0]["index"], picture[None])
+                interpreter.invoke()
+                output = interpreter.get_output_details()[0]
+                theirs = interpreter.get_tensor(output["index"])[0] / 256
+                self.assertLess(numpy.abs(theirs - row).max(), 0.05)
+
+
+if __name__ == "__main__":
+    unittest.main()

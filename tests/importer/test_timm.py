@@ -1,0 +1,204 @@
+#!/usr/bin/env python3
+"""Importing timm's networks by their tensors' names: state dictionaries made here, and timm itself
+where it is installed."""
+import json
+import struct
+import unittest
+
+import numpy
+
+from importer_case import Case
+
+import small_network
+from checkpoint import state_dict, zipped
+from small_network import Conv, Dense, Pool
+
+try:
+    import timm
+    import torch
+except ImportError:
+    timm = None
+
+
+def safetensors(arrays):
+    header, body = {}, b""
+    for name, array in arrays.items():
+        header[name] = {"dtype": "F32", "shape": list(array.shape),
+                        "data_offsets": [len(body), len(body) + array.nbytes]}
+        body += array.tobytes()
+    text = json.dumps(header).encode()
+    return struct.pack("<Q", len(text)) + text + body
+
+
+class Names:
+    """Collects timm's names for the operations of a small network."""
+
+    def __init__(self):
+        self.arrays = {}
+
+    def conv(self, op, name, norm=None):
+        self.arrays[f"{name}.weight"] = op.weight
+        if op.bias is not None:
+            self.arrays[f"{name}.bias"] = op.bias
+        if norm is not None:
+            for parameter, field in (("weight", "gamma"), ("bias", "beta"),
+                                     ("running_mean", "mean"), ("running_var", "variance")):
+                self.arrays[f"{norm}.{parameter}"] = getattr(op.norm, field)
+            self.arrays[f"{norm}.num_batches_tracked"] = numpy.zeros((), numpy.float32)
+
+
+def build(stages, stem, stem_activation, head, hidden, padding, epsilon, size=64):
+    """(operations, state dict).  stages: [[(kernel, expand, channels, squeeze, stride,
+    activation)]]; hidden: units of conv_head behind the pool, 0: conv_head is the head."""
+    m, names = small_network.Maker(size, size, padding), Names()
+    x = m.conv("stem", "image", stem, 3, (2, 2))
+    x = m.act(x, stem_activation)
+    labels = [("stem", "conv_stem", "bn1")]
+    for s, stage in enumerate(stages):
+        for b, (kernel, expand, channels, squeeze, stride, activation) in enumerate(stage):
+            name, timm_name = f"s{s}b{b}", f"blocks.{s}.{b}"
+            x = m.block(name, x, channels, kernel, expand, (stride, stride), squeeze, activation)
+            if expand:
+                labels += [(f"{name}_expand", f"{timm_name}.conv_pw", f"{timm_name}.bn1"),
+                           (f"{name}_depthwise", f"{timm_name}.conv_dw", f"{timm_name}.bn2"),
+                           (f"{name}_project", f"{timm_name}.conv_pwl", f"{timm_name}.bn3")]
+            else:
+                labels += [(f"{name}_depthwise", f"{timm_name}.conv_dw", f"{timm_name}.bn1"),
+                           (f"{name}_project", f"{timm_name}.conv_pw", f"{timm_name}.bn2")]
+            if squeeze:
+                labels += [(f"{name}_squeeze", f"{timm_name}.se.conv_reduce", None),
+                           (f"{name}_excite", f"{timm_name}.se.conv_expand", None)]
+    x = m.act(m.conv("head", x, head), stem_activation)
+    labels.append(("head", f"blocks.{len(stages)}.0.conv", f"blocks.{len(stages)}.0.bn1")
+                  if hidden else ("head", "conv_head", "bn2"))
+    x = m.put(Pool("pool", x), (head, 1, 1))
+    if hidden:
+        x = m.act(m.conv("hidden", x, hidden, bias=True, norm=False), stem_activation)
+        labels.append(("hidden", "conv_head", None))
+    m.dense("classifier", x, 6)
+    operations = [op._replace(norm=op.norm._replace(epsilon=epsilon))
+                  if isinstance(op, Conv) and op.norm is not None else op for op in m.operations]
+    by_name = {op.name: op for op in operations if isinstance(op, (Conv, Dense))}
+    for op, name, norm in labels:
+        names.conv(by_name[op], name, norm)
+    names.arrays["classifier.weight"] = by_name["classifier"].weight
+    names.arrays["classifier.bias"] = by_name["classifier"].bias
+    return operations, names.arrays
+
+
+RE, HS = "relu", "hard_swish"
+
+
+def small_v3(modern=HS, squeeze=True, kernel=5, **options):
+    """Howard et al. 2019, table 2, at about width 0.2."""
+    se = (lambda units: units) if squeeze else (lambda units: 0)
+    k = kernel
+    stages = [[(3, 0, 8, se(8), 2, RE)],
+              [(3, 16, 8, 0, 2, RE), (3, 24, 8, 0, 1, RE)],
+              [(k, 24, 8, se(8), 2, modern), (k, 48, 8, se(16), 1, modern),
+               (k, 48, 8, se(16), 1, modern)],
+              [(k, 24, 16, se(8), 1, modern), (k, 32, 16, se(8), 1, modern)],
+              [(k, 56, 24, se(16), 2, modern), (k, 112, 24, se(32), 1, modern),
+               (k, 112, 24, se(32), 1, modern)]]
+    return build(stages, 8, modern, 144, 40, **options)
+
+
+def small_v2(**options):
+    """Sandler et al. 2018, table 2, at about width 0.1."""
+    six = "relu6"
+    stages = [[(3, 0, 8, 0, 1, six)]]
+    for repeat, channels, stride in ((2, 8, 2), (3, 8, 2), (4, 16, 2), (3, 16, 1), (3, 24, 2),
+                                     (1, 32, 1)):
+        rows = []
+        for index in range(repeat):
+            inputs = rows[-1][2] if rows else stages[-1][-1][2]
+            rows.append((3, 6 * inputs, channels, 0, stride if index == 0 else 1, six))
+        stages.append(rows)
+    return build(stages, 8, six, 48, 0, **options)
+
+
+class ByHand(Case):
+    def imported_as(self, network, made, padding, epsilon, *options, name="model.safetensors"):
+        operations, arrays = made(padding=padding, epsilon=epsilon)
+        source = self.file(name, safetensors(arrays))
+        _, metadata, out = self.imported(source, "--resolution", "64", *options)
+        self.assertEqual((metadata["network"], metadata["padding"], metadata["resize"]),
+                         (network, padding, "73"))
+        images = small_network.images(64, 64)
+        self.assert_close(self.logits(images), small_network.evaluate_all(operations, images))
+        return metadata, out
+
+    def test_networks_of_pytorch(self):
+        metadata, out = self.imported_as("mobilenet_v3_small", small_v3, "symmetric", 1e-5)
+        self.assertIn("taken for granted: symmetric padding, batch norm epsilon 1e-05", out)
+        self.assertEqual(json.loads(metadata["mean"]), [0.485, 0.456, 0.406])
+        self.imported_as("mobilenet_v2", small_v2, "symmetric", 1e-5)
+
+    def test_networks_of_tensorflow(self):
+        """By the file's name, or told."""
+        metadata, _ = self.imported_as("mobilenet_v3_small", small_v3, "same", 1e-3,
+                                       name="tf_mobilenetv3_small_100.safetensors")
+        self.assertEqual(json.loads(metadata["mean"]), [0.5, 0.5, 0.5])
+        self.imported_as("mobilenet_v3_small", small_v3, "same", 1e-3, "--padding", "same",
+                         "--epsilon", "0.001")
+
+    def test_minimal_networks(self):
+        def minimal(**options):
+            return small_v3(RE, False, 3, **options)
+        metadata, _ = self.imported_as("mobilenet_v3_small", minimal, "symmetric", 1e-5)
+        rows = json.loads(metadata["architecture"])["rows"]
+        self.assertEqual({row["activation"] for row in rows}, {"relu"})
+
+    def test_checkpoints(self):
+        operations, arrays = small_v2(padding="symmetric", epsilon=1e-5)
+        self.imported(zipped(*state_dict(arrays)), "--resolution", "64")
+        images = small_network.images(64, 64)
+        self.assert_close(self.logits(images), small_network.evaluate_all(operations, images))
+
+
+class Refusing(Case):
+    def test_what_differs_is_named(self):
+        _, arrays = small_v3(padding="symmetric", epsilon=1e-5)
+        for name, change, message in (
+                ("blocks.2.1.bn2.running_var", None, "blocks.2.1.bn2.running_var is missing"),
+                ("blocks.2.1.conv_pwl.weight", numpy.ones((8, 40, 1, 1), numpy.float32),
+                 "blocks.2.1.conv_pwl: weights [8, 40, 1, 1]"),
+                ("extra.weight", numpy.ones(1, numpy.float32), "extra.weight is not a tensor"),
+                ("blocks.7.0.conv.weight", numpy.ones(1, numpy.float32), "its stages are not"),
+                ("blocks.1.0.conv_dw.weight", numpy.ones((16, 1, 7, 7), numpy.float32),
+                 "blocks.1.0.conv_dw, a 7x7 depthwise"),
+                ("conv_head.bias", None, "mobilenetv3_rw"),
+                ("bn1.running_var", -arrays["bn1.running_var"], "a variance is negative")):
+            changed = dict(arrays)
+            if change is None:
+                del changed[name]
+            else:
+                changed[name] = change
+            self.refused(safetensors(changed), message)
+
+    def test_damaged_files(self):
+        _, arrays = small_v3(padding="symmetric", epsilon=1e-5)
+        self.assert_survives(safetensors(arrays), 60)
+
+
+@unittest.skipIf(timm is None, "needs timm")
+class OfTimm(Case):
+    def test_networks(self):
+        for name in ("mobilenetv2_050", "mobilenetv2_110d", "mobilenetv3_small_050",
+                     "mobilenetv3_large_075", "tf_mobilenetv3_small_minimal_100"):
+            with self.subTest(name):
+                torch.manual_seed(1)
+                network = timm.create_model(name, pretrained=False, num_classes=6).eval()
+                arrays = {key: value.numpy() for key, value in network.state_dict().items()
+                          if not key.endswith("num_batches_tracked")}
+                source = self.file(name + ".safetensors", safetensors(arrays))
+                images = small_network.images(96, 64)
+                self.imported(source, "--resolution", "96x64")
+                with torch.no_grad():
+                    expected = network(torch.from_numpy(
+                        images.transpose(0, 3, 1, 2).copy())).numpy()
+                self.assert_close(self.logits(images), expected, 1e-4)
+
+
+if __name__ == "__main__":
+    unittest.main()

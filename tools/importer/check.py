@@ -1,0 +1,185 @@
+"""A look at what was imported: the library runs it on a seeded input, and where the source's own
+runtime can be imported here, it runs the source on the same input."""
+import os
+import shutil
+import subprocess
+import tempfile
+from dataclasses import dataclass
+
+import numpy
+
+from .errors import ImportFailure
+
+_ROOT = os.path.realpath(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", ".."))
+# Of the logits' range.  Float sources are within 1e-5 or so; a wrong epsilon, padding or activation
+# is far beyond.
+FLOAT_TOLERANCE = 1e-3
+
+
+@dataclass
+class Reference:
+    """The source's own runtime.  run(images): images as the source wants them but NHWC; returns
+    what the source does, [images, classes]."""
+    runtime: str
+    run: object
+
+
+def find_command():
+    """The `mobilenet` command: MOBILENET_COMMAND, of the checkout's builds the newest, of PATH."""
+    named = os.environ.get("MOBILENET_COMMAND")
+    if named:
+        return named
+    built = []
+    for folder in ("build", *(os.path.join("build", name) for name in _names("build"))):
+        path = os.path.join(_ROOT, folder, "tools", "mobilenet")
+        if os.access(path, os.X_OK) and os.path.isfile(path):
+            built.append(path)
+    built.sort(key=os.path.getmtime, reverse=True)
+    # A build for another machine does not run here.
+    return next(filter(_runs, built), None) or shutil.which("mobilenet")
+
+
+def _runs(command):
+    try:
+        return subprocess.run([command, "info"], capture_output=True, check=False).returncode == 0
+    except OSError:
+        return False
+
+
+def _names(folder):
+    try:
+        return sorted(os.listdir(os.path.join(_ROOT, folder)))
+    except OSError:
+        return []
+
+
+def run(command, model, images):
+    """Logits of the library for [N,height,width,3] images."""
+    with tempfile.TemporaryDirectory(prefix="mobilenet-import-") as folder:
+        source, result = os.path.join(folder, "x.npy"), os.path.join(folder, "y.npy")
+        numpy.save(source, numpy.ascontiguousarray(images, numpy.float32))
+        done = subprocess.run([command, "run", model, "--input", source, "--output", result],
+                              capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise ImportFailure("the check failed: " + (done.stderr.strip() or
+                                f"{command} run exited with {done.returncode}"))
+        return numpy.load(result)
+
+
+def seeded_images(imported, count=2):
+    generator = numpy.random.default_rng(2017)
+    return generator.uniform(-1, 1, (count, imported.height, imported.input_width, 3)).astype(
+        numpy.float32)
+
+
+def log_softmax(logits):
+    logits = numpy.asarray(logits, numpy.float64)
+    logits = logits - logits.max(axis=1, keepdims=True)
+    return logits - numpy.log(numpy.exp(logits).sum(axis=1, keepdims=True))
+
+
+def difference(final, exact, ours, theirs):
+    """(largest difference, range) of logits where the source has them; of probabilities' logarithms
+    where it has those; of probabilities themselves for a quantised source."""
+    theirs = numpy.asarray(theirs, numpy.float64).reshape(ours.shape)
+    ours = numpy.asarray(ours, numpy.float64)
+    if final == "softmax" and not exact:
+        ours = numpy.exp(log_softmax(ours))
+    elif final == "softmax":
+        ours, theirs = log_softmax(ours), numpy.log(numpy.maximum(theirs, 1e-30))
+        ours = numpy.maximum(ours, numpy.log(1e-30))
+    elif final == "sigmoid" and not exact:
+        ours = _sigmoid(ours)
+    elif final == "sigmoid":
+        # Beyond these a float has no digits left to compare.
+        ours, theirs = (numpy.clip(p, 1e-30, 0.999) for p in (_sigmoid(ours), theirs))
+        ours, theirs = (numpy.log(p / (1 - p)) for p in (ours, theirs))
+    span = numpy.ptp(theirs)
+    if theirs.shape[1] == 1:
+        span = max(span, numpy.abs(theirs).max())
+    return numpy.abs(ours - theirs).max(), max(span, 1e-12)
+
+
+def _sigmoid(x):
+    return 1 / (1 + numpy.exp(-numpy.clip(x, -700, 700)))
+
+
+def compare(imported, reference, images, logits):
+    """Returns a sentence; raises where the source disagrees."""
+    scale, shift = numpy.array(imported.scale), numpy.array(imported.shift)
+    theirs = reference.run(((images - shift) / scale).astype(numpy.float32))
+    worst, span = difference(imported.final, imported.exact, logits, theirs)
+    if imported.exact and not worst <= FLOAT_TOLERANCE * span:
+        raise ImportFailure(f"the check failed: {reference.runtime} and the imported model differ "
+                            f"by {worst:.2g}, the output's range is {span:.2g}")
+    what = "of a probability" if imported.final and not imported.exact else \
+        f"{worst / span:.1e} of the output's range"
+    return f"compared with {reference.runtime}: largest difference {worst:.2g}, {what}"
+
+
+def check(imported, model, make_reference):
+    """Sentences about a written model; ImportFailure if it is wrong."""
+    command = find_command()
+    if command is None:
+        return ["not checked: there is no mobilenet command in build/ or PATH"]
+    images = seeded_images(imported)
+    logits = run(command, model, images)
+    if logits.shape != (len(images), imported.classes) or not numpy.isfinite(logits).all():
+        raise ImportFailure(f"the check failed: {command} computes {list(logits.shape)} logits, or "
+                            "some that are not finite")
+    sentences = ["checked: the library runs it on a seeded input, logits from "
+                 f"{logits.min():.3g} to {logits.max():.3g}"]
+    reference = make_reference()
+    if isinstance(reference, str):
+        sentences.append(f"not compared: {reference}")
+    else:
+        sentences.append(compare(imported, reference, images, logits))
+    return sentences
+
+
+def torch_reference(tensors, imported, options):
+    """torchvision or timm with the same weights, or why not."""
+    try:
+        import torch
+        network = _torch_network(tensors, imported)
+    except ImportError as missing:
+        return f"{missing.name} is not installed"
+    if network is None:
+        return "none of the networks of torchvision or timm has these tensors"
+    state = {name: torch.from_numpy(tensor.floats().copy()) for name, tensor in tensors.items()
+             if not name.endswith("num_batches_tracked")}
+    network.load_state_dict(state, strict=False)
+    network.eval()
+
+    def run_torch(images):
+        with torch.no_grad():
+            return network(torch.from_numpy(images.transpose(0, 3, 1, 2).copy())).numpy()
+    return Reference(f"torch {torch.__version__}", run_torch)
+
+
+def _torch_network(tensors, imported):
+    if "conv_stem.weight" in tensors:
+        return _timm_network(tensors, imported)
+    import torchvision
+    if imported.architecture is not None:
+        return None
+    make = getattr(torchvision.models, imported.network)
+    return make(width_mult=imported.width, num_classes=imported.classes)
+
+
+def _timm_network(tensors, imported):
+    """The network of timm with the same shapes; with TensorFlow's padding where that was taken."""
+    import timm
+    shapes = {name: tuple(tensor.shape) for name, tensor in tensors.items()
+              if not name.endswith("num_batches_tracked")}
+    for name in timm.list_models("*mobilenetv[23]*"):
+        if name.startswith("tf_") != (imported.padding == "same"):
+            continue
+        network = timm.create_model(name, pretrained=False, num_classes=imported.classes)
+        if {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()
+                if not name.endswith("num_batches_tracked")} == shapes:
+            for module in network.modules():
+                if hasattr(module, "running_var"):  # timm sets it with its pretrained weights
+                    module.eps = imported.source_epsilon
+            return network
+    return None

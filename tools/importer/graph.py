@@ -1,0 +1,293 @@
+"""A trained network as a graph of a few kinds of nodes, whatever format it came in.
+
+Readers of graph formats call a Builder's methods in order of execution.  Each takes and returns
+Values: the output of a node with elementwise functions applied to it.  Functions of one node, built
+from additions, clips, products with themselves and so on, are kept as functions and recognised by
+their values (classify), so that every way to write a hard-swish is the same.  Per-channel scales
+and shifts are folded into the convolution before them at once, in double precision."""
+import math
+
+import numpy
+
+from .errors import ImportFailure
+
+# The points at which functions are compared: beyond and between all bends of the activations.
+_POINTS = numpy.arange(-1600, 1601) / 128.0
+# Constants such as 1/6 are floats, in some files half-precision ones.
+_TOLERANCES = (1e-4, 5e-3)
+
+
+class Activation:
+    """kind: none, relu, relu6, hard_sigmoid (with slope and offset) or hard_swish."""
+
+    def __init__(self, kind, slope=1 / 6, offset=0.5):
+        self.kind, self.slope, self.offset = kind, slope, offset
+
+    def __eq__(self, other):
+        return ((self.kind, round(self.slope, 6), round(self.offset, 6))
+                == (other.kind, round(other.slope, 6), round(other.offset, 6)))
+
+    def __str__(self):
+        return self.kind.replace("_", "-") if self.kind != "none" else "no activation"
+
+
+def relu(x):
+    return numpy.maximum(x, 0.0)
+
+
+def relu6(x):
+    return numpy.clip(x, 0.0, 6.0)
+
+
+def hard_sigmoid(slope=1 / 6, offset=0.5):
+    return lambda x: numpy.clip(slope * x + offset, 0.0, 1.0)
+
+
+def hard_swish(x):
+    return x * numpy.clip(x / 6 + 0.5, 0.0, 1.0)
+
+
+def classify(function):
+    """The Activation that a function of one variable is; None if it is none of them."""
+    if function is None:
+        return Activation("none")
+    values = function(_POINTS)
+    found = (_classify(values, tolerance) for tolerance in _TOLERANCES)
+    return next((activation for activation in found if activation is not None), None)
+
+
+def _classify(values, tolerance):
+    def equals(other):
+        return numpy.abs(values - other(_POINTS)).max() <= tolerance
+
+    for kind, other in (("none", lambda x: x), ("relu", relu), ("relu6", relu6),
+                        ("hard_swish", hard_swish)):
+        if equals(other):
+            return Activation(kind)
+    inside = numpy.flatnonzero((values > 1e-3) & (values < 1 - 1e-3))
+    if len(inside) > 1:
+        low, high = inside[0], inside[-1]
+        slope = (values[high] - values[low]) / (_POINTS[high] - _POINTS[low])
+        offset = values[low] - slope * _POINTS[low]
+        if slope > 0 and equals(hard_sigmoid(slope, offset)):
+            return Activation("hard_sigmoid", float(numpy.float32(slope)),
+                              float(numpy.float32(offset)))
+    return None
+
+
+class Node:
+    """kind: input, conv, dense, affine, global_pool, max_pool, add, mul.
+
+    conv    weight [O,I/groups,h,w], bias [O], strides, groups, pads: (top, left, bottom, right) or
+            "same"
+    dense   weight [O,I], bias [O]
+    affine  scale, shift: per channel; what could not be folded into the node before
+    input   scale, shift per channel: what the graph does to the image before the first convolution
+    max_pool  window, strides"""
+
+    def __init__(self, kind, name, inputs, channels, **attributes):
+        self.kind, self.name, self.inputs, self.channels = kind, name, inputs, channels
+        self.__dict__.update(attributes)
+
+    def is_depthwise(self):
+        return self.kind == "conv" and self.groups > 1 and self.groups == self.channels \
+            and self.weight.shape[1] == 1
+
+    def is_pointwise(self):
+        return self.kind == "dense" or (
+            self.kind == "conv" and self.groups == 1 and self.weight.shape[2:] == (1, 1)
+            and self.strides == (1, 1) and self.pads in ("same", (0, 0, 0, 0)))
+
+    def __str__(self):
+        if self.kind == "conv":
+            height, width = self.weight.shape[2:]
+            kind = "depthwise" if self.is_depthwise() else "convolution"
+            if self.groups > 1 and not self.is_depthwise():
+                kind += f" in {self.groups} groups"
+            return f"{self.name}, a {height}x{width} {kind}"
+        kind = {"dense": "fully connected layer", "affine": "batch norm", "add": "sum",
+                "mul": "product", "global_pool": "global pool", "max_pool": "max pool",
+                "input": "input"}[self.kind]
+        return f"{self.name}, a {kind}" if self.name != kind else f"the {kind}"
+
+
+class Value:
+    """A node's output after an elementwise function (None: none), with zeros around it.
+
+    final: "softmax" or "sigmoid" where it has been applied: nothing may follow."""
+
+    def __init__(self, node, function=None, pads=(0, 0, 0, 0), final=None):
+        self.node, self.function, self.pads, self.final = node, function, pads, final
+
+    @property
+    def channels(self):
+        return self.node.channels
+
+
+def _compose(outer, inner):
+    return outer if inner is None else lambda x: outer(inner(x))
+
+
+class Builder:
+    def __init__(self):
+        self.inputs = []
+
+    def input(self, name, channels):
+        node = Node("input", name, [], channels, scale=numpy.ones(channels),
+                    shift=numpy.zeros(channels))
+        self.inputs.append(node)
+        return Value(node)
+
+    @staticmethod
+    def _usable(value, name, padded=False):
+        if value.final:
+            raise ImportFailure(f"{name}: follows a {value.final}, which MobileNets have at their "
+                                "end only")
+        if not padded and any(value.pads):
+            raise ImportFailure(f"{name}: follows a padding, which only convolutions may")
+        return value
+
+    def pad(self, value, pads, name):
+        value = self._usable(value, name, padded=True)
+        pads = tuple(a + b for a, b in zip(value.pads, pads))
+        if not all(0 <= p <= 64 for p in pads):
+            raise ImportFailure(f"{name}: pads by {pads}")
+        return Value(value.node, value.function, pads)
+
+    def conv(self, value, weight, bias, strides, pads, groups, name):
+        """pads: (top, left, bottom, right), or "same"."""
+        value = self._usable(value, name, padded=True)
+        weight = numpy.asarray(weight, numpy.float64)
+        if weight.ndim != 4 or weight.shape[1] * groups != value.channels \
+                or weight.shape[0] % max(groups, 1):
+            raise ImportFailure(f"{name}: weights {list(weight.shape)} in {groups} groups do not "
+                                f"fit an input of {value.channels} channels")
+        if value.node.kind == "input" and weight.shape[2:] != (3, 3):
+            raise ImportFailure(f"not a MobileNet: the first layer is {name}, a "
+                                f"{weight.shape[2]}x{weight.shape[3]} convolution, expected 3x3")
+        if any(value.pads):
+            if pads == "same":
+                raise ImportFailure(f"{name}: pads twice")
+            pads = tuple(a + b for a, b in zip(value.pads, pads))
+            value = Value(value.node, value.function)
+        return Value(Node("conv", name, [value], weight.shape[0], weight=weight,
+                          bias=_vector(bias, weight.shape[0], name), strides=tuple(strides),
+                          pads=pads, groups=groups))
+
+    def dense(self, value, weight, bias, name):
+        value = self._usable(value, name)
+        weight = numpy.asarray(weight, numpy.float64)
+        if weight.ndim != 2 or weight.shape[1] != value.channels:
+            raise ImportFailure(f"{name}: weights {list(weight.shape)} do not fit an input of "
+                                f"{value.channels} channels")
+        return Value(Node("dense", name, [value], weight.shape[0], weight=weight,
+                          bias=_vector(bias, weight.shape[0], name)))
+
+    def unary(self, value, function, name):
+        value = self._usable(value, name)
+        return Value(value.node, _compose(function, value.function))
+
+    def scale_shift(self, value, scale, shift, name):
+        """value * scale + shift; each a number, or one per channel."""
+        value = self._usable(value, name)
+        scale, shift = numpy.asarray(scale, numpy.float64), numpy.asarray(shift, numpy.float64)
+        if scale.size == 1 and shift.size == 1:
+            a, b = float(scale.reshape(())), float(shift.reshape(()))
+            return self.unary(value, lambda x: a * x + b, name)
+        channels = value.channels
+        if scale.size not in (1, channels) or shift.size not in (1, channels):
+            raise ImportFailure(f"{name}: {max(scale.size, shift.size)} numbers for {channels} "
+                                "channels")
+        scale = numpy.broadcast_to(scale.reshape(-1), (channels,))
+        shift = numpy.broadcast_to(shift.reshape(-1), (channels,))
+        node = value.node
+        if node.kind == "input":
+            a, b = input_affine(value)
+            return Value(_replace(node, scale=a * scale, shift=b * scale + shift))
+        if value.function is None and node.kind in ("conv", "dense"):
+            shape = (-1,) + (1,) * (node.weight.ndim - 1)
+            return Value(_replace(node, weight=node.weight * scale.reshape(shape),
+                                  bias=node.bias * scale + shift))
+        if value.function is None and node.kind == "affine":
+            return Value(_replace(node, scale=node.scale * scale,
+                                  shift=node.shift * scale + shift))
+        return Value(Node("affine", name, [value], channels, scale=scale, shift=shift))
+
+    def batch_norm(self, value, gamma, beta, mean, variance, epsilon, name):
+        mean = numpy.asarray(mean, numpy.float64)
+        variance = numpy.asarray(variance, numpy.float64)
+        if mean.shape != (value.channels,) or variance.shape != mean.shape:
+            raise ImportFailure(f"{name}: a batch norm of {mean.size} channels after "
+                                f"{value.channels}")
+        if not (variance + epsilon > 0).all():
+            raise ImportFailure(f"{name}: a variance is negative")
+        scale = numpy.asarray(gamma, numpy.float64) / numpy.sqrt(variance + epsilon)
+        return self.scale_shift(value, scale + numpy.zeros_like(mean), beta - mean * scale, name)
+
+    def _binary(self, a, b, kind, combine, name):
+        a, b = self._usable(a, name), self._usable(b, name)
+        if a.node is b.node:
+            f, g = a.function or (lambda x: x), b.function or (lambda x: x)
+            return Value(a.node, lambda x: combine(f(x), g(x)))
+        if a.channels != b.channels:
+            raise ImportFailure(f"{name}: {a.channels} channels meet {b.channels}")
+        return Value(Node(kind, name, [a, b], a.channels))
+
+    def add(self, a, b, name):
+        return self._binary(a, b, "add", numpy.add, name)
+
+    def multiply(self, a, b, name):
+        return self._binary(a, b, "mul", numpy.multiply, name)
+
+    def global_pool(self, value, name):
+        return Value(Node("global_pool", name, [self._usable(value, name)], value.channels))
+
+    def max_pool(self, value, window, strides, name):
+        return Value(Node("max_pool", name, [self._usable(value, name)], value.channels,
+                          window=tuple(window), strides=tuple(strides)))
+
+    def final(self, value, kind, name):
+        value = self._usable(value, name)
+        return Value(value.node, value.function, final=kind)
+
+
+def input_affine(value):
+    """(scale, shift) per channel of what a graph does to its image."""
+    node, function = value.node, value.function
+    if function is None:
+        return node.scale, node.shift
+    low, high = function(numpy.array(0.0)), function(numpy.array(255.0))
+    slope = (high - low) / 255
+    points = numpy.arange(256.0)
+    if numpy.abs(function(points) - (slope * points + low)).max() > 1e-4 * max(1, abs(slope)):
+        raise ImportFailure(f"{node.name}: what is done to the image is not a scale and a shift")
+    return node.scale * slope, node.shift * slope + low
+
+
+def _replace(node, **changed):
+    copy = Node.__new__(Node)
+    copy.__dict__.update(node.__dict__, **changed)
+    return copy
+
+
+def _vector(bias, channels, name):
+    if bias is None:
+        return numpy.zeros(channels)
+    bias = numpy.asarray(bias, numpy.float64).reshape(-1)
+    if bias.size != channels:
+        raise ImportFailure(f"{name}: a bias of {bias.size} for {channels} channels")
+    return bias
+
+
+def window_padding(mode, stem, size, kernel, stride):
+    """(before, after) in one direction, as arch/extent.c has it."""
+    if mode == "trailing" and (stem or stride == 1):
+        mode = "same"
+    total = {"same": (size - 1) // stride * stride + kernel - size,
+             "symmetric": (kernel - 1) // 2 * 2, "trailing": kernel - stride}[mode]
+    total = max(total, 0)
+    return total // 2, total - total // 2
+
+
+def output_size(size, kernel, stride, before, after):
+    return max(0, math.floor((size + before + after - kernel) / stride) + 1)

@@ -1,0 +1,146 @@
+"""Keras's files: .keras, .h5 with the model or its weights alone, .weights.h5."""
+import io
+import json
+import os
+import tempfile
+import zipfile
+
+from .. import check, hdf5, keras_store, keras_weights
+from ..errors import ImportFailure
+from ..imported import from_structure
+from ..keras_graph import Network
+from ..structure import recognise as recognise_structure
+
+NAME = "Keras model"
+
+_MAX_CONFIG = 64 << 20
+_MAX_WEIGHTS = 1 << 30
+
+
+def recognise(data):
+    if data.startswith(keras_store.HDF5):
+        return True
+    if not data.startswith(b"PK\x03\x04"):
+        return False
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            return "config.json" in archive.namelist()
+    except Exception:  # zipfile raises many kinds on malformed archives
+        return False
+
+
+def read(data, options):
+    if data.startswith(keras_store.HDF5):
+        file = keras_store.open_hdf5(data)
+        config = keras_store.attribute(file, "model_config")
+        version = keras_store.attribute(file, "keras_version")
+        if not config:
+            return _weights_alone(file, options)
+        group = keras_store.member(file, "model_weights")
+        if not isinstance(group, hdf5.Group):
+            raise ImportFailure("has a model but no weights")
+        return _model(_json(config[0]), keras_store.ByLayer(group), (version or ["2"])[0],
+                      options)
+    archive = zipfile.ZipFile(io.BytesIO(data))
+    config = _json(_entry(archive, "config.json", _MAX_CONFIG))
+    version = "3"
+    if "metadata.json" in archive.namelist():
+        metadata = _json(_entry(archive, "metadata.json", _MAX_CONFIG))
+        version = str(metadata.get("keras_version", "3"))
+    file = keras_store.open_hdf5(_entry(archive, "model.weights.h5", _MAX_WEIGHTS))
+    return _model(config, keras_store.ByClass(file), version, options)
+
+
+def _entry(archive, name, limit):
+    try:
+        info = archive.getinfo(name)
+        if info.file_size > limit:
+            raise ImportFailure(f"{name} unpacks to {info.file_size} bytes: refused")
+        return archive.read(info)
+    except ImportFailure:
+        raise
+    except KeyError:
+        raise ImportFailure(f"{name} is not in the archive") from None
+    except Exception as error:  # zipfile raises many kinds on malformed archives
+        raise ImportFailure(f"{name} is damaged: {error}") from None
+
+
+def _json(text):
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise ImportFailure(f"its configuration is not JSON: {error}") from None
+    if not isinstance(value, dict):
+        raise ImportFailure("its configuration is not a JSON object")
+    return value
+
+
+def _model(config, store, version, options):
+    try:
+        network = Network(config, store, version)
+    except (AttributeError, KeyError, TypeError, ValueError, RecursionError) as error:
+        # A configuration may have anything where a number or a list belongs.
+        raise ImportFailure(f"malformed configuration: {type(error).__name__}: {error}") from None
+    height, width = options.resolution or (224, 224)
+    height, width = network.height or height, network.width or width
+    structure = recognise_structure(network.output, height, width)
+    # Keras's v1 pads depthwise convolutions that stride by (0, 1) at every size.
+    if structure.padding == "same" and structure.table.family()[0] == "mobilenet_v1" \
+            and structure.trailing:
+        structure.padding = "trailing"
+    return from_structure(structure, "Keras", height, width)
+
+
+def _weights_alone(file, options):
+    layers = []
+    if keras_store.attribute(file, "layer_names"):
+        store = keras_store.ByLayer(file)
+        for layer in store.order:
+            names = [parameter for name, parameter in store.layers if name == layer]
+            arrays = store.get((), layer, None, 0, names)
+            order = ("kernel", "bias", "gamma", "beta", "moving_mean", "moving_variance")
+            arrays = {p: arrays[p] for p in order if p in arrays}
+            kind, _ = keras_weights.identify(layer, [a.shape for a in arrays.values()])
+            layers.append((layer, kind, arrays))
+    else:
+        for _, name, arrays in keras_store.ByClass(file).ordered():
+            kind, parameters = keras_weights.identify(name, [a.shape for a in arrays])
+            layers.append((name, kind, dict(zip(parameters, arrays))))
+    if not layers:
+        raise ImportFailure("an HDF5 file, but with nothing that Keras has written")
+    output, padding, notes = keras_weights.network(layers, options)
+    height, width = options.resolution or (224, 224)
+    structure = recognise_structure(output, height, width)
+    structure.padding = padding
+    imported = from_structure(structure, "Keras (weights alone)", height, width)
+    imported.notes += notes
+    return imported
+
+
+def reference(data, imported, options):
+    """Keras itself, where the file holds a model and not only its weights; or why not."""
+    try:
+        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+        import keras
+    except ImportError:
+        return "Keras is not installed"
+
+    def relu6(x):
+        return keras.ops.clip(x, 0.0, 6.0)
+
+    def hard_swish(x):
+        return x * keras.ops.clip(x + 3.0, 0.0, 6.0) / 6.0
+    suffix = ".h5" if data.startswith(keras_store.HDF5) else ".keras"
+    with tempfile.TemporaryDirectory(prefix="mobilenet-import-") as folder:
+        path = os.path.join(folder, "model" + suffix)
+        with open(path, "wb") as file:
+            file.write(data)
+        try:
+            model = keras.saving.load_model(
+                path, custom_objects={"relu6": relu6, "hard_swish": hard_swish}, compile=False)
+        except Exception as error:  # weights alone, or a model of another version of Keras
+            return f"Keras cannot load it: {str(error).strip().splitlines()[0]:.100}"
+
+    def run(images):
+        return model.predict(images, verbose=0)
+    return check.Reference(f"Keras {keras.__version__}", run)

@@ -1,0 +1,318 @@
+"""From a graph to a table: walks the graph as the papers' tables describe it, and names the first
+thing that no MobileNet has."""
+from dataclasses import dataclass
+
+import numpy
+
+from .errors import ImportFailure
+from .graph import classify, input_affine, output_size, window_padding
+from .table import Row, Table, Tensors
+
+PADDINGS = ("same", "symmetric", "trailing")
+
+
+@dataclass
+class Structure:
+    table: Table
+    tensors: Tensors
+    padding: str
+    classes: int
+    final: str           # what the source applies to the logits: None, softmax or sigmoid
+    scale: numpy.ndarray  # what it does to the image: scale and shift per channel
+    shift: numpy.ndarray
+    trailing: bool       # its paddings are also "trailing", where `padding` is "same"
+
+
+def recognise(output, height, width):
+    return _Walk(output, height, width).walk()
+
+
+def _differs(text):
+    raise ImportFailure(f"not a MobileNet: {text}")
+
+
+def _ends(node):
+    _differs(f"{node} is the last layer (a network without a classifier cannot be imported)")
+
+
+class _Walk:
+    def __init__(self, output, height, width):
+        self.output, self.height, self.width = output, height, width
+        self.users = {}  # id of a node -> [(node that reads it, Value that it reads)]
+        self.paddings = list(PADDINGS)
+        self.says_same = False  # a convolution that strides has "same" padding, not numbers
+        self.tensors = Tensors()
+        seen, stack = {id(output.node)}, [output.node]
+        while stack:
+            node = stack.pop()
+            for value in node.inputs:
+                self.users.setdefault(id(value.node), []).append((node, value))
+                if id(value.node) not in seen:
+                    seen.add(id(value.node))
+                    stack.append(value.node)
+        self.inputs = {}
+        stack, seen = [output.node], set()
+        while stack:
+            node = stack.pop()
+            if id(node) in seen:
+                continue
+            seen.add(id(node))
+            if node.kind == "input":
+                self.inputs[id(node)] = node
+            stack.extend(value.node for value in node.inputs)
+
+    # ---- Reading the graph ----
+
+    def readers(self, node):
+        return [reader for reader, _ in self.users.get(id(node), [])]
+
+    def only_reader(self, node):
+        readers = self.readers(node)
+        if not readers:
+            _ends(node)
+        if len(readers) != 1:
+            _differs(f"{node} is read by {len(readers)} nodes, expected one")
+        return readers[0]
+
+    def activation(self, node):
+        """Of all who read the node."""
+        values = [value for _, value in self.users.get(id(node), [])]
+        if node is self.output.node:
+            values.append(self.output)
+        found = [self.classified(value, node) for value in values]
+        if not found:
+            _differs(f"nothing reads {node}")
+        if any(activation != found[0] for activation in found[1:]):
+            _differs(f"{node} is read with and without its activation")
+        return found[0]
+
+    @staticmethod
+    def classified(value, node):
+        activation = classify(value.function)
+        if activation is None:
+            _differs(f"the activation after {node} is none of ReLU, ReLU6, hard-sigmoid, "
+                     "hard-swish")
+        return activation
+
+    # ---- Walking ----
+
+    def walk(self):
+        if len(self.inputs) != 1:
+            _differs(f"its output depends on {len(self.inputs)} inputs")
+        image = next(iter(self.inputs.values()))
+        if image.channels != 3:
+            _differs(f"{image.name} has {image.channels} channels, expected 3")
+        stem = self.only_reader(image)
+        if stem.kind != "conv" or stem.groups != 1:
+            _differs(f"the first layer is {stem}, expected a 3x3 convolution")
+        scale, shift = input_affine(stem.inputs[0])
+        self.slide(stem, stem=True)
+        self.tensors.convolution("features.0.0", stem.weight, stem.bias)
+        self.table = Table(stem.channels, stem.strides, self.activation(stem).kind)
+        if self.table.stem_activation == "hard_sigmoid":
+            _differs(f"a hard-sigmoid after {stem}")
+        self.gates = []
+        plane = stem
+        while True:
+            following = [node for node in self.readers(plane) if node.kind != "add"]
+            if not following:
+                _ends(plane)
+            if len(following) != 1:
+                _differs(f"{plane} is read by {len(following)} layers besides sums, expected one")
+            layer = following[0]
+            if layer.is_depthwise():
+                plane = self.row(plane, None, layer)
+            elif layer.is_pointwise() and any(n.is_depthwise() for n in self.readers(layer)):
+                plane = self.row(plane, layer, self.only_reader(layer))
+            else:
+                break
+        if not self.table.rows:
+            _differs(f"{plane} is followed by {layer}, expected a depthwise or a 1x1 convolution")
+        return self.head(plane, layer, scale, shift)
+
+    def slide(self, conv, stem=False):
+        """Applies a convolution's window to the plane's size, and narrows down the padding."""
+        sizes, kernel = (self.height, self.width), conv.weight.shape[2:]
+        if conv.strides[0] not in (1, 2) or conv.strides[1] not in (1, 2):
+            _differs(f"{conv} has strides {list(conv.strides)}, expected 1 or 2")
+        if conv.pads == "same":
+            pads = [window_padding("same", stem, sizes[i], kernel[i], conv.strides[i])
+                    for i in (0, 1)]
+        else:
+            pads = [(conv.pads[0], conv.pads[2]), (conv.pads[1], conv.pads[3])]
+
+        if max(conv.strides) > 1:
+            self.says_same |= conv.pads == "same"
+
+        def fits(mode):
+            return all(window_padding(mode, stem, sizes[i], kernel[i], conv.strides[i]) == pads[i]
+                       for i in (0, 1))
+        paddings = [mode for mode in self.paddings if fits(mode)]
+        if not paddings:
+            _differs(f"{conv} pads by {pads[0]} and {pads[1]} at {sizes[0]}x{sizes[1]}, which is "
+                     f"not {' or '.join(self.paddings)} as before")
+        self.paddings = paddings
+        self.height, self.width = (output_size(sizes[i], kernel[i], conv.strides[i], *pads[i])
+                                   for i in (0, 1))
+        if not self.height or not self.width:
+            _differs(f"{conv} does not fit its input of {sizes[0]}x{sizes[1]}")
+
+    def row(self, plane, expand, depthwise):
+        if not depthwise.is_depthwise():
+            _differs(f"{expand} is followed by {depthwise}, expected a depthwise convolution")
+        number = len(self.table.rows) + 1
+        name, module = f"features.{number}.block", 0
+        activation = self.activation(depthwise)
+        if activation.kind == "hard_sigmoid":
+            _differs(f"a hard-sigmoid after {depthwise}")
+        if expand:
+            if self.activation(expand) != activation:
+                _differs(f"{expand} has {self.activation(expand)}, but {depthwise} has "
+                         f"{activation}")
+            self.pointwise(f"{name}.{module}.0", expand)
+            module += 1
+        kernel = depthwise.weight.shape[2:]
+        if kernel not in ((3, 3), (5, 5)):
+            _differs(f"{depthwise}: expected 3x3 or 5x5")
+        self.slide(depthwise)
+        self.tensors.convolution(f"{name}.{module}.0", depthwise.weight, depthwise.bias)
+        module += 1
+        squeeze, last = 0, depthwise
+        if any(node.kind == "global_pool" for node in self.readers(depthwise)) \
+                and len(self.readers(depthwise)) > 1:
+            squeeze, last = self.squeeze_excite(f"{name}.{module}", depthwise)
+            module += 1
+        project = self.only_reader(last)
+        if not project.is_pointwise() or project.kind != "conv":
+            _differs(f"{last} is followed by {project}, expected a 1x1 convolution")
+        self.pointwise(f"{name}.{module}.0", project)
+        after, added = project, False
+        sums = [node for node in self.readers(project) if node.kind == "add"]
+        if len(sums) == 1 and {id(v.node) for v in sums[0].inputs} == {id(project), id(plane)} \
+                and len(self.readers(project)) == 1:
+            if self.activation(project).kind != "none":
+                _differs(f"{project} has {self.activation(project)} before a sum")
+            after, added = sums[0], True
+        elif sums and len(self.readers(project)) == 1:
+            _differs(f"{sums[0]} adds to {project} something that is not its block's input")
+        if not added and any(node.kind == "add" and node not in sums
+                             for node in self.readers(plane)):
+            other = next(n for n in self.readers(plane) if n.kind == "add")
+            _differs(f"{other} skips more than one block")
+        ending = self.activation(after)
+        separable = ending.kind != "none" and not added
+        if separable and (expand or ending != activation):
+            _differs(f"{project} has {ending}, expected no activation")
+        if added and ending.kind != "none":
+            _differs(f"{after} has {ending}, expected no activation")
+        implied = (not separable and depthwise.strides == (1, 1)
+                   and plane.channels == project.channels)
+        if added and not implied:
+            _differs(f"{project}: its block adds its input though strides or channels differ")
+        self.table.rows.append(Row(kernel[0], depthwise.strides, expand.channels if expand else 0,
+                                   project.channels, squeeze, activation.kind, separable,
+                                   added == implied))
+        return after
+
+    def squeeze_excite(self, name, depthwise):
+        readers = self.readers(depthwise)
+        pools = [node for node in readers if node.kind == "global_pool"]
+        products = [node for node in readers if node.kind == "mul"]
+        if len(pools) != 1 or len(products) != 1 or len(readers) != 2:
+            _differs(f"{depthwise} is read by {', '.join(str(node) for node in readers)}, expected "
+                     "a squeeze-excite")
+        self.whole_plane(pools[0])
+        squeeze = self.only_reader(pools[0])
+        if not squeeze.is_pointwise():
+            _differs(f"squeeze-excite: {pools[0]} is followed by {squeeze}")
+        excite = self.only_reader(squeeze)
+        if not excite.is_pointwise():
+            _differs(f"squeeze-excite: {squeeze} is followed by {excite}")
+        if self.only_reader(excite) is not products[0]:
+            _differs(f"squeeze-excite: {excite} is followed by {self.only_reader(excite)}")
+        if self.activation(pools[0]).kind != "none" or self.activation(products[0]).kind != "none":
+            _differs(f"squeeze-excite of {depthwise}: an activation after its pool or its product")
+        inner, gate = self.activation(squeeze), self.activation(excite)
+        if self.gates and self.gates[0] != (inner, gate):
+            _differs(f"{excite}: its squeeze-excite has other activations than those before")
+        self.gates.append((inner, gate))
+        if inner.kind == "hard_sigmoid":
+            _differs(f"a hard-sigmoid after {squeeze}")
+        self.table.squeeze_activation, self.table.gate = inner.kind, gate
+        self.pointwise(f"{name}.fc1", squeeze)
+        self.pointwise(f"{name}.fc2", excite)
+        return squeeze.channels, products[0]
+
+    def pointwise(self, name, node):
+        weight = node.weight.reshape(node.weight.shape[:2] + (1, 1))
+        self.tensors.convolution(name, weight, node.bias)
+
+    def whole_plane(self, pool):
+        window = getattr(pool, "window", None)
+        if window is not None and window != (self.height, self.width):
+            _differs(f"{pool}: its window of {list(window)} is not the whole plane of "
+                     f"{self.height}x{self.width}")
+
+    def head(self, plane, layer, scale, shift):
+        table = self.table
+        if layer.kind == "conv":
+            if not layer.is_pointwise():
+                _differs(f"{plane} is followed by {layer}, expected a depthwise or a 1x1 "
+                         "convolution")
+            activation = self.activation(layer)
+            if activation.kind == "hard_sigmoid":
+                _differs(f"a hard-sigmoid after {layer}")
+            table.head = (layer.channels, activation.kind)
+            self.pointwise(f"features.{len(table.rows) + 1}.0", layer)
+            plane, layer = layer, self.only_reader(layer)
+        if layer.kind == "max_pool":
+            if layer.window[0] != layer.window[1] or layer.strides[0] != layer.strides[1]:
+                _differs(f"{layer} is not square")
+            table.max_pool = (layer.window[0], layer.strides[0])
+            if self.activation(layer).kind != "none":
+                _differs(f"an activation after {layer}")
+            self.height, self.width = (
+                output_size(size, layer.window[0], layer.strides[0], 0, 0)
+                for size in (self.height, self.width))
+            plane, layer = layer, self.only_reader(layer)
+        if layer.kind != "global_pool":
+            _differs(f"{plane} is followed by {layer}, expected a global average pool")
+        if self.activation(layer).kind != "none":
+            _differs(f"an activation after {layer}")
+        self.whole_plane(layer)
+        return self.classifier(layer, scale, shift)
+
+    def classifier(self, pool, scale, shift):
+        dense, layer, affine = [], pool, None
+        while layer is not self.output.node:
+            layer = self.only_reader(layer)
+            if layer.kind == "affine":
+                # A batch norm between fully connected layers belongs to the next one.
+                if affine is not None or self.activation(layer).kind != "none":
+                    _differs(f"{layer} is not followed by a fully connected layer")
+                affine = layer
+                continue
+            if not layer.is_pointwise():
+                _differs(f"the classifier has {layer}, expected fully connected layers")
+            weight = layer.weight.reshape(layer.weight.shape[:2])
+            bias = layer.bias
+            if affine is not None:
+                weight, bias = weight * affine.scale, bias + weight @ affine.shift
+                affine = None
+            dense.append((weight, bias, self.activation(layer)))
+        if affine is not None or not dense:
+            _differs(f"{layer} is the last layer, expected a fully connected one")
+        for index, (weight, bias, activation) in enumerate(dense):
+            self.tensors.convolution(f"classifier.{3 * index}", weight, bias)
+            if activation.kind == "hard_sigmoid":
+                _differs("a hard-sigmoid in the classifier")
+            if index < len(dense) - 1:
+                self.table.hidden.append((weight.shape[0], activation.kind))
+            elif activation.kind != "none":
+                _differs(f"{activation} after the last layer")
+        # Several are left where they pad alike at this size.
+        if not self.says_same and "symmetric" in self.paddings:
+            self.paddings.remove("symmetric")
+            self.paddings.insert(0, "symmetric")
+        return Structure(self.table, self.tensors, self.paddings[0], dense[-1][0].shape[0],
+                         self.output.final, scale, shift, "trailing" in self.paddings)
