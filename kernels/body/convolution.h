@@ -57,19 +57,29 @@ MBN_INLINE void convolution_tile(const mbn_convolution_args *args, const epilogu
             }
         }
     }
+    const ptrdiff_t column = (ptrdiff_t)ox * VEC_WIDTH;
     MBN_UNROLL
     for (int32_t v = 0; v < vectors; v++) {
-        const ptrdiff_t at = (block + v) * args->residual_block_stride +
-                             oy * args->residual_row_stride + (ptrdiff_t)ox * VEC_WIDTH;
-        float *output = args->output + (block + v) * args->output_block_stride +
-                        oy * args->output_row_stride + (ptrdiff_t)ox * VEC_WIDTH;
-        MBN_UNROLL
-        for (int32_t p = 0; p < pixels; p++) {
-            vec y = acc[p][v];
-            if (args->residual != NULL) {
-                y = vec_add(y, vec_load(args->residual + at + p * VEC_WIDTH));
+        float *output = args->output + ((block + v) * args->output_block_stride +
+                                        oy * args->output_row_stride + column);
+        if (args->residual != NULL) {
+            const float *residual = args->residual + ((block + v) * args->residual_block_stride +
+                                                      oy * args->residual_row_stride + column);
+            MBN_UNROLL
+            for (int32_t p = 0; p < pixels; p++) {
+                acc[p][v] = vec_add(acc[p][v], vec_load(residual + p * VEC_WIDTH));
             }
-            vec_store(output + p * VEC_WIDTH, epilogue_apply(e, y));
+        }
+        if (e->kind == EPILOGUE_LINE) {
+            MBN_UNROLL
+            for (int32_t p = 0; p < pixels; p++) {
+                vec_store(output + p * VEC_WIDTH, epilogue_of_kind(e, EPILOGUE_LINE, acc[p][v]));
+            }
+        } else {
+            MBN_UNROLL
+            for (int32_t p = 0; p < pixels; p++) {
+                vec_store(output + p * VEC_WIDTH, epilogue_clamp(e, acc[p][v]));
+            }
         }
     }
 }
@@ -104,10 +114,11 @@ MBN_INLINE int32_t tiled_columns(int32_t columns, int32_t pixels) {
     return columns < pixels ? 4 * columns : (columns + pixels - 1) / pixels * pixels;
 }
 
-/* One output row of one panel; vectors, pixels and pixel_stride as above. */
+/* One output row of one panel; vectors, pixels and pixel_stride as above.  can_narrow: whether tiles
+ * for narrow planes are worth their code, a constant. */
 MBN_INLINE void convolution_row(const mbn_convolution_args *args, const epilogue *e,
                                 int32_t vectors, int32_t pixels, ptrdiff_t pixel_stride,
-                                int32_t block, int32_t oy) {
+                                bool can_narrow, int32_t block, int32_t oy) {
     taps t = {
         first_tap(oy, args->stride_vertical, args->pad_top),
         last_tap(oy, args->stride_vertical, args->pad_top, args->kernel_height, args->input_height),
@@ -120,8 +131,8 @@ MBN_INLINE void convolution_row(const mbn_convolution_args *args, const epilogue
     const int32_t columns = whole.end - whole.begin;
     /* Narrow planes: seven columns are one tile of 7 or two of 4, rather than seven single ones.
      * Small tiles load more per multiply-add, so they have to save an eighth. */
-    const bool narrow =
-        8 * tiled_columns(columns, NARROW_PIXELS) < 7 * tiled_columns(columns, pixels);
+    const bool narrow = can_narrow && 8 * tiled_columns(columns, NARROW_PIXELS) <
+                                          7 * tiled_columns(columns, pixels);
     const int32_t tile = narrow ? NARROW_PIXELS : pixels;
     const bool tiled = columns >= tile;
     for (int32_t ox = 0; ox < args->output_width;) {
@@ -155,10 +166,10 @@ MBN_INLINE void convolution_panel_row(const mbn_convolution_args *args, const ep
                                       int32_t vectors, int32_t pixels, int32_t block, int32_t oy) {
     const ptrdiff_t pixel_stride = (ptrdiff_t)args->stride_horizontal * args->input_block;
     switch (pixel_stride) {
-    case 6: convolution_row(args, e, vectors, pixels, 6, block, oy); break;
-    case 2: convolution_row(args, e, vectors, pixels, 2, block, oy); break;
-    case VEC_WIDTH: convolution_row(args, e, vectors, pixels, VEC_WIDTH, block, oy); break;
-    default: convolution_row(args, e, vectors, pixels, pixel_stride, block, oy); break;
+    case 6: convolution_row(args, e, vectors, pixels, 6, false, block, oy); break;
+    case 2: convolution_row(args, e, vectors, pixels, 2, false, block, oy); break;
+    case VEC_WIDTH: convolution_row(args, e, vectors, pixels, VEC_WIDTH, true, block, oy); break;
+    default: convolution_row(args, e, vectors, pixels, pixel_stride, true, block, oy); break;
     }
 }
 

@@ -20,20 +20,28 @@ typedef struct tile_place {
     int32_t contiguous; /* pixels until the output's row ends */
 } tile_place;
 
-/* activation(acc + residual) of `pixels` outputs side by side, to their places; a constant says
- * what the activation is. */
+/* activation(acc) of `pixels` outputs side by side, to their places; kind is a constant. */
 MBN_INLINE void store_tile(const mbn_pointwise_args *args, const epilogue *e,
-                           enum epilogue_kind kind, int32_t pixels, int32_t vectors,
-                           const float *residual, vec acc[16][4], float *output) {
+                           enum epilogue_kind kind, int32_t pixels, int32_t vectors, vec acc[16][4],
+                           float *output) {
     MBN_UNROLL
     for (int32_t v = 0; v < vectors; v++) {
         float *out = output + v * args->output_block_stride;
-        const float *add = residual == NULL ? NULL : residual + v * args->residual_block_stride;
         MBN_UNROLL
         for (int32_t p = 0; p < pixels; p++) {
-            vec y = acc[p][v];
-            if (add != NULL) y = vec_add(y, vec_load(add + p * VEC_WIDTH));
-            vec_store(out + p * VEC_WIDTH, epilogue_of_kind(e, kind, y));
+            vec_store(out + p * VEC_WIDTH, epilogue_of_kind(e, kind, acc[p][v]));
+        }
+    }
+}
+
+MBN_INLINE void add_residual(const mbn_pointwise_args *args, int32_t pixels, int32_t vectors,
+                             vec acc[16][4], const float *residual) {
+    MBN_UNROLL
+    for (int32_t v = 0; v < vectors; v++) {
+        const float *add = residual + v * args->residual_block_stride;
+        MBN_UNROLL
+        for (int32_t p = 0; p < pixels; p++) {
+            acc[p][v] = vec_add(acc[p][v], vec_load(add + p * VEC_WIDTH));
         }
     }
 }
@@ -72,15 +80,17 @@ MBN_INLINE void finish_tile(const mbn_pointwise_args *args, const epilogue *e, i
             }
         }
         store_apart(args, e, pixels, vectors, place, values);
-    } else if (place->residual != NULL) {
-        /* MobileNet adds residuals to linear projections only; anything else may be slower. */
-        store_tile(args, e, EPILOGUE_ANY, pixels, vectors, place->residual, acc, place->output);
-    } else if (e->kind == EPILOGUE_NONE) {
-        store_tile(args, e, EPILOGUE_NONE, pixels, vectors, NULL, acc, place->output);
-    } else if (e->kind == EPILOGUE_CLAMP) {
-        store_tile(args, e, EPILOGUE_CLAMP, pixels, vectors, NULL, acc, place->output);
-    } else {
-        store_tile(args, e, EPILOGUE_LINE, pixels, vectors, NULL, acc, place->output);
+        return;
+    }
+    if (place->residual != NULL) add_residual(args, pixels, vectors, acc, place->residual);
+    switch (e->kind) {
+    case EPILOGUE_NONE:
+        store_tile(args, e, EPILOGUE_NONE, pixels, vectors, acc, place->output);
+        break;
+    case EPILOGUE_CLAMP:
+        store_tile(args, e, EPILOGUE_CLAMP, pixels, vectors, acc, place->output);
+        break;
+    default: store_tile(args, e, EPILOGUE_LINE, pixels, vectors, acc, place->output); break;
     }
 }
 

@@ -205,7 +205,7 @@ Test(architecture_json, variants_are_data) {
         cr_expect_eq(layer->output_channels, expected[i].channels, "%s", layer->name);
         cr_expect_eq(layer->residual, expected[i].residual, "%s", layer->name);
         cr_expect_eq(layer->activation.kind, expected[i].activation, "%s", layer->name);
-        cr_expect_str_empty(layer->batch_norm_name);
+        cr_expect_str_eq(layer->batch_norm_name, "");
         cr_expect_eq(layer->batch_norm_statistics, 0);
         cr_expect_eq(layer->bias, layer->weights > 0, "%s", layer->name);
     }
