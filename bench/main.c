@@ -1,4 +1,5 @@
 #include "machine.h"
+#include "peer.h"
 #include "suite.h"
 
 #include <stdio.h>
@@ -23,6 +24,24 @@ static const bench_family *const families[] = {
     &bench_packing,
     &bench_compare_separable,
 };
+
+#if defined(BENCH_PEERS)
+static const bench_peer *const peers[] = {&bench_xnnpack, &bench_onednn};
+static const bench_family *const peer_families[] = {&bench_pointwise, &bench_depthwise,
+                                                    &bench_convolution, &bench_fully_connected};
+
+/* Starts them and registers what they run.  Versions are in the report's head. */
+static void register_peers(bench_suite *suite) {
+    for (size_t i = 0; i < sizeof peers / sizeof peers[0]; i++) {
+        char version[64];
+        peers[i]->version(version, sizeof version);
+        bench_context(peers[i]->name, peers[i]->start() ? version : "does not start");
+        for (size_t f = 0; f < sizeof peer_families / sizeof peer_families[0]; f++) {
+            bench_register_peer(suite, peer_families[f], peers[i]);
+        }
+    }
+}
+#endif
 
 static uint32_t isas;
 
@@ -50,6 +69,9 @@ int main(int argc, char **argv) {
         bench_register_family(suite, families[i]);
     }
     bench_register_networks(suite);
+#if defined(BENCH_PEERS)
+    register_peers(suite);
+#endif
     const int status = bench_main(argc, argv, measure_machine);
     bench_suite_free(suite);
     return status;

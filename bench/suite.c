@@ -1,6 +1,7 @@
 #include "suite.h"
 
 #include "machine.h"
+#include "peer.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -185,9 +186,10 @@ static bool seen(const struct names *names, const char *text) {
     return false;
 }
 
-static void register_layers(bench_suite *suite, const bench_family *family,
-                            const mbn_kernels *kernels, const mbn_network *network,
-                            struct names *names) {
+/* As family/name/shape, with `run` in the place of the family's. */
+static void register_layers(bench_suite *suite, const bench_family *family, const char *by,
+                            bench_function *run, const mbn_kernels *kernels,
+                            const mbn_network *network, struct names *names) {
     for (int32_t i = 0; i < network->layer_count; i++) {
         bench_case c = {kernels, network, &network->layers[i], family->variant};
         char shape[MAX_NAME], name[2 * MAX_NAME];
@@ -195,28 +197,36 @@ static void register_layers(bench_suite *suite, const bench_family *family,
         memcpy(names->text[names->count++], shape, sizeof shape);
         bench_case *context = bench_suite_allocate(suite, sizeof *context);
         *context = c;
-        bench_format(name, sizeof name, "%s/%s/%s%s", family->name, kernels->name,
+        bench_format(name, sizeof name, "%s/%s/%s%s", family->name, by,
                      network == &suite->squares ? "square/" : "", shape);
-        bench_register(name, family->run, context);
+        bench_register(name, run, context);
     }
 }
 
-void bench_register_family(bench_suite *suite, const bench_family *family) {
+static void register_shapes(bench_suite *suite, const bench_family *family, const char *by,
+                            bench_function *run, const mbn_kernels *kernels) {
     int32_t layers = suite->squares.layer_count;
     for (int i = 0; i < suite->network_count; i++) layers += suite->networks[i]->layer_count;
     struct names names = {calloc((size_t)layers, sizeof *names.text), 0};
     if (names.text == NULL) return;
+    for (int i = 0; i < suite->network_count; i++) {
+        register_layers(suite, family, by, run, kernels, suite->networks[i], &names);
+    }
+    names.count = 0;
+    register_layers(suite, family, by, run, kernels, &suite->squares, &names);
+    free(names.text);
+}
+
+void bench_register_family(bench_suite *suite, const bench_family *family) {
     for (int isa = 0; isa < MBN_ISA_COUNT; isa++) {
         if ((suite->isas >> isa & 1u) == 0) continue;
         const mbn_kernels *kernels = mbn_kernels_for((mbn_isa)isa);
-        names.count = 0;
-        for (int i = 0; i < suite->network_count; i++) {
-            register_layers(suite, family, kernels, suite->networks[i], &names);
-        }
-        names.count = 0;
-        register_layers(suite, family, kernels, &suite->squares, &names);
+        register_shapes(suite, family, kernels->name, family->run, kernels);
     }
-    free(names.text);
+}
+
+void bench_register_peer(bench_suite *suite, const bench_family *family, const bench_peer *peer) {
+    register_shapes(suite, family, peer->name, peer->run, mbn_kernels_best(suite->isas));
 }
 
 void bench_report(bench_state *state, const bench_case *c, double flops, double bytes) {
