@@ -3,7 +3,11 @@
  * A step computes a few columns of one or two output rows: as many as there are registers for
  * (DEPTHWISE_ROWS, DEPTHWISE_COLUMNS).  Two rows share the input rows between them.  Outputs whose
  * taps leave the plane are computed one by one with the taps cut; a plane that carries its own halo
- * has none of those. */
+ * has none of those.
+ *
+ * A vec.h with a VEC_FENCE has a row's inputs loaded at once, and weights no sooner than they are
+ * needed: left alone, gcc 12 spills for AArch64.  Cycles for a multiply-add on Neoverse N1 by
+ * llvm-mca, 3x3 and 5x5 at stride 2: 1.42 and 1.15 without, 0.84 and 0.68 with it. */
 #include "epilogue.h"
 #include "span.h"
 
@@ -22,6 +26,13 @@ MBN_INLINE void depthwise_tile(int32_t rows, int32_t columns, int32_t kernel, in
     MBN_UNROLL
     for (int32_t iy = 0; iy < (rows - 1) * vertical + kernel; iy++) {
         const float *line = input + iy * input_row_stride;
+#if defined(VEC_FENCE)
+        vec inputs[17];
+        MBN_UNROLL
+        for (int32_t i = 0; i < (columns - 1) * horizontal + kernel; i++) {
+            inputs[i] = vec_load(line + i * VEC_WIDTH);
+        }
+#endif
         MBN_UNROLL
         for (int32_t r = 0; r < rows; r++) {
             const int32_t ky = iy - r * vertical;
@@ -29,9 +40,16 @@ MBN_INLINE void depthwise_tile(int32_t rows, int32_t columns, int32_t kernel, in
             MBN_UNROLL
             for (int32_t kx = 0; kx < kernel; kx++) {
                 const vec w = vec_load(weights + (ky * kernel + kx) * VEC_WIDTH);
+#if defined(VEC_FENCE)
+                VEC_FENCE();
+#endif
                 MBN_UNROLL
                 for (int32_t c = 0; c < columns; c++) {
+#if defined(VEC_FENCE)
+                    const vec x = inputs[c * horizontal + kx];
+#else
                     const vec x = vec_load(line + (c * horizontal + kx) * VEC_WIDTH);
+#endif
                     acc[r][c] = vec_fma(x, w, acc[r][c]);
                 }
             }

@@ -17,10 +17,6 @@ typedef struct lanes_state {
     vec row[2];    /* of weights: one is loaded while the other is used */
 } lanes_state;
 
-/* Keeps the compiler from moving loads over it: it would load as soon as it can, and spill
- * accumulators.  vec_fma_lane stays where it is, too. */
-#define LANES_FENCE() __asm__ volatile("" ::: "memory")
-
 MBN_INLINE void lanes_begin(int32_t pixels, const float *x, ptrdiff_t pixel_stride, const float *w,
                             lanes_state *s) {
     MBN_UNROLL
@@ -36,7 +32,7 @@ MBN_INLINE void lanes_begin(int32_t pixels, const float *x, ptrdiff_t pixel_stri
     for (int32_t v = 0; v < count; v++) {                                                          \
         const int32_t i = lane * vectors + v;                                                      \
         s->row[(i + 1) % 2] = vec_load(w + (i + 1) * VEC_WIDTH);                                   \
-        LANES_FENCE();                                                                             \
+        VEC_FENCE();                                                                               \
         MBN_UNROLL                                                                                 \
         for (int32_t p = 0; p < pixels; p++) {                                                     \
             acc[p][v] = vec_fma_lane(s->row[i % 2], s->value[p], lane, acc[p][v]);                 \
@@ -55,12 +51,12 @@ MBN_INLINE void lanes_multiply(int32_t pixels, int32_t vectors, const float *w,
     LANES_STEP(3, vectors - 1)
     /* With the last vector each pixel's inputs are done with. */
     s->row[0] = vec_load(next_weights);
-    LANES_FENCE();
+    VEC_FENCE();
     MBN_UNROLL
     for (int32_t p = 0; p < pixels; p++) {
         acc[p][vectors - 1] = vec_fma_lane(s->row[1], s->value[p], 3, acc[p][vectors - 1]);
         s->value[p] = vec_load(next_input + p * pixel_stride);
-        LANES_FENCE();
+        VEC_FENCE();
     }
 }
 

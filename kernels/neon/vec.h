@@ -29,6 +29,10 @@ enum { NARROW_PIXELS = 4 };
  * where they do not divide a row, four may leave less. */
 enum { DEPTHWISE_ROWS = 2, DEPTHWISE_COLUMNS = 7, DEPTHWISE_NARROW = 4 };
 
+/* Loads stay on their side of it.  gcc moves them as far forward as it can, and spills accumulators;
+ * vec_fma_lane below stays where it is, too. */
+#define VEC_FENCE() __asm__ volatile("" ::: "memory")
+
 static inline vec vec_zero(void) {
     return vdupq_n_f32(0.0F);
 }
