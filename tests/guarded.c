@@ -42,11 +42,16 @@ const char *described_case(void) {
     return case_text;
 }
 
+const char *guard_name(guard_side side) {
+    static const char *const names[GUARD_SIDES] = {"after", "before", "none, misaligned"};
+    return names[side];
+}
+
 unsigned char *guarded_bytes(guarded *memory, size_t count, guard_side side) {
     size_t page = (size_t)sysconf(_SC_PAGESIZE);
-    if (count > memory->bytes || memory->pages == NULL) {
+    if (count + sizeof(float) > memory->bytes || memory->pages == NULL) {
         guarded_free(memory);
-        size_t body = (count / page + 1) * page;
+        size_t body = ((count + sizeof(float)) / page + 1) * page;
         unsigned char *map =
             mmap(NULL, body + 2 * page, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
         cr_assert(map != MAP_FAILED, "cannot map %zu bytes", body);
@@ -54,7 +59,11 @@ unsigned char *guarded_bytes(guarded *memory, size_t count, guard_side side) {
         memory->pages = map + page;
         memory->bytes = body;
     }
-    return side == GUARD_AFTER ? memory->pages + memory->bytes - count : memory->pages;
+    switch (side) {
+    case GUARD_AFTER: return memory->pages + memory->bytes - count;
+    case GUARD_MISALIGNED: return memory->pages + sizeof(float);
+    default: return memory->pages;
+    }
 }
 
 float *guarded_floats(guarded *memory, size_t count, guard_side side) {

@@ -1,11 +1,15 @@
 /* Buffers between two guard pages, so that an access of one byte too far faults.  A buffer's end or
- * its beginning is flush against a page that cannot be touched: tests run once with each. */
+ * its beginning is flush against a page that cannot be touched, or neither is: then it is aligned for
+ * a float and for nothing more, whatever its size.  Tests run once with each. */
 #ifndef MBN_TESTS_GUARDED_H
 #define MBN_TESTS_GUARDED_H
 
 #include <stddef.h>
 
-typedef enum guard_side { GUARD_AFTER, GUARD_BEFORE, GUARD_SIDES } guard_side;
+typedef enum guard_side { GUARD_AFTER, GUARD_BEFORE, GUARD_MISALIGNED, GUARD_SIDES } guard_side;
+
+/* What tests call it in messages. */
+const char *guard_name(guard_side side);
 
 /* Memory that grows on demand and is reused from case to case; {0} is a valid empty one. */
 typedef struct guarded {
@@ -13,7 +17,7 @@ typedef struct guarded {
     size_t bytes;         /* without the guards */
 } guarded;
 
-/* `count` bytes, or floats aligned for float and no more, with arbitrary contents; what was there
+/* `count` bytes, or floats aligned for float at least, with arbitrary contents; what was there
  * before is lost. */
 unsigned char *guarded_bytes(guarded *memory, size_t count, guard_side side);
 float *guarded_floats(guarded *memory, size_t count, guard_side side);

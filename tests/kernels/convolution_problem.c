@@ -124,7 +124,7 @@ void describe_convolution(const mbn_kernels *table, const char *family, const co
         s->output_height, s->output_width, s->outputs, s->kernel_height, s->kernel_width,
         s->stride_vertical, s->stride_horizontal, s->pad_top, s->pad_left,
         activation_name(s->activation), s->residual ? ", residual" : "", data_name(s->data),
-        side == GUARD_AFTER ? "after" : "before");
+        guard_name(side));
 }
 
 static int32_t random_gap(random_state *r) {

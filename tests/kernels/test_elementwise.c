@@ -90,7 +90,7 @@ static void check_elementwise(const mbn_kernels *table, const elementwise_proble
     describe_case("%s (block %d) %s%s %dx%dx%d, activation %s, data %s, guard %s", table->name,
                   table->block, names[p->kind], in_place ? " in place" : "", s->height, s->width,
                   s->channels, activation_name(s->activation), data_name(s->data),
-                  side == GUARD_AFTER ? "after" : "before");
+                  guard_name(side));
 
     int32_t gap = random_int(r, 0, 1) * random_int(r, 1, 33);
     plane output =

@@ -55,7 +55,7 @@ static void describe(const mbn_kernels *table, const char *family, tensor_order 
                      const convolution_case *s, guard_side side) {
     describe_case("%s (block %d) %s %s %dx%dx%d, data %s, guard %s", table->name, table->block,
                   family, order_names[order], s->height, s->width, s->channels, data_name(s->data),
-                  side == GUARD_AFTER ? "after" : "before");
+                  guard_name(side));
 }
 
 static mbn_layout_args make_args(const mbn_kernels *table, const convolution_case *s,

@@ -86,7 +86,7 @@ static void check_pool(const mbn_kernels *table, const pool_problem *p, bool glo
                   table->name, table->block, global ? "global average pool" : "max pool", s->height,
                   s->width, s->channels, s->output_height, s->output_width, s->kernel_height,
                   s->kernel_width, s->stride_vertical, s->stride_horizontal, s->pad_top,
-                  s->pad_left, data_name(s->data), side == GUARD_AFTER ? "after" : "before");
+                  s->pad_left, data_name(s->data), guard_name(side));
     plane input = plane_create(&memory->input, side, s->channels, s->height, s->width, table->block,
                                random_int(r, 0, 1) * random_int(r, 1, 33));
     plane_fill(&input, p->input, s->lanes, r);

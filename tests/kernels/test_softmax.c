@@ -27,7 +27,7 @@ static void check_softmax(const mbn_kernels *table, const float *values, const e
                           int32_t count, bool in_place, guard_side side, const char *data) {
     static guarded input_memory, output_memory;
     describe_case("%s softmax of %d%s, data %s, guard %s", table->name, count,
-                  in_place ? " in place" : "", data, side == GUARD_AFTER ? "after" : "before");
+                  in_place ? " in place" : "", data, guard_name(side));
     size_t size = (size_t)count;
     float *input = guarded_floats(&input_memory, size, side);
     float *output = in_place ? input : guarded_floats(&output_memory, size, side);
