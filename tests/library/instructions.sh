@@ -25,8 +25,9 @@ while read -r object; do
     *) above="$vex|$sse4" ;;
     esac
     objects=$((objects + 1))
-    if found=$(objdump -d --no-show-raw-insn "$object" | grep -m 3 -E "$above"); then
-        printf '%s:\n%s\n' "$object" "$found"
+    # All of them: a grep that stops at the first has objdump fail, and the pipe with it.
+    if found=$(objdump -d --no-show-raw-insn "$object" | grep -E "$above"); then
+        printf '%s:\n%s\n' "$object" "$(head -n 3 <<<"$found")"
         leaks=$((leaks + 1))
     fi
 done < <(find CMakeFiles/mobilenet.dir -name '*.o')
