@@ -1,0 +1,83 @@
+"""The tables of bench/report, from made-up results with known answers."""
+
+import importlib.machinery
+import importlib.util
+import pathlib
+import unittest
+
+PATH = pathlib.Path(__file__).resolve().parents[2] / "bench/report"
+LOADER = importlib.machinery.SourceFileLoader("report", str(PATH))
+report = importlib.util.module_from_spec(importlib.util.spec_from_loader("report", LOADER))
+LOADER.exec_module(report)
+
+CONTEXT = {"isa": "scalar,avx2", "cpu": "a CPU", "date": "2026-11-25T00:00:00",
+           "peak GFLOP/s scalar": "10.00", "peak GFLOP/s avx2": "100.00",
+           "read GB/s L2": "200 (512 KiB)", "read GB/s L1": "400 (24 KiB)", "xnnpack": "1"}
+
+
+def run(name, microseconds, **counters):
+    return {"run_name": name, "run_type": "iteration", "cpu_time": microseconds, "real_time": 9e9, "time_unit": "us", "iterations": 1,
+            **{key: float(value) for key, value in counters.items()}}
+
+
+def work(name, microseconds, gflops, **more):
+    return run(name, microseconds, **{"GFLOP/s": gflops, "%peak": gflops, "GB/s": 1, **more})
+
+
+def tables(*runs):
+    results = report.medians({"benchmarks": list(runs)})
+    return results, report.by_shape(results)
+
+
+class Tables(unittest.TestCase):
+    def test_repetitions_are_one_median_and_failures_and_aggregates_are_none(self):
+        results, _ = tables(
+            work("pointwise/avx2/a", 9, 1), work("pointwise/avx2/a", 1, 5),
+            work("pointwise/avx2/a", 3, 2),
+            {**run("pointwise/avx2/b", 1), "error_occurred": True},
+            {**run("pointwise/avx2/c", 1), "run_type": "aggregate"})
+        self.assertEqual(list(results), ["pointwise/avx2/a"])
+        self.assertAlmostEqual(results["pointwise/avx2/a"]["seconds"], 3e-6)
+        self.assertEqual(results["pointwise/avx2/a"]["GFLOP/s"], 2)
+
+    def test_stems_are_not_standard_convolution_and_squares_are_left_out(self):
+        _, groups = tables(work("convolution/avx2/3x3s2/224x224x3-16", 1, 1),
+                           work("convolution/avx2/3x3s1/14x14x13-16", 1, 1),
+                           work("pointwise/avx2/square/8x8x8-8", 1, 1), work("add/avx2/1x1x1", 1, 1))
+        self.assertEqual(list(groups["stem"]), ["3x3s2/224x224x3-16"])
+        self.assertEqual(list(groups["standard convolution"]), ["3x3s1/14x14x13-16"])
+        self.assertEqual(groups["pointwise"], {})
+
+    def test_percent_of_peak_is_all_work_in_all_time(self):
+        # 50 GFLOP/s for 3 us and 90 for 1 us: 240 kFLOP in 4 us.
+        _, groups = tables(work("pointwise/avx2/a", 3, 50), work("pointwise/avx2/b", 1, 90))
+        self.assertIn("| pointwise | avx2 | 2 | 60.0 | 50.0 | 90.0 |",
+                      report.against_peak(groups, CONTEXT))
+
+    def test_peers_are_compared_shape_by_shape(self):
+        _, groups = tables(work("depthwise/avx2/a", 1, 1), work("depthwise/xnnpack/a", 8, 1),
+                           work("depthwise/avx2/b", 4, 1), work("depthwise/xnnpack/b", 2, 1),
+                           work("depthwise/avx2/alone", 1, 1))
+        self.assertEqual(report.best_isa(CONTEXT), "avx2")
+        self.assertIn("| depthwise | XNNPACK | 2 | 2.00 | 1 | 0.50 (b) |",
+                      report.against_peers(groups, "avx2"))
+        self.assertIn("| a | 1.00 | 1.0 | 1.0 | 8.00 (8.00x) |",
+                      report.each_shape(groups["depthwise"], "avx2"))
+
+    def test_separable_ratios_of_all_shapes_are_of_their_sums(self):
+        counters = {"parameters_standard": 9, "parameters_separable": 3, "macs_ratio": 2,
+                    "time_ratio": 3, "us_separable": 1, "macs_separable": 1e6}
+        shapes = report.separable(tables(
+            run("compare_separable/avx2/a", 1, macs_standard=2e6, us_standard=3, **counters),
+            run("compare_separable/avx2/b", 1, macs_standard=6e6, us_standard=1, **counters),
+            run("compare_separable/avx2/square/a", 1, **counters))[0], "avx2")
+        self.assertIn("| all |  |  | 8.0 | 2.0 | 4.00 | 4.0 | 2.0 | 2.00 |",
+                      report.separable_table(shapes))
+
+    def test_roofs_are_the_fastest_first(self):
+        self.assertEqual(report.bandwidths(CONTEXT), {"L1": 400, "L2": 200})
+        self.assertEqual(list(report.bandwidths(CONTEXT)), ["L1", "L2"])
+
+
+if __name__ == "__main__":
+    unittest.main()
