@@ -27,7 +27,6 @@ MBN_INLINE void lanes_begin(int32_t pixels, const float *x, ptrdiff_t pixel_stri
 /* In-order cores wait for a load unless it is well before its use, so weights come one vector ahead.
  * The first `count` vectors: */
 #define LANES_STEP(lane, count)                                                                    \
-    if (lane < vectors) __builtin_prefetch(w + PREFETCH_FLOATS + 16 * lane);                       \
     MBN_UNROLL                                                                                     \
     for (int32_t v = 0; v < count; v++) {                                                          \
         const int32_t i = lane * vectors + v;                                                      \

@@ -1,7 +1,8 @@
 /* Pointwise convolution over a vec.h: a tile of pixels x vectors of output channels stays in
  * registers while k runs; one step loads a row of the packed panel and broadcasts one input value
  * per pixel.  Panels outermost: a panel (K x 2 vectors) stays in L1 or L2 while the pixels stream
- * past it, and every weight leaves L3 once.
+ * past it, and every weight leaves L3 once.  Meanwhile the next panel is fetched, a piece with each
+ * tile: a panel's first tile alone uses up weights faster than they come from memory.
  *
  * With K = 16 to 32 a tile's beginning and end weigh as much as its loop, so both are short: the
  * first step adds to the bias instead of to a copy of it, and a tile whose outputs are contiguous is
@@ -18,6 +19,8 @@ typedef struct tile_place {
     const float *residual;
     int32_t block;
     int32_t contiguous; /* pixels until the output's row ends */
+    const char *ahead;  /* weights to fetch in the first step; each step moves on by ... */
+    ptrdiff_t ahead_step;
 } tile_place;
 
 /* activation(acc) of `pixels` outputs side by side, to their places; kind is a constant. */
@@ -94,10 +97,15 @@ MBN_INLINE void finish_tile(const mbn_pointwise_args *args, const epilogue *e, i
     }
 }
 
+MBN_INLINE void fetch_ahead(const char *weights) {
+    __builtin_prefetch(weights, 0, 2); /* to L2 */
+}
+
 /* One step: acc = value * weight + from, where `from` is acc itself or, in the first step, the bias
  * of its vector. */
 MBN_INLINE void pointwise_step(int32_t pixels, int32_t vectors, const float *x, const float *w,
-                               const vec *bias, vec acc[16][4]) {
+                               const char *ahead, const vec *bias, vec acc[16][4]) {
+    fetch_ahead(ahead);
     vec row[4];
     MBN_UNROLL
     for (int32_t v = 0; v < vectors; v++) row[v] = vec_load(w + v * VEC_WIDTH);
@@ -109,7 +117,6 @@ MBN_INLINE void pointwise_step(int32_t pixels, int32_t vectors, const float *x, 
             acc[p][v] = vec_fma(value, row[v], bias != NULL ? bias[v] : acc[p][v]);
         }
     }
-    __builtin_prefetch(w + PREFETCH_FLOATS);
 }
 
 /* The sums of a tile, from its biases on; pixels and vectors are constants. */
@@ -118,6 +125,8 @@ MBN_INLINE void pointwise_sums(const mbn_pointwise_args *args, int32_t pixels, i
     const ptrdiff_t step = vectors * VEC_WIDTH;
     const float *w = args->weights + (ptrdiff_t)place->block * VEC_WIDTH * args->input_channels;
     const float *x = place->input;
+    const char *ahead = place->ahead;
+    const ptrdiff_t ahead_step = place->ahead_step;
     int32_t left = args->input_channels;
     vec bias[4];
     MBN_UNROLL
@@ -137,21 +146,25 @@ MBN_INLINE void pointwise_sums(const mbn_pointwise_args *args, int32_t pixels, i
         const bool more = left >= 2 * VEC_WIDTH;
         const float *next_weights = w + VEC_WIDTH * step;
         const float *next_input = x + args->input_block_stride;
+        MBN_UNROLL
+        for (int32_t k = 0; k < VEC_WIDTH; k++) fetch_ahead(ahead + k * ahead_step);
+        ahead += VEC_WIDTH * ahead_step;
         lanes_multiply(pixels, vectors, w, more ? next_input : x, VEC_WIDTH,
                        more ? next_weights : w, &state, acc);
         w = next_weights;
         x = next_input;
     }
-    for (int32_t k = 0; k < left; k++, w += step) {
-        pointwise_step(pixels, vectors, x + k, w, NULL, acc);
+    for (int32_t k = 0; k < left; k++, w += step, ahead += ahead_step) {
+        pointwise_step(pixels, vectors, x + k, w, ahead, NULL, acc);
     }
 #else
-    pointwise_step(pixels, vectors, x, w, bias, acc);
+    pointwise_step(pixels, vectors, x, w, ahead, bias, acc);
     w += step;
+    ahead += ahead_step;
     for (int32_t k = 1; left > 0; k = 0, x += args->input_block_stride, left -= VEC_WIDTH) {
         const int32_t count = left < VEC_WIDTH ? left : VEC_WIDTH;
-        for (; k < count; k++, w += step) {
-            pointwise_step(pixels, vectors, x + k, w, NULL, acc);
+        for (; k < count; k++, w += step, ahead += ahead_step) {
+            pointwise_step(pixels, vectors, x + k, w, ahead, NULL, acc);
         }
     }
 #endif
@@ -167,7 +180,8 @@ MBN_INLINE void pointwise_tile(const mbn_pointwise_args *args, const epilogue *e
 #if VEC_HALVES
 /* The same where the last vector's upper half is padding: its accumulators hold two pixels each. */
 MBN_INLINE void halves_step(int32_t pixels, int32_t whole, const float *x, const float *w,
-                            const vec *bias, vec acc[16][4], vec pair[8]) {
+                            const char *ahead, const vec *bias, vec acc[16][4], vec pair[8]) {
+    fetch_ahead(ahead);
     vec row[4];
     MBN_UNROLL
     for (int32_t v = 0; v < whole; v++) row[v] = vec_load(w + v * VEC_WIDTH);
@@ -185,7 +199,6 @@ MBN_INLINE void halves_step(int32_t pixels, int32_t whole, const float *x, const
         pair[p / 2] =
             vec_fma(vec_join_halves(a, b), twice, bias != NULL ? bias[whole] : pair[p / 2]);
     }
-    __builtin_prefetch(w + PREFETCH_FLOATS);
 }
 
 MBN_INLINE void pointwise_tile_halves(const mbn_pointwise_args *args, const epilogue *e,
@@ -194,6 +207,8 @@ MBN_INLINE void pointwise_tile_halves(const mbn_pointwise_args *args, const epil
     const ptrdiff_t step = vectors * VEC_WIDTH;
     const float *w = args->weights + (ptrdiff_t)place->block * VEC_WIDTH * args->input_channels;
     const float *x = place->input;
+    const char *ahead = place->ahead;
+    const ptrdiff_t ahead_step = place->ahead_step;
     int32_t left = args->input_channels;
     vec acc[16][4], pair[8], bias[4];
     MBN_UNROLL
@@ -201,12 +216,13 @@ MBN_INLINE void pointwise_tile_halves(const mbn_pointwise_args *args, const epil
         bias[v] = vec_load(args->bias + (ptrdiff_t)(place->block + v) * VEC_WIDTH);
     }
     bias[whole] = vec_load_twice(args->bias + (ptrdiff_t)(place->block + whole) * VEC_WIDTH);
-    halves_step(pixels, whole, x, w, bias, acc, pair);
+    halves_step(pixels, whole, x, w, ahead, bias, acc, pair);
     w += step;
+    ahead += ahead_step;
     for (int32_t k = 1; left > 0; k = 0, x += args->input_block_stride, left -= VEC_WIDTH) {
         const int32_t count = left < VEC_WIDTH ? left : VEC_WIDTH;
-        for (; k < count; k++, w += step) {
-            halves_step(pixels, whole, x + k, w, NULL, acc, pair);
+        for (; k < count; k++, w += step, ahead += ahead_step) {
+            halves_step(pixels, whole, x + k, w, ahead, NULL, acc, pair);
         }
     }
     MBN_UNROLL
@@ -313,10 +329,10 @@ MBN_INLINE int32_t next_tile(int32_t left, int32_t done, int32_t most, int32_t v
     return pixels;
 }
 
-/* pixels [begin, end) of one panel */
-static void pointwise_panel(const mbn_pointwise_args *args, const epilogue *e, int32_t vectors,
-                            int32_t begin, int32_t end, const float *input, int32_t block) {
-    const panel_tiles tiles = tiles_of(args, block, vectors);
+/* pixels [begin, end) of one panel; what it fetched of the next goes on at *ahead */
+static void pointwise_panel(const mbn_pointwise_args *args, const epilogue *e, panel_tiles tiles,
+                            int32_t vectors, int32_t begin, int32_t end, const float *input,
+                            int32_t block, const char **ahead, ptrdiff_t ahead_step) {
     const ptrdiff_t row = (ptrdiff_t)args->width * VEC_WIDTH;
     const bool flat = args->output_row_stride == row &&
                       (args->residual == NULL || args->residual_row_stride == row);
@@ -335,8 +351,11 @@ static void pointwise_panel(const mbn_pointwise_args *args, const epilogue *e, i
                 : args->residual + (first_residual + y * args->residual_row_stride + column),
             block,
             flat ? pixels : args->width - x,
+            *ahead,
+            ahead_step,
         };
         tiles.run(args, e, pixels, &place);
+        *ahead += args->input_channels * ahead_step;
         i += pixels;
     }
 }
@@ -352,10 +371,17 @@ void MBN_ISA_NAME(pointwise)(const mbn_pointwise_args *args, mbn_range range) {
                              : 1;
     for (int32_t block = range.block_begin; block < range.block_end;) {
         const int32_t vectors = mbn_panel_width(blocks - block, PANEL);
-        for (int32_t y = range.row_begin; y < range.row_end; y += rows) {
-            pointwise_panel(args, &e, vectors, y * width, (y + rows) * width,
-                            args->input + y * args->input_row_stride, block);
-        }
+        const panel_tiles tiles = tiles_of(args, block, vectors);
+        const int32_t vector_bytes = VEC_WIDTH * (int32_t)sizeof(float);
+        const int32_t run_tiles = (range.row_end - range.row_begin) * width / tiles.most + 1;
+        const ptrdiff_t ahead_step = (vectors * vector_bytes - 1) / run_tiles + 1;
         block += vectors;
+        const char *ahead =
+            (const char *)(args->weights + (ptrdiff_t)block * VEC_WIDTH * args->input_channels);
+        for (int32_t y = range.row_begin; y < range.row_end; y += rows) {
+            pointwise_panel(args, &e, tiles, vectors, y * width, (y + rows) * width,
+                            args->input + y * args->input_row_stride, block - vectors, &ahead,
+                            ahead_step);
+        }
     }
 }
