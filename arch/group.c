@@ -9,33 +9,21 @@ size_t mbn_l2_bytes(void) {
     return l2 != NULL && l2->size > 0 ? l2->size : 256 * 1024;
 }
 
-static int32_t smaller(int32_t a, int32_t b) {
-    return a < b ? a : b;
+static bool is_kind(const mbn_network *network, int32_t i, mbn_layer_kind kind) {
+    return i < network->layer_count && network->layers[i].kind == kind;
 }
 
-static int32_t larger(int32_t a, int32_t b) {
-    return a > b ? a : b;
-}
-
-/* The one layer that reads layer i, as its input and nothing else; -1 if it has more readers, of
- * which the caller is one. */
-static int32_t only_reader(const mbn_network *network, const mbn_plan_options *options, int32_t i) {
-    if (options->wanted[i]) return -1;
-    int32_t reader = -1;
+/* Whether layer `reader` is of that kind and reads layer i as its input, and nothing else reads i: no
+ * other layer, but for `adder` as its residual (-1: none may), nor the caller. */
+static bool reads(const mbn_network *network, const mbn_plan_options *options, int32_t reader,
+                  mbn_layer_kind kind, int32_t i, int32_t adder) {
+    if (options->wanted[i] || !is_kind(network, reader, kind)) return false;
     for (int32_t j = i + 1; j < network->layer_count; j++) {
         const mbn_layer *layer = &network->layers[j];
-        if (layer->gate == i || layer->residual == i) return -1;
-        if (layer->input != i) continue;
-        if (reader >= 0) return -1;
-        reader = j;
+        if (layer->gate == i || (layer->residual == i && j != adder)) return false;
+        if ((layer->input == i) != (j == reader)) return false;
     }
-    return reader;
-}
-
-static bool reads(const mbn_network *network, const mbn_plan_options *options, int32_t reader,
-                  mbn_layer_kind kind, int32_t i) {
-    return reader < network->layer_count && network->layers[reader].kind == kind &&
-           only_reader(network, options, i) == reader;
+    return true;
 }
 
 static int32_t count_panels(int32_t blocks, int32_t panel) {
@@ -68,9 +56,9 @@ static void cut_layer(const mbn_layer *layer, int32_t threads, mbn_group *group)
         layer->kind == MBN_LAYER_GLOBAL_POOL || layer->kind == MBN_LAYER_FULLY_CONNECTED;
     group->row_tasks = group->block_tasks = 1;
     if (!whole_plane && pairs >= panels) {
-        group->row_tasks = larger(smaller(tasks, pairs), 1);
+        group->row_tasks = mbn_larger(mbn_smaller(tasks, pairs), 1);
     } else {
-        group->block_tasks = smaller(tasks, panels);
+        group->block_tasks = mbn_smaller(tasks, panels);
     }
 }
 
@@ -89,6 +77,8 @@ static mbn_group single_layer(const mbn_network *network, const mbn_plan_options
         .last_layer = i,
         .expand = -1,
         .depthwise = -1,
+        .pool = -1,
+        .scale = -1,
         .project = -1,
         .rows = layer->output_height,
         .blocks = mbn_block_count(layer->output_channels, options->kernels->block),
@@ -104,17 +94,17 @@ static size_t expanded_row_bytes(const mbn_layer *depthwise, const mbn_kernels *
     return (size_t)width * (size_t)kernels->panel * (size_t)kernels->block * sizeof(float);
 }
 
-/* Output rows of the depthwise per band: as many as keep a chunk of the expansion in a quarter of L2,
- * which leaves room for the weights and what goes in and out.  Fewer rows, down to what L1 holds, cost
- * more in calls than they save in loads (Zen 5: v1 4.39 ms with 4 rows throughout, 4.34 with this,
- * 4.50 with whole planes, 4.66 without any fusion).  An even number, since kernels compute pairs. */
-static int32_t choose_band(const mbn_layer *depthwise, const mbn_plan_options *options,
-                           size_t row_bytes) {
-    const int32_t rows = depthwise->output_height;
-    if (options->band_rows > 0) return smaller(options->band_rows, rows);
-    const int32_t inputs = (int32_t)(options->l2_bytes / 4 / row_bytes);
-    const int32_t band = (inputs - depthwise->kernel_height) / depthwise->stride_vertical + 1;
-    return smaller(larger(band & ~1, 2), rows);
+/* Rows of a plane that a quarter of L2 holds, which leaves room for the weights and what goes in and
+ * out.  Fewer rows, down to what L1 holds, cost more in calls than they save in loads (Zen 5: v1 4.39 ms
+ * with 4 rows throughout, 4.34 with this, 4.50 with whole planes, 4.66 without any fusion). */
+static int32_t cached_rows(const mbn_plan_options *options, size_t row_bytes) {
+    return (int32_t)(options->l2_bytes / 4 / row_bytes);
+}
+
+/* `band` rows of `rows`, or what the caller wants; an even number, since kernels compute pairs. */
+static int32_t choose_band(const mbn_plan_options *options, int32_t band, int32_t rows) {
+    if (options->band_rows > 0) return mbn_smaller(options->band_rows, rows);
+    return mbn_smaller(mbn_larger(band & ~1, 2), rows);
 }
 
 /* Rows that a thread must have of a block for it to be cut by rows: every task computes the
@@ -131,10 +121,22 @@ static void cut_block(const mbn_network *network, const mbn_plan_options *option
     if (group->rows / threads >= ROWS_PER_THREAD) {
         group->row_tasks = threads;
     } else {
-        group->block_tasks = smaller(panels, threads * TASKS_PER_THREAD);
+        group->block_tasks = mbn_smaller(panels, threads * TASKS_PER_THREAD);
         group->last_layer = group->depthwise;
         group->project = -1;
     }
+}
+
+/* The mean of squeeze-excite, where every task has whole planes; the scale reads the planes again. */
+static void add_pool(const mbn_network *network, const mbn_plan_options *options,
+                     mbn_group *group) {
+    const int32_t pool = group->depthwise + 1;
+    if (group->project >= 0 || group->row_tasks > 1 || options->wanted[group->depthwise] ||
+        !is_kind(network, pool, MBN_LAYER_GLOBAL_POOL) ||
+        network->layers[pool].input != group->depthwise) {
+        return;
+    }
+    group->pool = group->last_layer = pool;
 }
 
 /* A fused block from layer i on; false if none begins there. */
@@ -143,19 +145,23 @@ static bool fused_block(const mbn_network *network, const mbn_plan_options *opti
     const mbn_layer *layers = network->layers;
     const mbn_kernels *kernels = options->kernels;
     const int32_t d = i + 1;
+    /* In v1 the projection is the next block's expansion, and does more there. */
+    const bool projects = reads(network, options, d + 1, MBN_LAYER_POINTWISE, d, -1) &&
+                          !reads(network, options, d + 2, MBN_LAYER_DEPTHWISE, d + 1, -1);
+    const bool inner_residual = projects && layers[d + 1].residual == i;
     const bool expands =
         (layers[i].kind == MBN_LAYER_POINTWISE || layers[i].kind == MBN_LAYER_CONVOLUTION) &&
-        reads(network, options, d, MBN_LAYER_DEPTHWISE, i);
+        reads(network, options, d, MBN_LAYER_DEPTHWISE, i, inner_residual ? d + 1 : -1);
     if (!expands) return false;
-    /* In v1 the projection is the next block's expansion, and does more there. */
-    const bool projects = reads(network, options, d + 1, MBN_LAYER_POINTWISE, d) &&
-                          !reads(network, options, d + 2, MBN_LAYER_DEPTHWISE, d + 1);
     *group = (mbn_group){
         .first_layer = i,
         .last_layer = projects ? d + 1 : d,
         .expand = i,
         .depthwise = d,
+        .pool = -1,
+        .scale = -1,
         .project = projects ? d + 1 : -1,
+        .inner_residual = inner_residual,
         .rows = layers[d].output_height,
         .blocks = mbn_block_count(layers[d].output_channels, kernels->block),
         .panel = kernels->panel,
@@ -164,7 +170,33 @@ static bool fused_block(const mbn_network *network, const mbn_plan_options *opti
         .chunk = kernels->panel,
     };
     cut_block(network, options, group);
-    group->band = choose_band(&layers[d], options, expanded_row_bytes(&layers[d], kernels));
+    /* The projection finds what it adds in the last chunk's scratch: that must be the only one. */
+    if (inner_residual && (group->project < 0 || count_panels(group->blocks, group->panel) > 1)) {
+        return false;
+    }
+    add_pool(network, options, group);
+    const int32_t inputs = cached_rows(options, expanded_row_bytes(&layers[d], kernels));
+    const int32_t band = (inputs - layers[d].kernel_height) / layers[d].stride_vertical + 1;
+    group->band = choose_band(options, band, group->rows);
+    return true;
+}
+
+/* A channel scale from layer i on, and the projection that reads it; false if there are none, or if
+ * tasks would have to scale the same values. */
+static bool scaled_projection(const mbn_network *network, const mbn_plan_options *options,
+                              int32_t i, mbn_group *group) {
+    if (!is_kind(network, i, MBN_LAYER_CHANNEL_SCALE) ||
+        !reads(network, options, i + 1, MBN_LAYER_POINTWISE, i, -1)) {
+        return false;
+    }
+    *group = single_layer(network, options, i + 1);
+    if (group->block_tasks > 1) return false;
+    const mbn_layer *scale = &network->layers[i];
+    const size_t row_bytes =
+        (size_t)scale->output_width * (size_t)scale->output_channels * sizeof(float);
+    group->first_layer = group->scale = i;
+    group->project = i + 1;
+    group->band = choose_band(options, cached_rows(options, row_bytes), group->rows);
     return true;
 }
 
@@ -172,8 +204,10 @@ int32_t mbn_plan_groups(const mbn_network *network, const mbn_plan_options *opti
                         mbn_group *groups) {
     int32_t count = 0;
     for (int32_t i = 0; i < network->layer_count; count++) {
-        if (options->band_rows < 0 || !fused_block(network, options, i, &groups[count])) {
-            groups[count] = single_layer(network, options, i);
+        mbn_group *group = &groups[count];
+        if (options->band_rows < 0 || (!fused_block(network, options, i, group) &&
+                                       !scaled_projection(network, options, i, group))) {
+            *group = single_layer(network, options, i);
         }
         i = groups[count].last_layer + 1;
     }

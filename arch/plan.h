@@ -1,12 +1,17 @@
 /* From layers to steps: which layers run together, where every output lives, which kernels compute
  * it with which arguments.
  *
- * A step is one layer, or a fused block: an expansion (pointwise, or the stem), the depthwise
- * convolution that reads it, and the projection that reads that, of which the first or the last may
- * be missing.  A fused block runs band by band: `band` rows of the depthwise output at a time, and
- * inside a band the expansion and the depthwise chunk by chunk of channel blocks, so that what they
- * hand to each other is in cache when it is read.  Every kernel computes the same numbers in the
- * same order however its work is cut, so bands, chunks and threads do not show in the results. */
+ * A step is one layer, or several that are fused:
+ *
+ *   a block        an expansion (pointwise, or the stem), the depthwise convolution that reads it, and
+ *                  the projection that reads that, if any; the residual may be the expansion itself;
+ *   its beginning  where squeeze-excite comes between: the depthwise, with the mean of its planes;
+ *   its end        then: the channel scale, and the projection.
+ *
+ * They run band by band: `band` rows of the depthwise's or the scale's output at a time, and inside
+ * a band the expansion and the depthwise chunk by chunk of channel blocks, so that what they hand to
+ * each other is in cache when it is read.  Every kernel computes the same numbers in the same order
+ * however its work is cut, so bands, chunks and threads do not show in the results. */
 #ifndef MBN_ARCH_PLAN_H
 #define MBN_ARCH_PLAN_H
 
@@ -15,15 +20,24 @@
 /* Bytes of this machine's L2 cache as cpuinfo sees it; 256 KiB where it does not know. */
 size_t mbn_l2_bytes(void);
 
+static inline int32_t mbn_smaller(int32_t a, int32_t b) {
+    return a < b ? a : b;
+}
+
+static inline int32_t mbn_larger(int32_t a, int32_t b) {
+    return a > b ? a : b;
+}
+
 /* What a step covers, and how it is cut. */
 typedef struct mbn_group {
     int32_t first_layer, last_layer;
-    /* layers of a fused block, -1 where missing; depthwise is -1 for a step of one layer */
-    int32_t expand, depthwise, project;
+    int32_t expand, depthwise, pool, scale, project; /* fused layers, -1 where missing */
+    bool inner_residual;            /* what the projection adds is the expansion's output */
     int32_t rows, blocks;           /* of the outputs that tasks share: the last layer's */
     int32_t panel;                  /* block ranges are cut at borders of panels of this width */
     int32_t row_tasks, block_tasks; /* bands of rows times groups of blocks; never both above 1 */
-    int32_t band, chunk; /* fused: rows of the depthwise output, blocks of the expansion */
+    int32_t band,
+        chunk; /* fused: rows of the depthwise's or scale's output, blocks of the expansion */
 } mbn_group;
 
 /* A layer's output in the arena: a blocked plane with the halo of zeros that its readers want.  Of
@@ -64,11 +78,18 @@ typedef struct mbn_stage {
     float *memory; /* of the output: its halo's first float */
 } mbn_stage;
 
-/* A step of one layer has its kernel in `depthwise`'s place. */
 typedef struct mbn_step {
     mbn_group group;
-    mbn_stage expand, depthwise, project;
+    mbn_stage expand;
+    mbn_stage filter; /* the depthwise, the scale, or the one layer of a step */
+    mbn_stage pool, project;
 } mbn_step;
+
+/* The stage whose output is the step's. */
+static inline const mbn_stage *mbn_step_last(const mbn_step *step) {
+    const mbn_group *group = &step->group;
+    return group->project >= 0 ? &step->project : group->pool >= 0 ? &step->pool : &step->filter;
+}
 
 /* How the caller wants the network run. */
 typedef struct mbn_plan_options {

@@ -24,7 +24,7 @@ void mbn_context_run_step(const mbn_context *context, int32_t index) {
 
 void mbn_context_set_image(mbn_context *context, const float *image, mbn_tensor_layout layout) {
     mbn_step *first = &context->steps[0];
-    mbn_stage *stem = first->group.expand >= 0 ? &first->expand : &first->depthwise;
+    mbn_stage *stem = first->group.expand >= 0 ? &first->expand : &first->filter;
     mbn_convolution_args *args = &stem->args.convolution;
     const ptrdiff_t height = context->network.input_height, width = context->network.input_width;
     const bool interleaved = layout == MBN_NHWC;
@@ -36,7 +36,7 @@ void mbn_context_set_image(mbn_context *context, const float *image, mbn_tensor_
 
 static void run_image(mbn_context *context, const float *image, mbn_tensor_layout layout,
                       mbn_output kind, float *output) {
-    const mbn_stage *last = &context->steps[context->step_count - 1].depthwise;
+    const mbn_stage *last = mbn_step_last(&context->steps[context->step_count - 1]);
     const int32_t classes = context->network.classes;
     mbn_context_set_image(context, image, layout);
     for (int32_t i = 0; i < context->step_count; i++) mbn_context_run_step(context, i);

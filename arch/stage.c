@@ -205,12 +205,10 @@ void mbn_plan_steps(const mbn_network *network, const mbn_kernels *kernels,
     for (int32_t g = 0; g < group_count; g++) {
         const mbn_group *group = &groups[g];
         steps[g] = (mbn_step){.group = *group};
-        if (group->depthwise < 0) {
-            steps[g].depthwise = plan_stage(&p, group->first_layer);
-            continue;
-        }
         if (group->expand >= 0) steps[g].expand = plan_stage(&p, group->expand);
-        steps[g].depthwise = plan_stage(&p, group->depthwise);
+        steps[g].filter =
+            plan_stage(&p, group->depthwise >= 0 ? group->depthwise : group->first_layer);
+        if (group->pool >= 0) steps[g].pool = plan_stage(&p, group->pool);
         if (group->project >= 0) steps[g].project = plan_stage(&p, group->project);
     }
 }

@@ -94,9 +94,9 @@ static void run_stage(const mbn_stage *stage, mbn_range range) {
     }
 }
 
-/* ---- Fused blocks ----------------------------------------------------------------------------- */
+/* ---- Fused layers ------------------------------------------------------------------------------ */
 
-/* What a task of a fused block works with. */
+/* What a task works with. */
 typedef struct band_scratch {
     float *expanded; /* [chunk blocks][band's input rows], in the plane's row and block strides */
     float *carried;  /* [blocks][overlap rows]: read by this band and the next */
@@ -145,8 +145,8 @@ static void expand_rows(const mbn_step *step, mbn_range chunk, int32_t y_begin, 
 static void expand_band(const mbn_step *step, const band_scratch *scratch, mbn_range chunk,
                         band_inputs inputs, bool last, int32_t block) {
     const mbn_value *value = step->expand.output;
-    const int32_t overlap = step->depthwise.args.depthwise.kernel_height -
-                            step->depthwise.args.depthwise.stride_vertical;
+    const int32_t overlap =
+        step->filter.args.depthwise.kernel_height - step->filter.args.depthwise.stride_vertical;
     const ptrdiff_t carried_floats = overlap * value->row_stride;
     const int32_t kept = inputs.fresh - inputs.begin;
     const int32_t y_begin = inputs.fresh - value->halo_top, y_end = inputs.end - value->halo_top;
@@ -179,7 +179,7 @@ static void expand_band(const mbn_step *step, const band_scratch *scratch, mbn_r
  * to the scratch where there is a projection. */
 static void filter_band(const mbn_step *step, const band_scratch *scratch, mbn_range chunk,
                         int32_t y_begin, int32_t y_end, int32_t block) {
-    mbn_depthwise_args args = step->depthwise.args.depthwise;
+    mbn_depthwise_args args = step->filter.args.depthwise;
     const ptrdiff_t channels = (ptrdiff_t)chunk.block_begin * block;
     if (step->group.expand >= 0) {
         args.input = scratch->expanded;
@@ -198,7 +198,7 @@ static void filter_band(const mbn_step *step, const band_scratch *scratch, mbn_r
         args.output +=
             chunk.block_begin * args.output_block_stride + y_begin * args.output_row_stride;
     }
-    step->depthwise.run.depthwise(
+    step->filter.run.depthwise(
         &args, (mbn_range){0, y_end - y_begin, 0, chunk.block_end - chunk.block_begin});
 }
 
@@ -208,14 +208,20 @@ static void project_band(const mbn_step *step, const band_scratch *scratch, int3
     const mbn_range range = {0, y_end - y_begin, 0, mbn_block_count(args.output_channels, block)};
     args.input = scratch->filtered;
     args.output += y_begin * args.output_row_stride;
-    if (args.residual != NULL) args.residual += y_begin * args.residual_row_stride;
+    if (step->group.inner_residual) {
+        const mbn_value *value = step->expand.output;
+        args.residual =
+            scratch->expanded + value->halo_top * value->row_stride + value->halo_left * block;
+    } else if (args.residual != NULL) {
+        args.residual += y_begin * args.residual_row_stride;
+    }
     step->project.run.pointwise(&args, range);
     clear_halo(&step->project, block, (mbn_range){y_begin, y_end, 0, range.block_end});
 }
 
 static void run_fused(const mbn_step *step, size_t task) {
     const mbn_group *group = &step->group;
-    const mbn_depthwise_args *depthwise = &step->depthwise.args.depthwise;
+    const mbn_depthwise_args *depthwise = &step->filter.args.depthwise;
     const mbn_range part = task_range(group, task);
     const int32_t block = depthwise->block;
     band_scratch scratch = {NULL, NULL, NULL};
@@ -229,10 +235,10 @@ static void run_fused(const mbn_step *step, size_t task) {
             (value->task_floats - mbn_align((size_t)carried * sizeof(float)) / sizeof(float));
     }
     if (group->project >= 0) {
-        scratch.filtered = step->depthwise.memory + task * step->depthwise.output->task_floats;
+        scratch.filtered = step->filter.memory + task * step->filter.output->task_floats;
     }
     for (int32_t y = part.row_begin; y < part.row_end; y += group->band) {
-        const int32_t end = y + group->band < part.row_end ? y + group->band : part.row_end;
+        const int32_t end = mbn_smaller(y + group->band, part.row_end);
         band_inputs inputs = {
             y * depthwise->stride_vertical,
             (end - 1) * depthwise->stride_vertical + depthwise->kernel_height,
@@ -248,16 +254,39 @@ static void run_fused(const mbn_step *step, size_t task) {
                 expand_band(step, &scratch, chunk, inputs, end == part.row_end, block);
             }
             filter_band(step, &scratch, chunk, y, end, block);
+            if (group->pool >= 0 && end == part.row_end) {
+                step->pool.run.pool(&step->pool.args.pool, (mbn_range){0, 1, b, chunk_end});
+            }
             b = chunk_end;
         }
         if (group->project >= 0) project_band(step, &scratch, y, end, block);
     }
 }
 
+/* A channel scale, into the scratch, and the projection of it. */
+static void run_scaled(const mbn_step *step, size_t task) {
+    const mbn_elementwise_args *scale = &step->filter.args.elementwise;
+    const mbn_range part = task_range(&step->group, task);
+    const band_scratch scratch = {
+        .filtered = step->filter.memory + task * step->filter.output->task_floats,
+    };
+    for (int32_t y = part.row_begin; y < part.row_end; y += step->group.band) {
+        const int32_t end = mbn_smaller(y + step->group.band, part.row_end);
+        mbn_elementwise_args args = *scale;
+        args.input += y * args.input_row_stride;
+        args.output = scratch.filtered;
+        const mbn_range band = {0, end - y, 0, mbn_block_count(args.channels, args.block)};
+        step->filter.run.elementwise(&args, band);
+        project_band(step, &scratch, y, end, args.block);
+    }
+}
+
 void mbn_step_run(const mbn_step *step, size_t task) {
     if (step->group.depthwise >= 0) {
         run_fused(step, task);
+    } else if (step->group.scale >= 0) {
+        run_scaled(step, task);
     } else {
-        run_stage(&step->depthwise, task_range(&step->group, task));
+        run_stage(&step->filter, task_range(&step->group, task));
     }
 }

@@ -2,10 +2,6 @@
  * memory. */
 #include "plan.h"
 
-static int32_t larger(int32_t a, int32_t b) {
-    return a > b ? a : b;
-}
-
 static void note_use(mbn_value *values, int32_t layer, int32_t step) {
     if (layer >= 0) values[values[layer].owner].last_use = step;
 }
@@ -16,10 +12,10 @@ static void want_halo(const mbn_layer *depthwise, mbn_value *input) {
                          depthwise->kernel_height - depthwise->pad_top;
     const int32_t columns = (depthwise->output_width - 1) * depthwise->stride_horizontal +
                             depthwise->kernel_width - depthwise->pad_left;
-    input->halo_top = larger(input->halo_top, depthwise->pad_top);
-    input->halo_left = larger(input->halo_left, depthwise->pad_left);
-    input->halo_bottom = larger(input->halo_bottom, rows - depthwise->input_height);
-    input->halo_right = larger(input->halo_right, columns - depthwise->input_width);
+    input->halo_top = mbn_larger(input->halo_top, depthwise->pad_top);
+    input->halo_left = mbn_larger(input->halo_left, depthwise->pad_left);
+    input->halo_bottom = mbn_larger(input->halo_bottom, rows - depthwise->input_height);
+    input->halo_right = mbn_larger(input->halo_right, columns - depthwise->input_width);
 }
 
 static void find_uses(const mbn_network *network, const mbn_group *groups, int32_t group_count,
@@ -42,7 +38,7 @@ static void find_uses(const mbn_network *network, const mbn_group *groups, int32
                 want_halo(layer, &values[layer->input]);
             }
             /* What squeeze-excite scales is read by nothing else afterwards. */
-            if (layer->kind == MBN_LAYER_CHANNEL_SCALE) {
+            if (layer->kind == MBN_LAYER_CHANNEL_SCALE && groups[g].scale < 0) {
                 values[i].owner = values[layer->input].owner;
             }
         }
@@ -85,9 +81,9 @@ static void size_plane(const mbn_kernels *kernels, mbn_value *value) {
 /* Scratch for what stays inside a fused block. */
 static void size_scratch(const mbn_network *network, const mbn_kernels *kernels,
                          const mbn_group *group, mbn_value *values) {
-    const mbn_layer *depthwise = &network->layers[group->depthwise];
     const size_t tasks = (size_t)group->row_tasks * (size_t)group->block_tasks;
     if (group->expand >= 0) {
+        const mbn_layer *depthwise = &network->layers[group->depthwise];
         mbn_value *expanded = &values[group->expand];
         const int32_t blocks = mbn_block_count(expanded->channels, kernels->block);
         const int32_t widest = mbn_chunk_end(blocks, 0, group->chunk, kernels->panel) + 1;
@@ -98,7 +94,7 @@ static void size_scratch(const mbn_network *network, const mbn_kernels *kernels,
         expanded->floats = tasks * expanded->task_floats;
     }
     if (group->project >= 0) {
-        mbn_value *filtered = &values[group->depthwise];
+        mbn_value *filtered = &values[group->scale >= 0 ? group->scale : group->depthwise];
         filtered->task_floats = set_strides(
             kernels, group->band, mbn_block_count(filtered->channels, kernels->block), filtered);
         filtered->floats = tasks * filtered->task_floats;
@@ -141,7 +137,7 @@ size_t mbn_plan_values(const mbn_network *network, const mbn_kernels *kernels,
     find_uses(network, groups, group_count, values);
     for (int32_t i = 0; i < count; i++) size_plane(kernels, &values[i]);
     for (int32_t g = 0; g < group_count; g++) {
-        if (groups[g].depthwise >= 0) size_scratch(network, kernels, &groups[g], values);
+        size_scratch(network, kernels, &groups[g], values);
     }
     size_t total = 0;
     for (mbn_value *value; (value = largest_unplaced(values, count)) != NULL;) {

@@ -222,7 +222,7 @@ Test(features, nothing_behind_the_last_stage_runs) {
             mbn_step *step = &context->steps[s];
             if (step->group.first_layer <= one.stages[0].layer) continue;
             memset(&step->expand, 0, sizeof step->expand);
-            memset(&step->depthwise, 0, sizeof step->depthwise);
+            memset(&step->filter, 0, sizeof step->filter);
             removed++;
         }
         cr_assert_gt(removed, 0);
