@@ -21,6 +21,10 @@ int32_t mbn_context_step_count(const mbn_context *context) {
     return context->step_count;
 }
 
+static int64_t output_floats(const mbn_layer *layer) {
+    return (int64_t)layer->output_height * layer->output_width * layer->output_channels;
+}
+
 mbn_status mbn_context_step(const mbn_context *context, int32_t index, mbn_step_info *info,
                             mbn_error *error) {
     if (context == NULL || info == NULL) {
@@ -36,13 +40,14 @@ mbn_status mbn_context_step(const mbn_context *context, int32_t index, mbn_step_
         .first_layer = group->first_layer,
         .last_layer = group->last_layer,
         .tasks = group->row_tasks * group->block_tasks,
-        .band_rows = group->depthwise >= 0 ? group->band : group->rows,
+        .band_rows = group->band > 0 ? group->band : group->rows,
     };
     const mbn_layer *first = &context->network.layers[group->first_layer];
     const mbn_layer *last = &context->network.layers[group->last_layer];
     int64_t floats = (int64_t)first->input_height * first->input_width * first->input_channels +
-                     (int64_t)last->output_height * last->output_width * last->output_channels *
-                         (last->residual >= 0 ? 2 : 1);
+                     output_floats(last);
+    if (last->residual >= 0 && !group->inner_residual) floats += output_floats(last);
+    if (group->pool >= 0) floats += output_floats(&context->network.layers[group->depthwise]);
     for (const mbn_layer *layer = first; layer <= last; layer++) {
         info->multiply_adds += layer->multiply_adds;
         floats += layer->weights + (layer->weights > 0 ? layer->output_channels : 0);
