@@ -4,6 +4,11 @@
 #include "epilogue.h"
 #include "span.h"
 
+/* Pixels of a tile of one vector, if not pointwise's. */
+#ifndef CONVOLUTION_PIXELS_1
+#define CONVOLUTION_PIXELS_1 POINTWISE_PIXELS_1
+#endif
+
 typedef struct taps {
     int32_t y_begin, y_end, x_begin, x_end; /* those inside the plane */
 } taps;
@@ -20,7 +25,7 @@ MBN_INLINE void convolution_tile(const mbn_convolution_args *args, const epilogu
     const ptrdiff_t step = (ptrdiff_t)vectors * VEC_WIDTH;
     const float *weights = args->weights + (ptrdiff_t)block * VEC_WIDTH * channels *
                                                args->kernel_height * args->kernel_width;
-    vec acc[16][4];
+    vec acc[28][4];
     MBN_UNROLL
     for (int32_t v = 0; v < vectors; v++) {
         MBN_UNROLL
@@ -166,8 +171,8 @@ MBN_INLINE void convolution_panel_row(const mbn_convolution_args *args, const ep
                                       int32_t vectors, int32_t pixels, int32_t block, int32_t oy) {
     const ptrdiff_t pixel_stride = (ptrdiff_t)args->stride_horizontal * args->input_block;
     switch (pixel_stride) {
-    case 6: convolution_row(args, e, vectors, pixels, 6, false, block, oy); break;
-    case 2: convolution_row(args, e, vectors, pixels, 2, false, block, oy); break;
+    case 6: convolution_row(args, e, vectors, pixels, 6, pixels > 14, block, oy); break;
+    case 2: convolution_row(args, e, vectors, pixels, 2, pixels > 14, block, oy); break;
     case VEC_WIDTH: convolution_row(args, e, vectors, pixels, VEC_WIDTH, true, block, oy); break;
     default: convolution_row(args, e, vectors, pixels, pixel_stride, true, block, oy); break;
     }
@@ -181,7 +186,7 @@ void MBN_ISA_NAME(convolution)(const mbn_convolution_args *args, mbn_range range
         const int32_t vectors = mbn_panel_width(blocks - block, PANEL);
         for (int32_t oy = range.row_begin; oy < range.row_end; oy++) {
             switch (vectors) {
-            case 1: convolution_panel_row(args, &e, 1, POINTWISE_PIXELS_1, block, oy); break;
+            case 1: convolution_panel_row(args, &e, 1, CONVOLUTION_PIXELS_1, block, oy); break;
             case 2: convolution_panel_row(args, &e, 2, POINTWISE_PIXELS_2, block, oy); break;
             case 3: convolution_panel_row(args, &e, 3, POINTWISE_PIXELS_3, block, oy); break;
 #if PANEL_MAX >= 4
