@@ -10,13 +10,16 @@
 
 /* Where the parts of a context begin, in bytes. */
 typedef struct parts {
-    size_t layers, values, steps, stages, arena, image, scratch, total;
+    size_t layers, values, steps, stages, lanes, arena, image, scratch, total;
 } parts;
 
 static mbn_status check_options(const mbn_context_options *options, mbn_error *error) {
     if (options->pool == NULL && (options->threads < 0 || options->threads > 1024)) {
         return mbn_fail(error, MBN_INVALID_ARGUMENT, "threads: %d is not in 1..1024",
                         (int)options->threads);
+    }
+    if (options->batch < 0) {
+        return mbn_fail(error, MBN_INVALID_ARGUMENT, "batch: %d is negative", (int)options->batch);
     }
     if (options->stage_count < 0) {
         return mbn_fail(error, MBN_INVALID_ARGUMENT, "stage_count: %d is negative",
@@ -45,7 +48,7 @@ typedef struct draft {
     mbn_value *values; /* [layer_count] */
     int32_t *stages;   /* [stage_count]: layers */
     bool *wanted;      /* [layer_count]: is a stage */
-    int32_t group_count, stage_count, threads;
+    int32_t group_count, stage_count, threads, lanes;
     parts parts;
 } draft;
 
@@ -55,15 +58,16 @@ static size_t take(size_t *total, size_t bytes) {
     return at;
 }
 
-static parts measure(const mbn_network *network, int32_t group_count, int32_t stage_count,
-                     size_t arena_floats) {
+static parts measure(const draft *d, size_t arena_floats) {
+    const mbn_network *network = d->network;
     const size_t layers = (size_t)network->layer_count;
     const size_t pixels = (size_t)network->input_height * (size_t)network->input_width;
     parts p = {.total = mbn_align(sizeof(mbn_context))};
     p.layers = take(&p.total, layers * sizeof(mbn_layer));
     p.values = take(&p.total, layers * sizeof(mbn_value));
-    p.steps = take(&p.total, (size_t)group_count * sizeof(mbn_step));
-    p.stages = take(&p.total, (size_t)stage_count * sizeof(int32_t));
+    p.steps = take(&p.total, (size_t)d->group_count * sizeof(mbn_step));
+    p.stages = take(&p.total, (size_t)d->stage_count * sizeof(int32_t));
+    p.lanes = take(&p.total, (size_t)d->lanes * sizeof(mbn_context *));
     p.arena = take(&p.total, arena_floats * sizeof(float));
     p.image = take(&p.total, pixels * 3 * sizeof(float));
     p.scratch =
@@ -87,6 +91,23 @@ static int32_t count_threads(const mbn_context_options *options) {
     const int32_t cpus = mbn_affinity_count();
     const int32_t wanted = options->threads < 1 ? 1 : options->threads;
     return wanted < cpus ? wanted : cpus;
+}
+
+/* Images that it will run side by side; 0: one after the other. */
+static int32_t count_lanes(const mbn_context_options *options, int32_t threads) {
+    const int32_t lanes = mbn_smaller(options->batch, threads);
+    return lanes < 2 ? 0 : lanes;
+}
+
+/* A context for one of these images. */
+static mbn_context_options lane_options(const mbn_context_options *options) {
+    mbn_context_options lane = *options;
+    lane.threads = 1;
+    lane.pool = NULL;
+    lane.batch = 1;
+    lane.stages = NULL;
+    lane.stage_count = 0;
+    return lane;
 }
 
 /* Fills in stages and wanted. */
@@ -127,6 +148,7 @@ static mbn_status prepare(const mbn_model *model, const mbn_context_options *opt
     d->stages = (int32_t *)(void *)(d->groups + d->network->layer_count);
     d->wanted = (bool *)(void *)(d->stages + d->stage_count);
     d->threads = count_threads(options);
+    d->lanes = count_lanes(options, d->threads);
     status = find_stages(model, options, d, error);
     if (status != MBN_OK) {
         discard(allocator, d);
@@ -138,8 +160,7 @@ static mbn_status prepare(const mbn_model *model, const mbn_context_options *opt
     loaded.layer_count = model->loaded_layers;
     d->group_count = mbn_plan_groups(&loaded, &plan, d->groups);
     d->parts =
-        measure(d->network, d->group_count, d->stage_count,
-                mbn_plan_values(&loaded, model->kernels, d->groups, d->group_count, d->values));
+        measure(d, mbn_plan_values(&loaded, model->kernels, d->groups, d->group_count, d->values));
     return MBN_OK;
 }
 
@@ -162,7 +183,12 @@ mbn_status mbn_context_bytes(const mbn_model *model, const mbn_context_options *
     if (status != MBN_OK) return status;
     discard(&allocator, &d);
     *bytes = d.parts.total;
-    return MBN_OK;
+    if (d.lanes == 0) return MBN_OK;
+    const mbn_context_options lane = lane_options(options);
+    size_t lane_bytes;
+    const mbn_status of_lane = mbn_context_bytes(model, &lane, &lane_bytes, error);
+    if (of_lane == MBN_OK) *bytes += (size_t)d.lanes * lane_bytes;
+    return of_lane;
 }
 
 /* `resize` belongs to the model's input size; another size sees the same part of the image. */
@@ -192,6 +218,7 @@ static mbn_context *assemble(const mbn_model *model, const mbn_allocator *alloca
         .step_count = d->group_count,
         .stages = (int32_t *)(void *)(memory + d->parts.stages),
         .stage_count = d->stage_count,
+        .lanes = (mbn_context **)(void *)(memory + d->parts.lanes),
         .image = (float *)(void *)(memory + d->parts.image),
         .scratch = memory + d->parts.scratch,
     };
@@ -204,6 +231,19 @@ static mbn_context *assemble(const mbn_model *model, const mbn_allocator *alloca
     mbn_plan_steps(&context->network, model->kernels, model->weights, d->groups, d->group_count,
                    context->values, (float *)(void *)(memory + d->parts.arena), context->steps);
     return context;
+}
+
+/* On failure the lanes that there are stay: mbn_context_free frees them. */
+static mbn_status create_lanes(const mbn_context_options *options, int32_t count,
+                               mbn_context *context, mbn_error *error) {
+    const mbn_context_options lane = lane_options(options);
+    mbn_status status = MBN_OK;
+    while (status == MBN_OK && context->lane_count < count) {
+        status =
+            mbn_context_create(context->model, &lane, &context->lanes[context->lane_count], error);
+        if (status == MBN_OK) context->lane_count++;
+    }
+    return status;
 }
 
 mbn_status mbn_context_create(const mbn_model *model, const mbn_context_options *options,
@@ -236,12 +276,18 @@ mbn_status mbn_context_create(const mbn_model *model, const mbn_context_options 
     /* Workers that spin while there are more of them than CPUs keep each other from working: 55 small
      * steps of two threads on one CPU took 656 ms, with workers that yield 1.4 ms. */
     if (d.threads > mbn_affinity_count()) context->pool_flags = PTHREADPOOL_FLAG_YIELD_WORKERS;
+    const mbn_status lanes = create_lanes(options, d.lanes, context, error);
+    if (lanes != MBN_OK) {
+        mbn_context_free(context);
+        return lanes;
+    }
     *result = context;
     return MBN_OK;
 }
 
 void mbn_context_free(mbn_context *context) {
     if (context == NULL) return;
+    for (int32_t i = 0; i < context->lane_count; i++) mbn_context_free(context->lanes[i]);
     if (context->owns_pool) pthreadpool_destroy(context->pool);
     const mbn_allocator allocator = context->allocator;
     mbn_release(&allocator, context, context->bytes);

@@ -7,7 +7,8 @@
 #include <pthreadpool.h>
 
 /* One allocation: this structure, the network at the context's size, the plan, the arena, the
- * preprocessed image and its scratch. */
+ * preprocessed image and its scratch.  For images side by side there are contexts inside, of one
+ * thread each. */
 struct mbn_context {
     const mbn_model *model;
     mbn_allocator allocator;
@@ -24,6 +25,8 @@ struct mbn_context {
     pthreadpool_t pool; /* NULL: the caller's thread alone */
     bool owns_pool;
     uint32_t pool_flags;
+    mbn_context **lanes; /* [lane_count] contexts for images side by side */
+    int32_t lane_count;
 };
 
 /* What running, features and profile share. */

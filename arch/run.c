@@ -4,6 +4,8 @@
 #include "kernels/float_state.h"
 #include "preprocess.h"
 
+#include <assert.h>
+#include <stdatomic.h>
 #include <string.h>
 
 static void run_task(void *step, size_t task) {
@@ -49,6 +51,59 @@ static void run_image(mbn_context *context, const float *image, mbn_tensor_layou
     }
 }
 
+/* What mbn_run and mbn_run_images were asked for: one of input and images. */
+typedef struct run_job {
+    mbn_context *context;
+    const float *input;
+    mbn_tensor_layout layout;
+    const mbn_image *images;
+    mbn_output kind;
+    float *output;
+    atomic_int next; /* of the images that run side by side */
+    int32_t end;
+} run_job;
+
+/* `context` is the job's, or a lane of it. */
+static void run_one(mbn_context *context, const run_job *job, int32_t index) {
+    const mbn_network *network = &context->network;
+    const float *image = context->image;
+    if (job->images == NULL) {
+        image = job->input + (ptrdiff_t)index * network->input_height * network->input_width * 3;
+    } else {
+        const mbn_status status =
+            mbn_preprocess(context, &job->images[index], context->image, NULL);
+        assert(status == MBN_OK && "the image was checked");
+        (void)status;
+    }
+    run_image(context, image, job->layout, job->kind,
+              job->output + (ptrdiff_t)index * network->classes);
+}
+
+static void run_lane(void *argument, size_t lane) {
+    run_job *job = argument;
+    const uint64_t state = mbn_float_state_set();
+    for (int32_t i; (i = atomic_fetch_add(&job->next, 1)) < job->end;) {
+        run_one(job->context->lanes[lane], job, i);
+    }
+    mbn_float_state_restore(state);
+}
+
+/* As many images side by side as fill the lanes; what is left on all threads together, unless it
+ * is more than half of them. */
+static void run_job_all(run_job *job, int32_t count) {
+    const mbn_context *context = job->context;
+    const int32_t lanes = context->lane_count;
+    const int32_t left = lanes == 0 ? count : count % lanes;
+    job->end = lanes == 0 ? 0 : 2 * left > lanes ? count : count - left;
+    if (job->end > 0) {
+        pthreadpool_parallelize_1d(context->pool, run_lane, job, (size_t)lanes,
+                                   context->pool_flags);
+    }
+    const uint64_t state = mbn_float_state_set();
+    for (int32_t i = job->end; i < count; i++) run_one(job->context, job, i);
+    mbn_float_state_restore(state);
+}
+
 mbn_status mbn_check_run(const mbn_context *context, const void *input, int32_t batch,
                          const void *output, mbn_error *error) {
     const char *null = context == NULL  ? "context"
@@ -85,14 +140,9 @@ mbn_status mbn_run(mbn_context *context, const float *input, mbn_tensor_layout l
     if (status == MBN_OK) status = check_classes(context, kind, error);
     if (status == MBN_OK) status = mbn_check_layout(layout, error);
     if (status != MBN_OK) return status;
-    const ptrdiff_t floats =
-        (ptrdiff_t)context->network.input_height * context->network.input_width * 3;
-    const uint64_t state = mbn_float_state_set();
-    for (int32_t i = 0; i < batch; i++) {
-        run_image(context, input + i * floats, layout, kind,
-                  output + (ptrdiff_t)i * context->network.classes);
-    }
-    mbn_float_state_restore(state);
+    run_job job = {
+        .context = context, .input = input, .layout = layout, .kind = kind, .output = output};
+    run_job_all(&job, batch);
     return MBN_OK;
 }
 
@@ -111,14 +161,11 @@ mbn_status mbn_run_images(mbn_context *context, const mbn_image *images, int32_t
     for (int32_t i = 0; status == MBN_OK && i < count; i++) {
         status = mbn_check_image(&images[i], error);
     }
-    for (int32_t i = 0; status == MBN_OK && i < count; i++) {
-        status = mbn_preprocess(context, &images[i], context->image, error);
-        if (status == MBN_OK) {
-            status = mbn_run(context, context->image, MBN_NHWC, 1, kind,
-                             output + (ptrdiff_t)i * context->network.classes, error);
-        }
-    }
-    return status;
+    if (status != MBN_OK) return status;
+    run_job job = {
+        .context = context, .images = images, .layout = MBN_NHWC, .kind = kind, .output = output};
+    run_job_all(&job, count);
+    return MBN_OK;
 }
 
 int32_t mbn_top(const float *values, int32_t count, int32_t k, int32_t *indices) {

@@ -275,6 +275,11 @@ typedef struct mbn_context_options {
     int32_t threads;          /* 1 to 1024; 0: 1.  More than the CPUs of this process's affinity
                                  mask are not used. */
     struct pthreadpool *pool; /* the caller's own pool instead; it must outlive the context */
+    /* Images that mbn_run and mbn_run_images will usually get at once; 0: 1.  From 2 on, a context of
+     * several threads has an arena for each (up to `batch` of them), and runs images side by side,
+     * one on each thread, where it would else run one after the other on all.  Any other number may
+     * be run, too, and results are the same. */
+    int32_t batch;
     int32_t band_rows; /* rows of a block that run together through a cache-sized scratch; 0: chosen
                           from the cache sizes; -1: every layer by itself.  For measuring: results
                           are the same. */

@@ -53,7 +53,8 @@ struct failure {
 static mbn_status infer(const struct arguments *arguments, const mbn_model *model,
                         const mbn_npy *input, mbn_npy *output, struct failure *failure) {
     failure->subject = arguments->input;
-    const mbn_context_options context_options = {.threads = arguments->run.threads};
+    const mbn_context_options context_options = {.threads = arguments->run.threads,
+                                                 .batch = (int32_t)input->shape[0]};
     mbn_context *context;
     mbn_status status =
         mbn_input_context(model, input, &context_options, &context, &failure->error);

@@ -38,6 +38,7 @@ class _Plan(NamedTuple):
     height: int
     width: int
     stages: tuple[str, ...]
+    side_by_side: bool  #: whether it may run an image on each thread
 
 
 class Contexts:
@@ -80,6 +81,7 @@ class Contexts:
             input_height=plan.height,
             input_width=plan.width,
             threads=self._threads,
+            batch=self._threads if plan.side_by_side else 1,
             stages=names,
             stage_count=len(plan.stages),
         )
@@ -100,9 +102,12 @@ class Contexts:
         surplus.clear()
 
     @contextmanager
-    def borrow(self, height: int, width: int, stages: tuple[str, ...] = ()) -> Iterator[c_void_p]:
-        """The mbn_context for an input size (zeros: the model's) and stages, for one call at a time."""
-        plan = _Plan(height, width, stages)
+    def borrow(
+        self, height: int, width: int, stages: tuple[str, ...] = (), images: int = 1
+    ) -> Iterator[c_void_p]:
+        """The mbn_context for an input size (zeros: the model's), stages and so many images, for one
+        call at a time."""
+        plan = _Plan(height, width, stages, images > 1)
         model, context = self._take(plan)
         try:
             if context is None:

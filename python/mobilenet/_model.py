@@ -328,7 +328,7 @@ class Model:
         if count == 0:
             return result
         kind = Output.PROBABILITIES if probabilities else Output.LOGITS
-        with self._contexts.borrow(batch.height, batch.width) as context:
+        with self._contexts.borrow(batch.height, batch.width, images=count) as context:
             _native.call(
                 library.mbn_run,
                 context,

@@ -188,6 +188,7 @@ class ContextOptions(Structure):
         ("input_width", c_int32),
         ("threads", c_int32),
         ("pool", c_void_p),
+        ("batch", c_int32),
         ("band_rows", c_int32),
         ("allocator", c_void_p),
         ("stages", POINTER(c_char_p)),

@@ -113,6 +113,7 @@ Test(errors, contexts_and_runs) {
         {{.input_width = 1025}, "input_width"},
         {{.threads = -1}, "threads"},
         {{.threads = 1025}, "threads"},
+        {{.batch = -1}, "batch"},
     };
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         expect(mbn_context_create(model, &bad[i].options, &context, &error), MBN_INVALID_ARGUMENT,

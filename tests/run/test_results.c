@@ -141,6 +141,56 @@ Test(results, batches_and_layouts) {
     mbn_model_free(model);
 }
 
+/* Images side by side, whatever their number, and photos, give what they give one by one. */
+Test(results, images_side_by_side) {
+    enum { MOST = 7, SIDE = 90 };
+    mbn_model *model = make_model("mobilenet_v3_small", 0, NULL);
+    mbn_context *single = make_context(model, NULL);
+    float *images = make_images(MOST, 4);
+    unsigned char *pixels = malloc((size_t)MOST * SIDE * SIDE * 3);
+    for (int i = 0; i < MOST * SIDE * SIDE * 3; i++)
+        pixels[i] = (unsigned char)((unsigned)i * 2654435761U >> 21);
+    mbn_image photos[MOST];
+    float one[MOST * CLASSES], photo[MOST * CLASSES], all[MOST * CLASSES];
+    for (int i = 0; i < MOST; i++) {
+        photos[i] = (mbn_image){.pixels = pixels + (size_t)i * SIDE * SIDE * 3,
+                                .height = SIDE,
+                                .width = SIDE,
+                                .order = MBN_RGB};
+        run_logits(single, images + i * PIXELS, one + i * CLASSES);
+        cr_assert_eq(mbn_run_images(single, &photos[i], 1, MBN_LOGITS, photo + i * CLASSES, NULL),
+                     MBN_OK);
+    }
+    for (int i = 1; i < MOST; i++) {
+        cr_expect_arr_neq(one, one + i * CLASSES, CLASSES * sizeof *one);
+        cr_expect_arr_neq(photo, photo + i * CLASSES, CLASSES * sizeof *one);
+    }
+    for (size_t threads = 1; threads <= 4; threads++) {
+        pthreadpool_t pool = pthreadpool_create(threads);
+        for (int32_t batch = 1; batch <= 5; batch += 2) {
+            mbn_context *context =
+                make_context(model, &(mbn_context_options){.pool = pool, .batch = batch});
+            for (int32_t count = 1; count <= MOST; count++) {
+                memset(all, 0, sizeof all);
+                cr_assert_eq(mbn_run(context, images, MBN_NHWC, count, MBN_LOGITS, all, NULL),
+                             MBN_OK);
+                expect_same(all, one, (size_t)count * CLASSES, "mobilenet_v3_small", model,
+                            "side by side");
+                memset(all, 0, sizeof all);
+                cr_assert_eq(mbn_run_images(context, photos, count, MBN_LOGITS, all, NULL), MBN_OK);
+                expect_same(all, photo, (size_t)count * CLASSES, "mobilenet_v3_small", model,
+                            "photos");
+            }
+            mbn_context_free(context);
+        }
+        pthreadpool_destroy(pool);
+    }
+    free(pixels);
+    free(images);
+    mbn_context_free(single);
+    mbn_model_free(model);
+}
+
 /* A NaN in any corner reaches every output of its image, and no other image. */
 Test(results, nan_passes, .timeout = 300) {
     const char *network;
