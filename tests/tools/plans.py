@@ -152,12 +152,14 @@ class Profile(Steps):
     def check_cost(self, cost, result):
         self.assertGreater(cost["ms"], 0)
         self.assert_close(cost["percent_of_total"], 100 * cost["ms"] / result["steps_ms"])
+        peak = result["threads"] * result["peak_gflops_per_core"]
+        floor = 2e-6 * cost["multiply_adds"] / peak
+        self.assert_close(floor + cost["ms_over_floor"], cost["ms"])
         if cost["multiply_adds"] == 0:
             self.assertIsNone(cost["gflops"])
             self.assertIsNone(cost["percent_of_peak"])
             return
         self.assert_close(cost["gflops"], 2e-6 * cost["multiply_adds"] / cost["ms"])
-        peak = result["threads"] * result["peak_gflops_per_core"]
         self.assert_close(cost["percent_of_peak"], 100 * cost["gflops"] / peak)
 
     def check_sums(self, result):
@@ -213,7 +215,7 @@ class Profile(Steps):
             model = self.init(network)
             plan = self.json("plan", model)
             text = self.succeed("profile", model, "--rounds", "2")
-            cost = r"\d+\.\d{4} +(\d+\.\d|-) +(\d+\.\d|-) +\d+\.\d{3} +\d+\.\d"
+            cost = r"\d+\.\d{4} +(\d+\.\d|-) +(\d+\.\d|-) +-?\d+\.\d{4} +\d+\.\d{3} +\d+\.\d"
             for index, step in enumerate(plan["steps"]):
                 shape = "x".join(map(str, step["output"]))
                 name, kind = (re.escape(x) for x in (step["layers"][0]["name"], step["kind"]))
