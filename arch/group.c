@@ -33,12 +33,13 @@ static int32_t count_panels(int32_t blocks, int32_t panel) {
 }
 
 /* Multiply-adds, or for layers without any the floats that they read, from which it pays to wake
- * another thread: some ten microseconds' worth. */
-enum { WORK_PER_TASK = 1 << 18 };
+ * another thread: some microseconds' worth.  A fully connected layer waits for a weight with each. */
+enum { WORK_PER_TASK = 1 << 18, FULLY_CONNECTED_WORK = 4 };
 
 static int32_t worthwhile_tasks(const mbn_layer *layer, int32_t threads, int32_t tasks) {
     int64_t work = layer->multiply_adds;
     if (work == 0) work = (int64_t)layer->input_height * layer->input_width * layer->input_channels;
+    if (layer->kind == MBN_LAYER_FULLY_CONNECTED) work *= FULLY_CONNECTED_WORK;
     const int64_t most = work / WORK_PER_TASK;
     return threads == 1 || most < 2 ? 1 : most < tasks ? (int32_t)most : tasks;
 }
