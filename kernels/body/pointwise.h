@@ -373,8 +373,9 @@ void MBN_ISA_NAME(pointwise)(const mbn_pointwise_args *args, mbn_range range) {
         const int32_t vectors = mbn_panel_width(blocks - block, PANEL);
         const panel_tiles tiles = tiles_of(args, block, vectors);
         const int32_t vector_bytes = VEC_WIDTH * (int32_t)sizeof(float);
-        const int32_t run_tiles = (range.row_end - range.row_begin) * width / tiles.most + 1;
-        const ptrdiff_t ahead_step = (vectors * vector_bytes - 1) / run_tiles + 1;
+        const int32_t pixels = (range.row_end - range.row_begin) * width;
+        const int32_t tile_count = (pixels - 1) / tiles.most + 1; /* no pixels: 1, too */
+        const ptrdiff_t ahead_step = (vectors * vector_bytes + tile_count - 1) / tile_count;
         block += vectors;
         const char *ahead =
             (const char *)(args->weights + (ptrdiff_t)block * VEC_WIDTH * args->input_channels);
