@@ -128,6 +128,12 @@ void mbn_step_run(const mbn_step *step, size_t task);
  * are so many. */
 int32_t mbn_chunk_end(int32_t blocks, int32_t block, int32_t chunk, int32_t panel);
 
+/* Blocks that the longest chunk of a fused block has: a last panel may be one wider. */
+static inline int32_t mbn_chunk_most(const mbn_group *group) {
+    return mbn_smaller(mbn_chunk_end(group->blocks, 0, group->chunk, group->panel) + 1,
+                       group->blocks);
+}
+
 /* Rows that one band of a fused block's depthwise reads. */
 static inline int32_t mbn_band_inputs(const mbn_layer *depthwise, int32_t band) {
     return (band - 1) * depthwise->stride_vertical + depthwise->kernel_height;

@@ -98,7 +98,7 @@ static void run_stage(const mbn_stage *stage, mbn_range range) {
 
 /* What a task works with. */
 typedef struct band_scratch {
-    float *expanded; /* [chunk blocks][band's input rows], in the plane's row and block strides */
+    float *expanded; /* [mbn_chunk_most][band's input rows], in the plane's row and block strides */
     float *carried;  /* [blocks][overlap rows]: read by this band and the next */
     float *filtered; /* [blocks][band rows] */
 } band_scratch;
@@ -141,6 +141,27 @@ static void expand_rows(const mbn_step *step, mbn_range chunk, int32_t y_begin, 
     }
 }
 
+/* Zeros around what the chunks of a band put into the scratch, which leave them alone: above and below
+ * the plane for each band, beside it once for all. */
+static void clear_around(const mbn_step *step, const band_scratch *scratch, band_inputs inputs,
+                         bool first, int32_t block) {
+    const mbn_value *value = step->expand.output;
+    const mbn_depthwise_args *depthwise = &step->filter.args.depthwise;
+    const int32_t rows =
+        (step->group.band - 1) * depthwise->stride_vertical + depthwise->kernel_height;
+    const int32_t above = value->halo_top - inputs.begin;
+    const int32_t below = value->halo_top + value->height - inputs.begin; /* first row that is */
+    const int32_t end = inputs.end - inputs.begin;
+    for (int32_t b = 0; b < mbn_chunk_most(&step->group); b++) {
+        float *plane = scratch->expanded + b * value->block_stride;
+        if (first) clear_sides(value, block, plane, rows);
+        if (above > 0) clear(plane, above * value->row_stride);
+        if (below < end) {
+            clear(plane + below * value->row_stride, (end - below) * value->row_stride);
+        }
+    }
+}
+
 /* Fills the scratch with what the band's depthwise reads of a chunk. */
 static void expand_band(const mbn_step *step, const band_scratch *scratch, mbn_range chunk,
                         band_inputs inputs, bool last, int32_t block) {
@@ -160,14 +181,9 @@ static void expand_band(const mbn_step *step, const band_scratch *scratch, mbn_r
                     fresh + (inside_begin - y_begin) * stride, block);
     }
     for (int32_t b = chunk.block_begin; b < chunk.block_end; b++) {
-        const ptrdiff_t at = (b - chunk.block_begin) * value->block_stride;
-        float *plane = scratch->expanded + at, *rows = fresh + at;
+        float *plane = scratch->expanded + (b - chunk.block_begin) * value->block_stride;
         float *carried = scratch->carried + b * carried_floats;
         memcpy(plane, carried, (size_t)(kept * stride) * sizeof(float));
-        clear(rows, (inside_begin - y_begin) * stride);
-        clear_sides(value, block, rows + (inside_begin - y_begin) * stride,
-                    inside_end - inside_begin);
-        clear(rows + (inside_end - y_begin) * stride, (y_end - inside_end) * stride);
         if (!last) {
             memcpy(carried, plane + (inputs.end - overlap - inputs.begin) * stride,
                    (size_t)carried_floats * sizeof(float));
@@ -246,6 +262,9 @@ static void run_fused(const mbn_step *step, size_t task) {
         };
         if (y > part.row_begin) {
             inputs.fresh = (y - 1) * depthwise->stride_vertical + depthwise->kernel_height;
+        }
+        if (group->expand >= 0) {
+            clear_around(step, &scratch, inputs, y == part.row_begin, block);
         }
         for (int32_t b = part.block_begin; b < part.block_end;) {
             const int32_t chunk_end = mbn_chunk_end(group->blocks, b, group->chunk, group->panel);

@@ -86,9 +86,8 @@ static void size_scratch(const mbn_network *network, const mbn_kernels *kernels,
         const mbn_layer *depthwise = &network->layers[group->depthwise];
         mbn_value *expanded = &values[group->expand];
         const int32_t blocks = mbn_block_count(expanded->channels, kernels->block);
-        const int32_t widest = mbn_chunk_end(blocks, 0, group->chunk, kernels->panel) + 1;
         expanded->task_floats = set_strides(kernels, mbn_band_inputs(depthwise, group->band),
-                                            widest < blocks ? widest : blocks, expanded) +
+                                            mbn_chunk_most(group), expanded) +
                                 whole_lines((size_t)mbn_band_overlap(depthwise) *
                                             (size_t)expanded->row_stride * (size_t)blocks);
         expanded->floats = tasks * expanded->task_floats;
