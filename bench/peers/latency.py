@@ -14,10 +14,12 @@ def measure(model, threads, number_of_rounds):
     print(f"{model.name}, {threads} thread{'s' if threads > 1 else ''}", flush=True)
     with machine.measuring():
         workers = rounds.start("latency", model, threads)
-    peaks = []
+    peaks, handovers = [], []
 
     def probe():
         peaks.append(workers[0].ask("peak")["flops"])
+        if threads > 1:
+            handovers.append(1e9 * workers[0].ask("handover")["seconds"])
 
     results = rounds.run(workers, number_of_rounds, _take, probe)
     peak = statistics.median(peaks)
@@ -27,6 +29,7 @@ def measure(model, threads, number_of_rounds):
         "multiply_adds": model.multiply_adds,
         "peak_gflops": peak / 1e9,
         "floor_ms": 1e3 * 2 * model.multiply_adds / (peak * threads),
+        "handover_ns": handovers,
         "runtimes": results,
     }
     _print(row)
@@ -38,8 +41,14 @@ def _take(worker):
     return statistics.median(answer["ms"]), others
 
 
+def _list(numbers):
+    return ", ".join(f"{number:.0f}" for number in numbers)
+
+
 def _print(row):
     print(f"  floor {row['floor_ms']:.3f} ms at {row['peak_gflops']:.0f} GFLOP/s a core")
+    if row["handover_ns"]:
+        print(f"  a cache line from CPU to CPU: {_list(row['handover_ns'])} ns")
     for runtime, result in row["runtimes"].items():
         print(f"  {process.title(runtime):14}{result['median']:8.3f} ms, "
               f"{result['median'] / row['floor_ms']:.2f} x floor, spread "

@@ -55,7 +55,15 @@ def _latency(rows, threads, results):
             f"Milliseconds (multiples of the floor), medians over interleaved rounds, "
             f"{results['rounds']} of them.\nThe floor is the network's multiply-adds at the peak of its cores, "
             f"{min(peaks):.0f}-{max(peaks):.0f} GFLOP/s each, measured between the rounds.\n"
-            + _quality(rows) + _table(heads, lines))
+            + _handover(rows) + _quality(rows) + _table(heads, lines))
+
+
+def _handover(rows):
+    times = [time for row in rows for time in row["handover_ns"]]
+    if not times:
+        return ""
+    return (f"A cache line took {min(times):.0f} to {max(times):.0f} ns from one CPU to another "
+            "(measured once a round).\n")
 
 
 def _quality(rows):

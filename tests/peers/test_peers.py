@@ -213,6 +213,7 @@ class Figures(unittest.TestCase):
         "dtype": "f32", "isa": "avx2", "rounds": 3, "machine": {"CPU": "a CPU"},
         "latency": [
             {"model": "net", "threads": threads, "peak_gflops": 100, "floor_ms": 2 / threads,
+             "handover_ns": [] if threads == 1 else [301, 99],
              "runtimes": {
                  "mobilenet": {"median": ours, "spread": 0.1, "disturbed": 0, "difference": 0,
                                "version": "1"},
@@ -239,8 +240,10 @@ class Figures(unittest.TestCase):
                      "| `net` | 300 | 100 | 200 | 1.50x |",
                      "rounds is 10 %, the largest share of its CPUs that others took 0 %.",
                      "rounds is 0 %, the largest share of its CPUs that others took 50 %.",
+                     "A cache line took 99 to 301 ns",
                      "| `net` | 1 | 2.0e-06 | 1.0e-06 |"):
             self.assertIn(line, text)
+        self.assertEqual(text.count("A cache line"), 1)
 
     def test_rounds(self):
         self.assertEqual([rounds.rotated([1, 2, 3], by) for by in (0, 1, 5)],

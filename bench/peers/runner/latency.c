@@ -1,6 +1,7 @@
 /* Times single images.  Commands:
  *     run SECONDS   warms up, then runs for that long     {"ms": [...]}
- *     peak          multiply-adds of one core             {"flops": ...} */
+ *     peak          multiply-adds of one core             {"flops": ...}
+ *     handover      a cache line from CPU to CPU          {"seconds": ...} */
 #include "peak.h"
 #include "runner.h"
 
@@ -49,6 +50,8 @@ static bool serve(runner_context *context, double *milliseconds) {
     while (runner_read_command(command, &seconds)) {
         if (strcmp(command, "peak") == 0)
             printf("{\"flops\": %.0f}\n", peak_flops(isa));
+        else if (strcmp(command, "handover") == 0)
+            printf("{\"seconds\": %.3g}\n", runner_handover());
         else if (!answer_run(context, seconds, milliseconds))
             return false;
         fflush(stdout);
