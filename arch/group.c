@@ -110,9 +110,10 @@ static int32_t choose_band(const mbn_plan_options *options, int32_t band, int32_
 
 /* Rows that a thread must have of a block for it to be cut by rows: every task computes the
  * kernel - stride rows of the expansion anew that its neighbour computes too.  On the other hand rows
- * that stay with their thread need not travel.  Two Zen 5 cores that share no L3: 14 and 20 are alike
- * where a line takes 100 ns from one to the other, 14 is 2 % faster where it takes 300; 7 is slower. */
-enum { ROWS_PER_THREAD = 14 };
+ * stay with their thread, where channels travel: to the projection, and from it to the next block.  Two
+ * Zen 5 cores that share no L3: v2 takes 1.36 ms with 14, 1.40 with 7 where a line takes 100 ns from one
+ * core to the other, but 1.82 and 1.66 where it takes 300. */
+enum { ROWS_PER_THREAD = 14, ROWS_PER_THREAD_WITH_PROJECTION = 7 };
 
 /* Large planes are cut into rows.  Of small ones the expansion and the depthwise are cut into chunks
  * of channels, and the projection, which needs all of them, becomes a step of its own. */
@@ -121,10 +122,11 @@ static void cut_block(const mbn_network *network, const mbn_plan_options *option
     const int32_t threads = options->threads;
     const int32_t panels = count_panels(group->blocks, group->panel);
     if (worthwhile_tasks(&network->layers[group->expand], threads, threads) == 1) return;
-    if (group->rows / threads >= ROWS_PER_THREAD) {
+    const int32_t least = group->project >= 0 ? ROWS_PER_THREAD_WITH_PROJECTION : ROWS_PER_THREAD;
+    if (group->rows / threads >= least) {
         group->row_tasks = threads;
     } else {
-        group->block_tasks = mbn_smaller(panels, threads * TASKS_PER_THREAD);
+        group->block_tasks = mbn_smaller(panels, threads);
         group->last_layer = group->depthwise;
         group->project = -1;
     }
@@ -194,6 +196,7 @@ static bool scaled_projection(const mbn_network *network, const mbn_plan_options
     }
     *group = single_layer(network, options, i + 1);
     if (group->block_tasks > 1) return false;
+    group->row_tasks = mbn_smaller(group->row_tasks, options->threads); /* each has a scratch */
     const mbn_layer *scale = &network->layers[i];
     const size_t row_bytes =
         (size_t)scale->output_width * (size_t)scale->output_channels * sizeof(float);

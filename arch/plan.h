@@ -36,8 +36,8 @@ typedef struct mbn_group {
     int32_t rows, blocks;           /* of the outputs that tasks share: the last layer's */
     int32_t panel;                  /* block ranges are cut at borders of panels of this width */
     int32_t row_tasks, block_tasks; /* bands of rows times groups of blocks; never both above 1 */
-    int32_t band,
-        chunk; /* fused: rows of the depthwise's or scale's output, blocks of the expansion */
+    int32_t band;                   /* fused: rows of the depthwise's or scale's output */
+    int32_t chunk;                  /* fused: blocks of the expansion */
 } mbn_group;
 
 /* A layer's output in the arena: a blocked plane with the halo of zeros that its readers want.  Of
@@ -49,10 +49,10 @@ typedef struct mbn_value {
     int32_t height, width, channels;
     int32_t halo_top, halo_left, halo_bottom, halo_right;
     ptrdiff_t row_stride, block_stride; /* floats */
-    size_t task_floats;                 /* scratch: of one task; else all of it */
-    size_t floats;
-    size_t offset; /* in floats from the arena's start */
-    bool placed;   /* offset is set */
+    size_t floats;                      /* of scratch, one task's */
+    size_t task_stride;                 /* of scratch, floats from one task's to the next one's */
+    size_t offset;                      /* in floats from the arena's start */
+    bool placed;                        /* offset is set */
 } mbn_value;
 
 /* A kernel with its arguments, and the value that it writes. */

@@ -245,13 +245,13 @@ static void run_fused(const mbn_step *step, size_t task) {
         const mbn_value *value = step->expand.output;
         const int32_t overlap = depthwise->kernel_height - depthwise->stride_vertical;
         const ptrdiff_t carried = overlap * value->row_stride * group->blocks;
-        scratch.expanded = step->expand.memory + task * value->task_floats;
+        scratch.expanded = step->expand.memory + task * value->task_stride;
         scratch.carried =
             scratch.expanded +
-            (value->task_floats - mbn_align((size_t)carried * sizeof(float)) / sizeof(float));
+            (value->floats - mbn_align((size_t)carried * sizeof(float)) / sizeof(float));
     }
     if (group->project >= 0) {
-        scratch.filtered = step->filter.memory + task * step->filter.output->task_floats;
+        scratch.filtered = step->filter.memory + task * step->filter.output->task_stride;
     }
     for (int32_t y = part.row_begin; y < part.row_end; y += group->band) {
         const int32_t end = mbn_smaller(y + group->band, part.row_end);
@@ -287,7 +287,7 @@ static void run_scaled(const mbn_step *step, size_t task) {
     const mbn_elementwise_args *scale = &step->filter.args.elementwise;
     const mbn_range part = task_range(&step->group, task);
     const band_scratch scratch = {
-        .filtered = step->filter.memory + task * step->filter.output->task_floats,
+        .filtered = step->filter.memory + task * step->filter.output->task_stride,
     };
     for (int32_t y = part.row_begin; y < part.row_end; y += step->group.band) {
         const int32_t end = mbn_smaller(y + step->group.band, part.row_end);
