@@ -104,7 +104,8 @@ class Features(Case):
         self.fail_with(1, reason, "run", "m.safetensors", "-i", "x.npy", "-o", "y.npy")
         self.fail_with(1, reason, "classify", "m.safetensors", "x.bmp")
         self.fail_with(1, reason, "evaluate", "m.safetensors", ".")
-        self.fail_with(2, "context: its model has no classifier", "profile", "m.safetensors")
+        profile = json.loads(self.succeed("profile", "m.safetensors", "--json"))
+        self.assertEqual(profile["steps"][-1]["layers"][-1]["name"], "classifier.0")
 
     def test_list(self):
         lines = self.succeed("features", "m.safetensors", "--list").splitlines()
