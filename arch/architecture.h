@@ -41,6 +41,8 @@ typedef struct mbn_row {
     int32_t stride_vertical, stride_horizontal; /* of the first repetition; the others have 1 */
     int32_t repeat;
     bool no_residual; /* the input is not added, even where strides and channels allow it */
+    bool own_squeeze_activation; /* instead of the table's: */
+    mbn_activation_kind squeeze_activation;
 } mbn_row;
 
 typedef struct mbn_naming mbn_naming; /* names.c */
@@ -80,6 +82,7 @@ typedef struct mbn_architecture {
     int32_t head_max_pool_window, head_max_pool_stride; /* before the global pool; 0: none */
     const mbn_hidden *hidden;
     int32_t hidden_count;
+    bool no_logits;                     /* the last hidden layer, or the pool, is the last layer */
     const mbn_conventions *conventions; /* the default first */
     int32_t convention_count;
 } mbn_architecture;

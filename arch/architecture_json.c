@@ -128,8 +128,9 @@ static bool read_stem(const struct object *object, mbn_architecture *a) {
 }
 
 static bool read_row(const struct object *object, mbn_row *row) {
-    static const char *const keys[] = {"kind",    "kernel",     "expand",   "channels", "squeeze",
-                                       "strides", "activation", "residual", NULL};
+    static const char *const keys[] = {
+        "kind",    "kernel",     "expand",   "channels",           "squeeze",
+        "strides", "activation", "residual", "squeeze_activation", NULL};
     *row = (mbn_row){.kind = MBN_ROW_INVERTED_RESIDUAL,
                      .squeeze = MBN_SQUEEZE_NONE,
                      .stride_vertical = 1,
@@ -151,8 +152,12 @@ static bool read_row(const struct object *object, mbn_row *row) {
         !read_integer(object, "squeeze", OPTIONAL, 1, MAX_CHANNELS, &row->squeeze) ||
         !read_strides(object, &row->stride_vertical, &row->stride_horizontal) ||
         !read_activation(object, "activation", REQUIRED, &row->activation) ||
+        !read_activation(object, "squeeze_activation", OPTIONAL, &row->squeeze_activation) ||
         !read_bool(object, "residual", &residual))
         return false;
+    row->own_squeeze_activation = json_object_get(object->json, "squeeze_activation") != NULL;
+    if (row->own_squeeze_activation && row->squeeze == MBN_SQUEEZE_NONE)
+        return fail(object, "squeeze_activation", "there is no squeeze");
     row->no_residual = !residual;
     if (row->kernel == 4) return fail(object, "kernel", "neither 3 nor 5");
     if (row->kind == MBN_ROW_SEPARABLE && row->expansion != 0)
@@ -259,16 +264,18 @@ static struct table *create_table(const char *name, size_t row_count, size_t hid
 
 static bool read_table(const struct object *whole, struct table *table) {
     mbn_architecture *a = &table->architecture;
-    bool batch_norm = true;
+    bool batch_norm = true, logits = true;
     if (!read_part(whole, "stem", read_stem, a) || !read_part(whole, "gate", read_gate, a) ||
         !read_part(whole, "head", read_head, a) ||
         !read_part(whole, "max_pool", read_max_pool, a) ||
         !read_activation(whole, "squeeze_activation", OPTIONAL, &a->squeeze_activation) ||
         !read_bool(whole, "batch_norm", &batch_norm) ||
-        !read_bool(whole, "convolution_bias", &a->convolution_bias))
+        !read_bool(whole, "convolution_bias", &a->convolution_bias) ||
+        !read_bool(whole, "logits", &logits))
         return false;
     if (a->stem_channels == 0) return fail(whole, "stem", "missing");
     a->folded = !batch_norm;
+    a->no_logits = !logits;
     for (int32_t i = 0; i < a->row_count; i++) {
         const struct object row = item_of(whole, "rows", (size_t)i);
         if (!read_row(&row, &table->rows[i])) return false;
@@ -283,8 +290,8 @@ static bool read_table(const struct object *whole, struct table *table) {
 mbn_status mbn_architecture_parse(const char *text, const char *name,
                                   mbn_architecture **architecture, mbn_error *error) {
     static const char *const keys[] = {
-        "stem",   "rows",       "squeeze_activation", "gate", "head", "max_pool",
-        "hidden", "batch_norm", "convolution_bias",   NULL};
+        "stem",   "rows",       "squeeze_activation", "gate",   "head", "max_pool",
+        "hidden", "batch_norm", "convolution_bias",   "logits", NULL};
     *architecture = NULL;
     json_t *json = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
     if (json == NULL)

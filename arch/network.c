@@ -172,15 +172,17 @@ static void add_fully_connected(struct builder *b, mbn_layer_role role, int32_t 
                           .bias = true});
 }
 
-static void add_squeeze_excite(struct builder *b, int32_t squeeze) {
+static void add_squeeze_excite(struct builder *b, const mbn_row *row) {
     const struct plane features = b->now;
-    int32_t units = squeeze;
-    if (squeeze == MBN_SQUEEZE_QUARTER) units = features.channels / 4;
-    if (squeeze == MBN_SQUEEZE_QUARTER_ROUNDED) units = round_to_8(features.channels * 0.25);
+    int32_t units = row->squeeze;
+    if (units == MBN_SQUEEZE_QUARTER) units = features.channels / 4;
+    if (units == MBN_SQUEEZE_QUARTER_ROUNDED) units = round_to_8(features.channels * 0.25);
 
     add_global_pool(b, MBN_ROLE_SQUEEZE_POOL);
     add_fully_connected(b, MBN_ROLE_SQUEEZE, units,
-                        activation_of(b->architecture->squeeze_activation));
+                        activation_of(row->own_squeeze_activation
+                                          ? row->squeeze_activation
+                                          : b->architecture->squeeze_activation));
     add_fully_connected(b, MBN_ROLE_EXCITE, features.channels, b->architecture->gate);
     const struct plane gate = b->now;
     b->now = features;
@@ -208,7 +210,7 @@ static void add_block(struct builder *b, const mbn_row *row, int32_t stride_vert
     }
     if (!b->standard)
         add_convolution(b, MBN_ROLE_DEPTHWISE, b->now.channels, window, row->activation, NULL);
-    if (row->squeeze != MBN_SQUEEZE_NONE) add_squeeze_excite(b, row->squeeze);
+    if (row->squeeze != MBN_SQUEEZE_NONE) add_squeeze_excite(b, row);
     add_convolution(b, MBN_ROLE_PROJECT, output, b->standard ? window : UNIT,
                     inverted ? MBN_ACTIVATION_NONE : row->activation, residual ? &input : NULL);
     b->table_channels = row->output_channels;
@@ -250,7 +252,8 @@ static void build(struct builder *b, int32_t classes) {
     for (int32_t i = 0; i < a->hidden_count; i++)
         add_fully_connected(b, MBN_ROLE_HIDDEN, scale_channels(b, a->hidden[i].channels, c->hidden),
                             activation_of(a->hidden[i].activation));
-    add_fully_connected(b, MBN_ROLE_LOGITS, classes, activation_of(MBN_ACTIVATION_NONE));
+    if (!a->no_logits)
+        add_fully_connected(b, MBN_ROLE_LOGITS, classes, activation_of(MBN_ACTIVATION_NONE));
 }
 
 /* ---- Options --------------------------------------------------------------------------------- */
@@ -306,6 +309,7 @@ static mbn_status resolve(const mbn_architecture *a, const mbn_network_options *
         return mbn_fail(error, MBN_INVALID_ARGUMENT, "batch_norm_epsilon: %g is not positive",
                         epsilon);
 
+    if (a->no_logits) network->classes = 0;
     network->width = width;
     network->padding = options->padding == MBN_PADDING_DEFAULT ? c->padding : options->padding;
     network->source = c->source;

@@ -123,6 +123,10 @@ static mbn_status check_classes(const mbn_context *context, mbn_output kind, mbn
                         "context: its model was loaded headless, without the classifier; "
                         "mbn_features runs it");
     }
+    if (context->network.classes == 0) {
+        return mbn_fail(error, MBN_INVALID_ARGUMENT,
+                        "context: its model has no classifier; mbn_features runs it");
+    }
     if (kind != MBN_LOGITS && kind != MBN_PROBABILITIES) {
         return mbn_fail(error, MBN_INVALID_ARGUMENT, "kind: %d is no mbn_output", (int)kind);
     }

@@ -152,7 +152,7 @@ typedef struct mbn_network {
     char name[64];
     double width;
     int32_t input_height, input_width;
-    int32_t classes;
+    int32_t classes;     /* 0: a model file's network without a classifier, for feature maps */
     mbn_padding padding; /* never DEFAULT */
     mbn_source source;   /* never DEFAULT */
     double batch_norm_epsilon;
@@ -220,7 +220,8 @@ typedef struct mbn_model_options {
                           MOBILENET_ISA, a comma-separated list of names, restricts it further. */
     const mbn_allocator *allocator; /* NULL: the C library's */
     /* For feature maps only: the layers behind the global pool are left out.  Their tensors are not
-     * read, and need not be in the file; mbn_run fails. */
+     * read, and need not be in the file; mbn_run fails.  A file without a classifier needs no such
+     * option. */
     bool headless;
 } mbn_model_options;
 

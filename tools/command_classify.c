@@ -1,6 +1,7 @@
 /* mobilenet classify MODEL IMAGE...: names what is in photos. */
 #include "command.h"
 #include "image.h"
+#include "input.h"
 #include "options.h"
 #include "report.h"
 
@@ -71,7 +72,8 @@ static void close_classifier(struct classifier *classifier) {
 static mbn_status open_classifier(const struct arguments *arguments, struct classifier *classifier,
                                   mbn_error *error) {
     mbn_model_options model_options = {.isa_mask = arguments->run.isa_mask};
-    mbn_status status = mbn_model_load(arguments->model, &model_options, &classifier->model, error);
+    mbn_status status =
+        mbn_load_classifier(arguments->model, &model_options, &classifier->model, error);
     if (status != MBN_OK) return status;
     mbn_context_options context_options = {.threads = arguments->run.threads};
     status = mbn_context_create(classifier->model, &context_options, &classifier->context, error);

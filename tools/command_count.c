@@ -90,12 +90,12 @@ static void print_network(const mbn_network *network) {
 
 static json_t *layer_json(const mbn_layer *layer) {
     return json_pack(
-        "{s:s, s:o, s:s, s:i, s:[i,i,i], s:[i,i], s:[i,i], s:I, s:I, s:I, s:I, s:I}", "name",
+        "{s:s, s:o, s:s, s:s, s:i, s:[i,i,i], s:[i,i], s:[i,i], s:I, s:I, s:I, s:I, s:I}", "name",
         layer->name, "batch_norm",
         layer->batch_norm_name[0] != '\0' ? json_string(layer->batch_norm_name) : json_null(),
-        "kind", mbn_layer_kind_name(layer->kind), "block", layer->block, "output",
-        layer->output_height, layer->output_width, layer->output_channels, "kernel",
-        layer->kernel_height, layer->kernel_width, "stride", layer->stride_vertical,
+        "kind", mbn_layer_kind_name(layer->kind), "role", mbn_layer_role_name(layer->role), "block",
+        layer->block, "output", layer->output_height, layer->output_width, layer->output_channels,
+        "kernel", layer->kernel_height, layer->kernel_width, "stride", layer->stride_vertical,
         layer->stride_horizontal, "weights", (json_int_t)layer->weights, "parameters",
         (json_int_t)layer->parameters, "batch_norm_statistics",
         (json_int_t)layer->batch_norm_statistics, "multiply_adds", (json_int_t)layer->multiply_adds,

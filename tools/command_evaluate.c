@@ -5,6 +5,7 @@
 
 #include "command.h"
 #include "confusion.h"
+#include "input.h"
 #include "options.h"
 #include "report.h"
 
@@ -225,7 +226,7 @@ int mbn_command_evaluate(int argc, char **argv) {
     mbn_model *model;
     mbn_error error;
     const mbn_model_options model_options = {.isa_mask = arguments.run.isa_mask};
-    if (mbn_model_load(arguments.model, &model_options, &model, &error) != MBN_OK) {
+    if (mbn_load_classifier(arguments.model, &model_options, &model, &error) != MBN_OK) {
         mbn_report(NULL, error.message);
         return MBN_EXIT_FAILED;
     }

@@ -80,7 +80,8 @@ static mbn_status run(const struct arguments *arguments, struct failure *failure
     mbn_npy output = {0};
     mbn_model_options model_options = {.isa_mask = arguments->run.isa_mask};
     failure->subject = NULL;
-    mbn_status status = mbn_model_load(arguments->model, &model_options, &model, &failure->error);
+    mbn_status status =
+        mbn_load_classifier(arguments->model, &model_options, &model, &failure->error);
     if (status == MBN_OK) {
         failure->subject = arguments->input;
         status = mbn_npy_read(arguments->input, &input, &failure->error);

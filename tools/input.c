@@ -2,6 +2,17 @@
 
 #include "report.h"
 
+mbn_status mbn_load_classifier(const char *path, const mbn_model_options *options,
+                               mbn_model **model, mbn_error *error) {
+    mbn_status status = mbn_model_load(path, options, model, error);
+    if (status != MBN_OK || mbn_model_network(*model)->classes > 0) return status;
+    mbn_model_free(*model);
+    *model = NULL;
+    return mbn_explain(error, MBN_INVALID_ARGUMENT,
+                       "%s: has no classifier; `mobilenet features' and `mobilenet embed' run it",
+                       path);
+}
+
 mbn_status mbn_input_context(const mbn_model *model, const mbn_npy *input,
                              const mbn_context_options *options, mbn_context **context,
                              mbn_error *error) {

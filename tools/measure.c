@@ -51,7 +51,8 @@ static bool allocate_samples(const mbn_network *network, size_t step_count, size
                              struct samples *samples) {
     const size_t values = 3 * (size_t)network->input_height * (size_t)network->input_width;
     samples->input = malloc(values * sizeof *samples->input);
-    samples->output = malloc((size_t)network->classes * sizeof *samples->output);
+    /* One more than needed, since there may be no classes, and malloc(0) may give NULL. */
+    samples->output = malloc(((size_t)network->classes + 1) * sizeof *samples->output);
     samples->round = malloc(step_count * sizeof *samples->round);
     samples->steps = malloc(step_count * rounds * sizeof *samples->steps);
     samples->runs = malloc(rounds * sizeof *samples->runs);
@@ -67,8 +68,11 @@ static bool allocate_samples(const mbn_network *network, size_t step_count, size
 static mbn_status time_run(mbn_context *context, struct samples *samples, double *seconds,
                            mbn_error *error) {
     const double begin = now();
+    /* Without a classifier there is no mbn_run; mbn_profile runs the same steps. */
     const mbn_status status =
-        mbn_run(context, samples->input, MBN_NHWC, 1, MBN_LOGITS, samples->output, error);
+        mbn_context_network(context)->classes == 0
+            ? mbn_profile(context, samples->input, MBN_NHWC, samples->round, error)
+            : mbn_run(context, samples->input, MBN_NHWC, 1, MBN_LOGITS, samples->output, error);
     *seconds = now() - begin;
     return status;
 }

@@ -4,7 +4,7 @@
 >>> from PIL import Image
 >>> model = mobilenet.load("mobilenet_v2.safetensors")
 >>> model.classify(Image.open("cat.jpg"), top=1)
-[Prediction(index=285, label='Egyptian cat', probability=0.717...)]
+[Prediction(class_index=285, label='Egyptian cat', probability=0.717...)]
 
 :func:`load` makes a :class:`Model`: ``classify``, ``run_images``, ``embed`` for images, ``run`` and
 ``features`` for float arrays, ``profile``.  :func:`network` counts without weights, :func:`init` makes

@@ -182,7 +182,7 @@ class Model:
 
     @property
     def classes(self) -> int:
-        """The number of classes."""
+        """The number of classes; 0 without a classifier: ``features`` and ``embed`` run it."""
         return self._network.classes
 
     @property

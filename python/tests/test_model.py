@@ -1,8 +1,11 @@
 """Loading, and running on arrays."""
 
 import gc
+import json
+import math
 import mmap
 import pickle
+import struct
 import subprocess
 
 import numpy as np
@@ -268,6 +271,39 @@ def test_headless(model, model_bytes, batch):
     assert headless.bytes < model.bytes
     with pytest.raises(Error):
         headless.run(batch)
+
+
+def test_a_file_without_a_classifier(batch, photo):
+    shapes = {
+        "features.0.0": (8, 3, 3, 3),
+        "features.1.block.0.0": (8, 1, 3, 3),
+        "features.1.block.1.0": (5, 8, 1, 1),
+    }
+    table = {
+        "stem": {"channels": 8, "activation": "relu"},
+        "rows": [{"kernel": 3, "channels": 5, "activation": "relu"}],
+        "batch_norm": False,
+        "logits": False,
+    }
+    header = {"__metadata__": {"format": "mobilenet/1", "network": "backbone"}}
+    header["__metadata__"]["architecture"] = json.dumps(table)
+    body = b""
+    for name, shape in shapes.items():
+        for parameter, sizes in ("weight", shape), ("bias", shape[:1]):
+            values = np.linspace(-1, 1, math.prod(sizes), dtype=np.float32).tobytes()
+            offsets = [len(body), len(body) + len(values)]
+            entry = {"dtype": "F32", "shape": sizes, "data_offsets": offsets}
+            header[f"{name}.{parameter}"] = entry
+            body += values
+    text = json.dumps(header).encode()
+    model = mobilenet.load(struct.pack("<Q", len(text)) + text + body)
+    assert model.classes == 0
+    maps = model.features(batch, ["block0", "pool"])
+    np.testing.assert_allclose(maps["pool"], maps["block0"].mean((1, 2)), rtol=1e-4)
+    assert model.embed([photo]).shape == (1, 5)
+    for run in lambda: model.run(batch), lambda: model.classify(photo):
+        with pytest.raises(Error, match="has no classifier"):
+            run()
 
 
 def test_profile(model, batch):

@@ -4,7 +4,8 @@
     compare_sources.py [--photos DIR] SOURCE... [-- OPTION OF mobilenet-import...]
 
 Prints a line for each source: the largest difference from the source's own runtime (which this
-Python has to have) as a part of the output's range; for quantised sources the largest difference
+Python has to have) as a part of the output's range, of the last features where there is no
+classifier; for quantised sources the largest difference
 of a probability, and for how many photos the best class is the same.  Photos are resized straight
 to the network's input, bilinearly.  The files of the test data are taken where --photos is not
 given.  Exit status 1 if a float source is beyond 1e-4."""
@@ -47,14 +48,18 @@ def compare(source, options, folder):
         scale, shift = numpy.array(imported.scale), numpy.array(imported.shift)
         cells, good = [], True
         for name, images in inputs.items():
-            logits = check.run(check.find_command(), output, images)
+            outputs = check.run(check.find_command(), output, images, imported.stage)
             theirs = reference.run(((images - shift) / scale).astype(numpy.float32))
-            worst, span = check.difference(imported.final, imported.exact, logits, theirs)
-            same = (logits.argmax(1) == theirs.reshape(logits.shape).argmax(1)).sum()
-            cells.append(f"{name} {worst if not imported.exact else worst / span:.1e}, best class "
-                         f"the same for {same} of {len(images)}")
+            worst, span = check.difference(imported.final, imported.exact, outputs, theirs)
+            cell = f"{name} {worst if not imported.exact else worst / span:.1e}"
+            if not imported.stage:
+                same = (outputs.argmax(1) == theirs.reshape(outputs.shape).argmax(1)).sum()
+                cell += f", best class the same for {same} of {len(images)}"
+            cells.append(cell)
             good &= not imported.exact or bool(worst <= TOLERANCE * span)
-        print(f"{os.path.basename(source)}: {reference.runtime}: {'; '.join(cells)}", flush=True)
+        stage = f" ({imported.stage})" if imported.stage else ""
+        print(f"{os.path.basename(source)}{stage}: {reference.runtime}: {'; '.join(cells)}",
+              flush=True)
         return good
 
 

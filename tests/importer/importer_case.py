@@ -82,16 +82,36 @@ class Case(unittest.TestCase):
         for name, array in arrays.items():
             numpy.testing.assert_array_equal(array, expected[name], name)
 
-    def logits(self, images, model=None):
-        """What the library computes for [N,height,width,3] images; skips where it is not built."""
+    def command(self):
+        """The mobilenet command; skips where it is not built."""
         command = check.find_command()
         if command is None:
             self.skipTest("there is no mobilenet command: build it, or set MOBILENET_COMMAND")
-        source, result = self.path("x.npy"), self.path("y.npy")
-        numpy.save(source, numpy.ascontiguousarray(images, numpy.float32))
-        subprocess.run([command, "run", model or self.output, "--input", source, "--output",
-                        result], check=True)
-        return numpy.load(result)
+        return command
+
+    def logits(self, images):
+        """What the library computes for [N,height,width,3] images."""
+        return check.run(self.command(), self.output, images)
+
+    def assert_backbone(self, metadata, stage, images, expected):
+        """A model file without a classifier, whose output is that stage: it gives these features,
+        and is refused where a classifier is needed."""
+        table = json.loads(metadata["architecture"])
+        self.assertIs(table["logits"], False)
+        self.assertNotIn("classes", metadata)
+        command = self.command()
+        features = check.run(command, self.output, images, stage)
+        if features.ndim == 2:
+            expected = expected.reshape(len(images), -1)
+        self.assertEqual(features.shape, expected.shape)
+        self.assert_close(features, expected)
+        numpy.save(self.path("x.npy"), images)
+        done = subprocess.run([command, "run", self.output, "--input", self.path("x.npy"),
+                               "--output", self.path("y.npy")], capture_output=True, text=True,
+                              check=False)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("out.safetensors: has no classifier", done.stderr)
+        self.assertFalse(os.path.exists(self.path("y.npy")))
 
     def assert_close(self, got, expected, tolerance=1e-5):
         """Within a part of the expected values' range."""

@@ -55,7 +55,7 @@ def max_pool(x, op):
 
 
 def evaluate(operations, image):
-    """Logits for one [3,height,width] image."""
+    """The last operation's output for one [3,height,width] image."""
     values = {"image": image.astype(numpy.float64)}
     for op in operations:
         if isinstance(op, Conv):
@@ -73,12 +73,18 @@ def evaluate(operations, image):
         else:
             y = values[op.a] * values[op.b]
         values[op.name] = y
-    return values[operations[-1].name].reshape(-1)
+    return values[operations[-1].name]
+
+
+def evaluate_maps(operations, images):
+    """[N,height,width,channels] for [N,height,width,3]."""
+    return numpy.stack([evaluate(operations, image.transpose(2, 0, 1)).transpose(1, 2, 0)
+                        for image in images])
 
 
 def evaluate_all(operations, images):
     """[N,classes] for [N,height,width,3]."""
-    return numpy.stack([evaluate(operations, image.transpose(2, 0, 1)) for image in images])
+    return evaluate_maps(operations, images).reshape(len(images), -1)
 
 
 class Maker:
@@ -125,7 +131,7 @@ class Maker:
         return self.put(Act(f"{x}_{kind}", x, kind), self.shapes[x]) if kind != "none" else x
 
     def block(self, name, x, channels, kernel=3, expand=0, strides=(1, 1), squeeze=0,
-              activation="relu", gate="hard_sigmoid", inner="relu"):
+              activation="relu", gate="hard_sigmoid", inner="relu", residual=True):
         inputs = x
         if expand:
             x = self.act(self.conv(f"{name}_expand", x, expand), activation)
@@ -138,7 +144,7 @@ class Maker:
             y = self.act(self.conv(f"{name}_excite", y, width, bias=True, norm=False), gate)
             x = self.put(Mul(f"{name}_scale", x, y), self.shapes[x])
         x = self.conv(f"{name}_project", x, channels)
-        if strides == (1, 1) and self.shapes[inputs][0] == channels:
+        if residual and strides == (1, 1) and self.shapes[inputs][0] == channels:
             x = self.put(Add(f"{name}_add", x, inputs), self.shapes[x])
         return x
 
@@ -167,6 +173,16 @@ def variant(height=48, width=64, padding="symmetric", norms=True, gate="hard_sig
     x = m.act(m.dense("hidden2", x, 9), "relu")
     m.dense("logits", x, 5)
     return m.operations
+
+
+# Where variant() may end without a classifier: the last operation, the stage that it is.
+BACKBONES = (("b3_add", "block2"), ("head_hard_swish", "features.4.0"), ("pool", "pool"),
+             ("hidden1_hard_swish", "classifier.0"), ("hidden2_relu", "classifier.3"))
+
+
+def until(operations, name):
+    """The operations up to one."""
+    return operations[:[op.name for op in operations].index(name) + 1]
 
 
 def images(height=48, width=64, count=2):

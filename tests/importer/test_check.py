@@ -50,6 +50,21 @@ class Checking(Case):
         self.assertIn("the check failed: numpy and the imported model differ by", err)
         self.assertFalse(os.path.exists(self.output))
 
+    def test_probabilities_that_are_all_alike(self):
+        """An untrained network's: rounded, they say nothing of the logits; but they are compared."""
+        self.need_command()
+        flat = [op._replace(weight=op.weight * 1e-9, bias=op.bias * 1e-9)
+                if op.name == "logits" else op for op in PLAIN]
+        self.source = self.file("model.onnx", Writer().write(flat, SHAPE, softmax=True))
+        probabilities = numpy.full((2, 5), 0.2, numpy.float32)
+        status, out, _ = self.run_checked(check.Reference("numpy", lambda images: probabilities))
+        self.assertEqual(status, 0)
+        self.assertIn("no more than a softmax's rounding: its classes are all alike", out)
+        probabilities = numpy.array([[0.2, 0.2, 0.2, 0.19999, 0.20001]] * 2, numpy.float32)
+        status, _, err = self.run_checked(check.Reference("numpy", lambda images: probabilities))
+        self.assertEqual(status, 1)
+        self.assertIn("the check failed: numpy and the imported model differ by", err)
+
     def test_no_runtime_and_no_command(self):
         self.need_command()
         _, out, _ = self.run_checked("there is none")

@@ -475,6 +475,32 @@ class AgainstTorch(Case):
                     images.transpose(0, 3, 1, 2).copy())).numpy()
             self.assert_close(self.logits(images), expected, 1e-4)
 
+    def test_networks_without_a_classifier(self):
+        """The features alone, under the network's names and under their own; the same with an
+        Identity for a classifier."""
+        images = numpy.random.default_rng(1).uniform(-1, 1, (1, 96, 64, 3)).astype(numpy.float32)
+        for name, stage in (("mobilenet_v2", "features.18.0"),
+                            ("mobilenet_v3_small", "features.12.0"),
+                            ("mobilenet_v3_large", "features.16.0")):
+            torch.manual_seed(1)
+            model = getattr(torchvision.models, name)(width_mult=0.5).eval()
+            model.classifier = torch.nn.Identity()
+            for module in model.modules():
+                if isinstance(module, torch.nn.BatchNorm2d):
+                    torch.nn.init.uniform_(module.running_var, 0.8, 1.2)
+            with torch.no_grad():
+                x = torch.from_numpy(images.transpose(0, 3, 1, 2).copy())
+                maps, pooled = model.features(x).permute(0, 2, 3, 1).numpy(), model(x).numpy()
+            for state in (model.state_dict(), model.features.state_dict()):
+                torch.save(state, self.path("model.pth"))
+                _, metadata, out = self.imported(self.path("model.pth"), "--resolution", "96x64")
+                self.assertIn(f"{name} of torchvision: width 0.5, no classifier", out)
+                self.assert_backbone(metadata, stage, images, maps)
+                self.assert_backbone(metadata, "pool", images, pooled)
+                status, out, err = self.run_importer(self.path("model.pth"), check_it=True)
+                self.assertEqual((status, err), (0, ""))
+                self.assertRegex(out, "compared with torch .*e-0[567] of the output's range")
+
     def test_a_whole_module_is_refused(self):
         model = torchvision.models.mobilenet_v2(width_mult=0.1)
         for zip_form in (False, True):

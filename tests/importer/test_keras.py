@@ -58,6 +58,18 @@ class ByHand(Case):
                     self.assertIn("mobilenet_v3_variant of Keras", out)
                     self.assert_close(self.logits(images), logits)
 
+    def test_networks_without_a_classifier(self):
+        plain, images = renamed(network()), small_network.images()
+        for name, stage in small_network.BACKBONES:
+            backbone = small_network.until(plain, name)
+            layers = keras_file.classes(backbone)
+            for form, data in ((".h5", keras_file.h5(layers, SHAPE, version="3.5.0")),
+                               (".keras", keras_file.keras(layers, SHAPE))):
+                with self.subTest(name, form=form):
+                    _, metadata, _ = self.imported(data)
+                    self.assert_backbone(metadata, stage, images,
+                                         small_network.evaluate_maps(backbone, images))
+
     def test_models_inside_and_preprocessing(self):
         """Sequential([Rescaling, features, pool, dropout, dense, batch norm, dense])."""
         plain = renamed(network(pool=False))
@@ -113,6 +125,11 @@ class ByHand(Case):
                     self.assertEqual((metadata["network"], metadata["padding"]), (name, padding))
                     self.assertIn("Keras (weights alone)", out)
                     self.assert_close(self.logits(images), expected)
+                    backbone = small_network.until(operations, "pool")
+                    _, metadata, _ = self.imported(form(keras_file.classes(backbone)),
+                                                   "--resolution", "64", *options)
+                    self.assert_backbone(metadata, "pool", images,
+                                         small_network.evaluate_maps(backbone, images))
 
 
 @unittest.skipIf(h5py is None, "needs h5py (Debian: python3-h5py)")
@@ -144,8 +161,11 @@ class Refusing(Case):
                  "b3_project_conv: its input is not there"),
                 (lambda layers, _: layers[0]["config"].update(batch_shape=[None, 3, 48, 64]),
                  "expected an image of 3 channels"),
-                (lambda _, config: config["config"].update(output_layers=[["b3_add", 0, 0]]),
-                 "not a MobileNet", "without a classifier"),
+                (lambda _, config: config["config"].update(output_layers=[["b3_scale", 0, 0]]),
+                 "not a MobileNet", "b3_scale", "is the last layer"),
+                (lambda _, config: config["config"].update(
+                    output_layers=[["b2_project", 0, 0], ["b3_add", 0, 0]]),
+                 "it has 2 outputs, expected one"),
                 (lambda _, config: config.update(config=7), "malformed configuration"),
                 (lambda _, config: config.update(class_name="GPT"), "the model is a GPT"),
                 (lambda layers, _: layers.insert(0, 7), "without a list of layers"),
@@ -185,16 +205,55 @@ class Refusing(Case):
         self.assert_survives(keras_file.keras(self.layers, SHAPE), 20)
 
 
+def randomise(model, rng):
+    """Gives batch norms statistics, which a model has only after training."""
+    for layer in model._flatten_layers():
+        if isinstance(layer, keras_library.layers.BatchNormalization):
+            n = layer.get_weights()[0].size
+            layer.set_weights([rng.uniform(0.8, 1.2, n), rng.normal(0, 0.2, n),
+                               rng.normal(0, 0.2, n), rng.uniform(0.8, 1.2, n)])
+
+
 @unittest.skipIf(keras_library is None, "needs Keras")
 class OfKeras(Case):
+    def test_networks_without_a_classifier(self):
+        """include_top=False: the last feature map, or its pool."""
+        applications = keras_library.applications
+        rng = numpy.random.default_rng(4)
+        common = {"weights": None, "include_top": False, "input_shape": (96, 64, 3)}
+        for make, stage, options in (
+                (applications.MobileNet, "block12", {"alpha": 0.25}),
+                (applications.MobileNetV2, "features.18.0", {"alpha": 0.35}),
+                (applications.MobileNetV2, "pool", {"alpha": 0.35, "pooling": "avg"}),
+                (applications.MobileNetV3Small, "features.12.0",
+                 {"include_preprocessing": False, "alpha": 0.75}),
+                (applications.MobileNetV3Large, "pool",
+                 {"include_preprocessing": False, "pooling": "avg", "alpha": 0.75})):
+            model = make(**common, **options)
+            randomise(model, rng)
+            images = small_network.images(96, 64)
+            expected = model.predict(images, verbose=0)
+            maps = keras_library.Model(model.input, self.last_map(model)).predict(
+                images, verbose=0)
+            for form in ("model.h5", "model.keras", "model.weights.h5"):
+                with self.subTest(model=model.name, stage=stage, form=form):
+                    if form == "model.weights.h5":
+                        model.save_weights(self.path(form))
+                    else:
+                        model.save(self.path(form))
+                    _, metadata, _ = self.imported(self.path(form), "--resolution", "96x64")
+                    if form == "model.weights.h5":  # they do not say how the model ends
+                        self.assert_backbone(metadata, "pool", images, maps.mean((1, 2)))
+                    else:
+                        self.assert_backbone(metadata, stage, images, expected)
+
+    @staticmethod
+    def last_map(model):
+        return next(layer.output for layer in reversed(model.layers) if layer.output.ndim == 4)
+
     def compare(self, model, *options):
         """Every form of a model's file against the model itself."""
-        rng = numpy.random.default_rng(2)
-        for layer in model._flatten_layers():
-            if isinstance(layer, keras_library.layers.BatchNormalization):
-                n = layer.get_weights()[0].size
-                layer.set_weights([rng.uniform(0.8, 1.2, n), rng.normal(0, 0.2, n),
-                                   rng.normal(0, 0.2, n), rng.uniform(0.8, 1.2, n)])
+        randomise(model, numpy.random.default_rng(2))
         height, width = model.input_shape[1:3]
         images = small_network.images(height, width)
         expected = model.predict(images, verbose=0)

@@ -102,6 +102,28 @@ class ByHand(Case):
         self.assert_close(self.logits(images), expected)
 
 
+    def test_networks_without_a_classifier(self):
+        plain, images = small_network.variant(), small_network.images()
+        for name, stage in small_network.BACKBONES:
+            with self.subTest(name):
+                backbone = small_network.until(plain, name)
+                _, metadata, out = self.imported(Writer().write(backbone, SHAPE))
+                self.assertIn("no classifier, ", out)
+                self.assertIn(f"its output is the stage {stage} of", out)
+                self.assert_backbone(metadata, stage, images,
+                                     small_network.evaluate_maps(backbone, images))
+
+    def test_squeeze_excites_of_different_activations(self):
+        plain = [op._replace(kind="hard_swish") if op.name == "b3_squeeze_relu" else op
+                 for op in small_network.variant()]
+        images = small_network.images()
+        _, metadata, _ = self.imported(Writer().write(plain, SHAPE))
+        rows = json.loads(metadata["architecture"])["rows"]
+        self.assertEqual([row.get("squeeze_activation") for row in rows],
+                         [None, None, "hard_swish"])
+        self.assert_close(self.logits(images), small_network.evaluate_all(plain, images))
+
+
 class Refusing(Case):
     def refuse(self, operations, *parts, shape=None):
         self.refused(Writer().write(operations, shape or SHAPE), *parts)
@@ -122,14 +144,20 @@ class Refusing(Case):
         self.refuse(self.changed("b3_project", weight=ones((16, 40, 3, 3), numpy.float32),
                                  pads=(1, 1, 1, 1)), "b3_project", "expected a 1x1 convolution")
         self.refuse(self.changed("b1_excite_hard_sigmoid_0.2", kind="relu"), "b3_excite",
-                    "other activations")
+                    "another gate")
         self.refuse(self.changed("b3_expand_hard_swish", kind="relu"), "b3_expand", "has relu")
         self.refuse(self.changed("b3_add", b="b2_expand"), "channels meet")
         self.refuse(self.changed("b2_expand", weight=ones((24, 9, 1, 1), numpy.float32)),
                     "b2_expand", "do not fit an input of 8 channels")
         self.refuse(self.changed("logits", bias=ones(4, numpy.float32)), "logits", "bias of 4")
         self.refuse(small_network.variant(), "x", "expected an image", shape=[1, 4, 48, 64])
-        self.refuse(small_network.variant()[:-6], "without a classifier")
+        for last in ("b2_depthwise_hard_swish", "b3_scale", "maxpool"):
+            self.refuse(small_network.until(small_network.variant(), last),
+                        "is the last layer; a network may end with")
+        self.refuse(small_network.until(small_network.variant(), "stem_hard_swish"),
+                    "before the first row")
+        self.refused(Writer().write(small_network.until(small_network.variant(), "pool"), SHAPE,
+                                    softmax=True), "a softmax after pool")
 
     def test_operations_and_values(self):
         writer = Writer()

@@ -53,6 +53,15 @@ class ByHand(Case):
                 numpy.testing.assert_allclose(json.loads(metadata["mean"]), [127 / 255] * 3)
                 numpy.testing.assert_allclose(json.loads(metadata["std"]), [128 / 255] * 3)
 
+    def test_networks_without_a_classifier(self):
+        plain, images = network(), small_network.images()
+        for name, stage in small_network.BACKBONES:
+            with self.subTest(name):
+                backbone = small_network.until(plain, name)
+                _, metadata, _ = self.imported(Writer().write(backbone, SHAPE, softmax=False))
+                self.assert_backbone(metadata, stage, images,
+                                     small_network.evaluate_maps(backbone, images))
+
     def test_labels_in_the_file(self):
         packed = io.BytesIO(Writer().write(network(), SHAPE))
         packed.seek(0, io.SEEK_END)

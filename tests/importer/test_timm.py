@@ -47,9 +47,10 @@ class Names:
             self.arrays[f"{norm}.num_batches_tracked"] = numpy.zeros((), numpy.float32)
 
 
-def build(stages, stem, stem_activation, head, hidden, padding, epsilon, size=64):
+def build(stages, stem, stem_activation, head, hidden, padding, epsilon, size=64, rw=False):
     """(operations, state dict).  stages: [[(kernel, expand, channels, squeeze, stride,
-    activation)]]; hidden: units of conv_head behind the pool, 0: conv_head is the head."""
+    activation)]]; hidden: units of conv_head behind the pool, 0: conv_head is the head; rw: what
+    mobilenetv3_rw has, its conv_head without a bias among it."""
     m, names = small_network.Maker(size, size, padding), Names()
     x = m.conv("stem", "image", stem, 3, (2, 2))
     x = m.act(x, stem_activation)
@@ -57,7 +58,8 @@ def build(stages, stem, stem_activation, head, hidden, padding, epsilon, size=64
     for s, stage in enumerate(stages):
         for b, (kernel, expand, channels, squeeze, stride, activation) in enumerate(stage):
             name, timm_name = f"s{s}b{b}", f"blocks.{s}.{b}"
-            x = m.block(name, x, channels, kernel, expand, (stride, stride), squeeze, activation)
+            x = m.block(name, x, channels, kernel, expand, (stride, stride), squeeze, activation,
+                        inner=activation if rw else RE, residual=bool(expand) or not rw)
             if expand:
                 labels += [(f"{name}_expand", f"{timm_name}.conv_pw", f"{timm_name}.bn1"),
                            (f"{name}_depthwise", f"{timm_name}.conv_dw", f"{timm_name}.bn2"),
@@ -73,7 +75,10 @@ def build(stages, stem, stem_activation, head, hidden, padding, epsilon, size=64
                   if hidden else ("head", "conv_head", "bn2"))
     x = m.put(Pool("pool", x), (head, 1, 1))
     if hidden:
-        x = m.act(m.conv("hidden", x, hidden, bias=True, norm=False), stem_activation)
+        x = m.conv("hidden", x, hidden, bias=True, norm=False)
+        if rw:
+            m.operations[-1] = m.operations[-1]._replace(bias=None)
+        x = m.act(x, stem_activation)
         labels.append(("hidden", "conv_head", None))
     m.dense("classifier", x, 6)
     operations = [op._replace(norm=op.norm._replace(epsilon=epsilon))
@@ -101,6 +106,18 @@ def small_v3(modern=HS, squeeze=True, kernel=5, **options):
               [(k, 56, 24, se(16), 2, modern), (k, 112, 24, se(32), 1, modern),
                (k, 112, 24, se(32), 1, modern)]]
     return build(stages, 8, modern, 144, 40, **options)
+
+
+def small_rw(**options):
+    """mobilenetv3_rw at about width 0.2: quarters are not rounded."""
+    stages = [[(3, 0, 8, 0, 1, RE)],
+              [(3, 16, 8, 0, 2, RE), (3, 24, 8, 0, 1, RE)],
+              [(5, 24, 8, 6, 2, RE), (5, 24, 8, 6, 1, RE), (5, 24, 8, 6, 1, RE)],
+              [(3, 48, 16, 0, 2, HS), (3, 40, 16, 0, 1, HS), (3, 40, 16, 0, 1, HS),
+               (3, 40, 16, 0, 1, HS)],
+              [(3, 96, 24, 24, 1, HS), (3, 144, 24, 36, 1, HS)],
+              [(5, 144, 32, 36, 2, HS), (5, 192, 32, 48, 1, HS), (5, 192, 32, 48, 1, HS)]]
+    return build(stages, 8, HS, 192, 40, rw=True, **options)
 
 
 def small_v2(**options):
@@ -149,6 +166,63 @@ class ByHand(Case):
         rows = json.loads(metadata["architecture"])["rows"]
         self.assertEqual({row["activation"] for row in rows}, {"relu"})
 
+    def test_mobilenetv3_rw(self):
+        metadata, out = self.imported_as("mobilenet_v3_large", small_rw, "symmetric", 1e-3)
+        self.assertIn("of timm (mobilenetv3_rw): ", out)
+        table = json.loads(metadata["architecture"])
+        self.assertEqual(table["squeeze_activation"], "relu")
+        self.assertEqual([row.get("squeeze_activation") for row in table["rows"]],
+                         [None] * 10 + [HS] * 5)
+        self.assertIs(table["rows"][0]["residual"], False)
+
+    def test_networks_without_a_classifier(self):
+        """num_classes=0 leaves conv_head; features_only does not."""
+        images = small_network.images(64, 64)
+        for make, head, last, stage in (
+                (small_v3, True, "hidden_hard_swish", "classifier.0"),
+                (small_v3, False, "head_hard_swish", "features.12.0"),
+                (small_rw, True, "hidden_hard_swish", "classifier.0"),
+                (small_rw, False, "head_hard_swish", "features.16.0"),
+                (small_v2, True, "pool", "pool"), (small_v2, False, "s6b0_project", "block16")):
+            epsilon = 1e-3 if make is small_rw else 1e-5
+            operations, arrays = make(padding="symmetric", epsilon=epsilon)
+            gone = ("classifier.",) if head else ("classifier.", "conv_head.", "bn2.")
+            arrays = {name: array for name, array in arrays.items() if not name.startswith(gone)}
+            with self.subTest(make=make.__name__, head=head):
+                _, metadata, _ = self.imported(safetensors(arrays), "--resolution", "64")
+                self.assert_backbone(metadata, stage, images, small_network.evaluate_maps(
+                    small_network.until(operations, last), images))
+
+    def test_configurations_of_the_hub(self):
+        """config.json beside model.safetensors; beside other names it says nothing."""
+        config = {"architecture": "tf_mobilenetv3_small_100", "num_classes": 6, "pretrained_cfg": {
+            "mean": [0.1, 0.2, 0.3], "std": [0.5, 0.25, 0.125], "input_size": [3, 64, 64],
+            "crop_pct": 0.8, "interpolation": "bicubic"}}
+        operations, arrays = small_v3(padding="same", epsilon=1e-3)
+        images = small_network.images(64, 64)
+        self.file("config.json", json.dumps(config))
+        source = self.file("model.safetensors", safetensors(arrays))
+        _, metadata, out = self.imported(source)
+        self.assert_close(self.logits(images), small_network.evaluate_all(operations, images))
+        self.assertEqual([json.loads(metadata[key]) for key in (
+            "mean", "std", "input_height", "input_width", "resize")],
+            [[0.1, 0.2, 0.3], [0.5, 0.25, 0.125], 64, 64, 80])
+        self.assertIn("config.json beside it: tf_mobilenetv3_small_100", out)
+        self.assertIn("timm resizes its images bicubic; here it is bilinear", out)
+        self.assertNotIn("taken for granted", out)
+        _, metadata, _ = self.imported(source, "--padding", "symmetric", "--resize", "64")
+        self.assertEqual((metadata["padding"], metadata["resize"]), ("symmetric", "64"))
+        _, metadata, _ = self.imported(self.file("other.safetensors", safetensors(arrays)))
+        self.assertEqual((metadata["padding"], metadata["input_height"]), ("symmetric", "224"))
+        for text in ("", "{", "[]", '{"architecture": 7}', "\xff", "[" * 100000,
+                     '{"architecture": "x", "pretrained_cfg": {"mean": [1, 2], "std": "x", '
+                     '"input_size": [3, 1e9, 0], "crop_pct": 0, "interpolation": []}}'):
+            self.file("config.json", text.encode("latin-1"))
+            _, metadata, _ = self.imported(source)
+            self.assertEqual(
+                (metadata["padding"], metadata["input_height"], json.loads(metadata["mean"])),
+                ("symmetric", "224", [0.485, 0.456, 0.406]))
+
     def test_checkpoints(self):
         operations, arrays = small_v2(padding="symmetric", epsilon=1e-5)
         self.imported(zipped(*state_dict(arrays)), "--resolution", "64")
@@ -167,7 +241,7 @@ class Refusing(Case):
                 ("blocks.7.0.conv.weight", numpy.ones(1, numpy.float32), "its stages are not"),
                 ("blocks.1.0.conv_dw.weight", numpy.ones((16, 1, 7, 7), numpy.float32),
                  "blocks.1.0.conv_dw, a 7x7 depthwise"),
-                ("conv_head.bias", None, "mobilenetv3_rw"),
+                ("conv_head.bias", None, "conv_head.bias is missing"),
                 ("bn1.running_var", -arrays["bn1.running_var"], "a variance is negative")):
             changed = dict(arrays)
             if change is None:
@@ -185,7 +259,7 @@ class Refusing(Case):
 class OfTimm(Case):
     def test_networks(self):
         for name in ("mobilenetv2_050", "mobilenetv2_110d", "mobilenetv3_small_050",
-                     "mobilenetv3_large_075", "tf_mobilenetv3_small_minimal_100"):
+                     "mobilenetv3_large_075", "mobilenetv3_rw", "tf_mobilenetv3_small_minimal_100"):
             with self.subTest(name):
                 torch.manual_seed(1)
                 network = timm.create_model(name, pretrained=False, num_classes=6).eval()

@@ -167,7 +167,7 @@ class Writer:
         else:
             self.operator(op.kind, [x], op.name)
 
-    def write(self, operations, shape, image=None):
+    def write(self, operations, shape, image=None, softmax=True):
         """image: (scale, zero point) of an uint8 input."""
         quantisation = None if image is None else ([image[0]], [image[1]], 0)
         self.tensor("image", shape=shape, quantisation=quantisation, kind=0 if image is None else 3)
@@ -190,11 +190,14 @@ class Writer:
             elif isinstance(op, (Add, Mul)):
                 self.operator(type(op).__name__.lower(), [self.index[op.a], self.index[op.b]],
                               op.name)
-        self.operator("softmax", [self.index[operations[-1].name]], "probabilities")
-        return self.finish()
+        output = operations[-1].name
+        if softmax:
+            self.operator("softmax", [self.index[output]], "probabilities")
+            output = "probabilities"
+        return self.finish(output)
 
-    def finish(self):
-        output = self.index["probabilities"]
+    def finish(self, output="probabilities"):
+        output = self.index[output]
         return Buffer().write({
             0: ("u32", 3),
             1: [{0: ("i8", CODES[kind]), 3: ("i32", CODES[kind])} for kind in self.used],

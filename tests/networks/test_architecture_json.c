@@ -214,6 +214,43 @@ Test(architecture_json, variants_are_data) {
     mbn_network_free(n);
 }
 
+Test(architecture_json, a_network_may_end_before_the_logits) {
+    const mbn_network_options options = {.classes = 7};
+    static const char *const hidden[] = {"",
+                                         ",\"hidden\":[{\"channels\":5,\"activation\":\"relu\"}]"};
+    static const char *const last[] = {"avgpool", "classifier.0"};
+    for (size_t i = 0; i < 2; i++) {
+        char json[512];
+        snprintf(json, sizeof json, "{" STEM ",\"rows\":[" ROW "]%s,\"logits\":false}", hidden[i]);
+        mbn_network *n = lay_out(json, options);
+        cr_expect_str_eq(n->layers[n->layer_count - 1].name, last[i]);
+        cr_expect_eq(n->classes, 0);
+        mbn_network_free(n);
+    }
+    mbn_network *whole = lay_out("{" STEM ",\"rows\":[" ROW "],\"logits\":true}", options);
+    cr_expect_eq(whole->layers[whole->layer_count - 1].role, MBN_ROLE_LOGITS);
+    cr_expect_eq(whole->classes, 7);
+    mbn_network_free(whole);
+}
+
+Test(architecture_json, rows_may_have_their_own_squeeze_activation) {
+    mbn_network *n = lay_out("{" STEM ",\"rows\":["
+                             "{\"kernel\":3,\"channels\":16,\"squeeze\":4,\"activation\":\"relu\"},"
+                             "{\"kernel\":3,\"channels\":16,\"squeeze\":4,\"activation\":\"relu\","
+                             "\"squeeze_activation\":\"hard_swish\"},"
+                             "{\"kernel\":3,\"channels\":16,\"squeeze\":4,\"activation\":\"relu\","
+                             "\"squeeze_activation\":\"none\"}],\"squeeze_activation\":\"relu6\"}",
+                             (mbn_network_options){.classes = 7});
+    static const mbn_activation_kind expected[] = {MBN_ACTIVATION_RELU6, MBN_ACTIVATION_HARD_SWISH,
+                                                   MBN_ACTIVATION_NONE};
+    for (int32_t block = 0; block < 3; block++) {
+        cr_expect_eq(find_layer(n, block, MBN_ROLE_SQUEEZE)->activation.kind, expected[block]);
+        cr_expect_eq(find_layer(n, block, MBN_ROLE_EXCITE)->activation.kind,
+                     MBN_ACTIVATION_HARD_SIGMOID);
+    }
+    mbn_network_free(n);
+}
+
 Test(architecture_json, hostile_values_are_named) {
     static const struct {
         const char *json, *message;
@@ -256,6 +293,10 @@ Test(architecture_json, hostile_values_are_named) {
         {"{\"rows\":[{\"kernel\":3,\"channels\":8,\"activation\":\"relu\",\"residual\":0}]," STEM
          "}",
          "rows[0].residual: neither true nor false"},
+        {"{\"rows\":[{\"kernel\":3,\"channels\":8,\"activation\":\"relu\","
+         "\"squeeze_activation\":\"relu\"}]," STEM "}",
+         "rows[0].squeeze_activation: there is no squeeze"},
+        {"{\"rows\":[" ROW "],\"logits\":0," STEM "}", "logits: neither true nor false"},
         {"{\"rows\":[{\"kind\":\"fused\",\"kernel\":3}]," STEM "}", "rows[0].kind: fused"},
         {"{\"rows\":[{\"kind\":[],\"kernel\":3}]," STEM "}", "rows[0].kind: it"},
         {"{\"rows\":[{\"kind\":\"separable\",\"kernel\":3,\"expand\":8,\"channels\":8,"

@@ -131,6 +131,8 @@ class Count(Case):
                 self.assertEqual(counts[key], sum(layer[key] for layer in counts["layers"]))
             self.assertEqual(counts["flops"], 2 * counts["multiply_adds"])
             names = [layer["name"] for layer in counts["layers"]]
+            roles = [layer["role"] for layer in counts["layers"]]
+            self.assertEqual((roles[0], roles[-1]), ("stem", "logits"))
             self.assertEqual(len(set(names)), len(names))
 
     def test_text_has_a_row_per_layer(self):

@@ -28,6 +28,8 @@ class BlockWeights:
     strides: tuple
     activation: str
     separable: bool = False
+    squeeze_activation: str = None  # None: the network's
+    residual: bool = True
 
 
 @dataclass
@@ -37,11 +39,12 @@ class NetworkWeights:
     blocks: list
     head: Weights        # or None
     head_activation: str
-    dense: list          # [(Weights, activation)], the last of them the logits
+    dense: list          # [(Weights, activation)], the last of them the logits; may be empty
     padding: str         # same or symmetric
     epsilon: float
     squeeze_activation: str = "relu"
     gate: str = "hard_sigmoid"
+    pool: bool = True    # False: it ends with the last feature map
 
 
 class _Assembler:
@@ -71,11 +74,13 @@ class _Assembler:
         x = self.layer(x, block.depthwise, block.activation, block.strides, x.channels)
         if block.squeeze is not None:
             gate = self.builder.global_pool(x, block.squeeze.name)
-            gate = self.layer(gate, block.squeeze, self.network.squeeze_activation)
+            gate = self.layer(gate, block.squeeze,
+                              block.squeeze_activation or self.network.squeeze_activation)
             gate = self.layer(gate, block.excite, self.network.gate)
             x = self.builder.multiply(x, gate, block.excite.name)
         x = self.layer(x, block.project, block.activation if block.separable else "none")
-        if not block.separable and block.strides == (1, 1) and x.channels == inputs.channels:
+        if block.residual and not block.separable and block.strides == (1, 1) \
+                and x.channels == inputs.channels:
             x = self.builder.add(x, inputs, block.project.name)
         return x
 
@@ -87,6 +92,8 @@ class _Assembler:
             x = self.block(x, block)
         if network.head is not None:
             x = self.layer(x, network.head, network.head_activation)
+        if not network.pool:
+            return x
         x = self.builder.global_pool(x, "pool")
         for weights, activation in network.dense:
             x = self.layer(x, weights, activation)

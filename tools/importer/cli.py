@@ -49,7 +49,7 @@ def _parser():
         description="Writes a mobilenet model file from a trained network of another framework.",
         epilog="SOURCE: a MobileNet v1, v2 or v3 of torchvision or timm (.pth, .safetensors), "
                "Keras (.keras, .h5, .weights.h5), TensorFlow Lite (.tflite) or ONNX (.onnx), of "
-               "any width, with any classifier.  See docs/importing.md.")
+               "any width, with any classifier or none.  See docs/importing.md.")
     parser.add_argument("source", metavar="SOURCE")
     parser.add_argument("output", metavar="OUT.safetensors")
     parser.add_argument("--network", choices=NETWORKS, help="fail if it is another network")
@@ -102,7 +102,7 @@ def _complete(imported, options):
         if not 32 <= size <= 1024:
             raise ImportFailure(f"its input of {height}x{width} is not from 32 to 1024: give "
                                 "--resolution")
-    if not 1 <= imported.classes <= 1_000_000:
+    if not imported.stage and not 1 <= imported.classes <= 1_000_000:
         raise ImportFailure(f"{imported.classes} classes, not from 1 to 1,000,000")
     if not (options.mean and options.std) and not (imported.mean and imported.std):
         imported.notes.append("taken for granted: input = (pixel / 255 - 0.5) / 0.5 (--mean, "
@@ -125,12 +125,13 @@ def _metadata(imported):
         "width": repr(float(imported.width)),
         "input_height": str(imported.height),
         "input_width": str(imported.input_width),
-        "classes": str(imported.classes),
         "padding": imported.padding,
         "mean": json.dumps(list(imported.mean)),
         "std": json.dumps(list(imported.std)),
         "resize": str(imported.resize),
     }
+    if imported.classes:
+        metadata["classes"] = str(imported.classes)
     if imported.epsilon is not None:
         metadata["batch_norm_epsilon"] = repr(imported.epsilon)
     if imported.architecture is not None:
@@ -156,9 +157,10 @@ def _import(options):
         if failure.about_source:
             raise ImportFailure(f"{options.source}: {failure}") from None
         raise
-    print(one_line(f"{imported.described}, {imported.classes} classes, "
-                   f"{imported.parameters:,} parameters, "
-                   f"{'with' if imported.labels else 'without'} labels"))
+    labelled = f"{'with' if imported.labels else 'without'} labels"
+    print(one_line(f"{imported.described}, " + (
+        f"{imported.classes} classes, {imported.parameters:,} parameters, {labelled}"
+        if imported.classes else f"no classifier, {imported.parameters:,} parameters")))
     for sentence in (*imported.notes, *sentences):
         print(one_line(sentence))
     print(f"wrote {one_line(options.output)}, {size:,} bytes")

@@ -12,11 +12,14 @@ class Imported:
     network: str          # metadata `network`
     described: str        # for people: "mobilenet_v2 of torchvision: width 1"
     tensors: dict         # name -> float32 array
-    classes: int
+    classes: int          # 0: there is no classifier
     padding: str
     source: str = "torchvision"
     width: float = 1.0
     epsilon: float = None  # None: there is no batch norm
+    stage: str = None     # without a classifier: what the source's output is here
+    channels: int = None  # of that output
+    source_width: float = None    # of the source, where the table has numbers
     source_epsilon: float = None  # of the source, where it is folded and was taken for granted
     architecture: str = None
     height: int = None    # None: not known
@@ -51,7 +54,11 @@ def from_structure(structure, source, height, width):
         classes=structure.classes, padding=structure.padding,
         architecture=structure.table.to_json(), height=height, input_width=width,
         final=structure.final, scale=tuple(map(float, structure.scale)),
-        shift=tuple(map(float, structure.shift)), parameters=count(structure.tensors))
+        shift=tuple(map(float, structure.shift)), parameters=count(structure.tensors),
+        stage=structure.stage, channels=structure.channels)
+    if imported.stage:
+        imported.notes.append(f"without a classifier: its output is the stage {imported.stage} of "
+                              "`mobilenet features`")
     if any(abs(s - 1) > 1e-9 for s in imported.scale) or any(imported.shift):
         mean, std = preprocessing_of(imported.scale, imported.shift)
         imported.mean, imported.std = mean, std

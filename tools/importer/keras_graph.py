@@ -27,7 +27,7 @@ class Network:
         self.image = None
         outputs = self.model(config, None, ())
         if len(outputs) != 1:
-            raise ImportFailure(f"not a classifier: it has {len(outputs)} outputs")
+            raise ImportFailure(f"it has {len(outputs)} outputs, expected one")
         self.output = outputs[0].value
 
     # ---- Models ----

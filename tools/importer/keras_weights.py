@@ -123,11 +123,10 @@ def _classifier(layers, v3, modern, options, notes):
         dense.append([layers.take("conv2d"), modern])
     while layers.count("dense"):
         dense.append([layers.take("dense"), between])
-    if not dense:
-        raise ImportFailure("a network without a classifier cannot be imported")
     hidden = dense[:-1]
     if any(index >= (convolutions if v3 else 0) for index in range(len(hidden))):
         notes.append(f"taken for granted: {between} between the classifier's layers "
                      "(--hidden-activation)")
-    dense[-1][1] = "none"
+    if dense:
+        dense[-1][1] = "none"
     return [tuple(item) for item in dense]

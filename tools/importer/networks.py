@@ -1,12 +1,16 @@
-"""The shapes of the networks that can be imported; nothing else in the importer knows them."""
+"""The papers' tables, and the shapes that torchvision makes of them.
+
+The library has the same tables in C.  The importer works without a built library, so it cannot ask
+there; tests/importer/test_networks.py compares the two."""
 import math
 from collections import namedtuple
 
 from .errors import ImportFailure
 
-# Sandler et al. 2018, table 2: expansion, output channels, repeats.
+# Sandler et al. 2018, table 2: expansion, output channels, repeats, stride of the first.
 V2_ROWS = (
-    (1, 16, 1), (6, 24, 2), (6, 32, 3), (6, 64, 4), (6, 96, 3), (6, 160, 3), (6, 320, 1),
+    (1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3, 1), (6, 160, 3, 2),
+    (6, 320, 1, 1),
 )
 
 # Howard et al. 2019, tables 1 and 2: kernel, expanded channels, output channels, squeeze-excite.
@@ -58,7 +62,7 @@ def torchvision_v2(width, classes):
     channels = make_divisible(32 * width)
     shapes.convolution("features.0", 3, 3, channels)
     index = 1
-    for expansion, outputs, repeats in V2_ROWS:
+    for expansion, outputs, repeats, _ in V2_ROWS:
         outputs = make_divisible(outputs * width)
         for _ in range(repeats):
             block, hidden, step = f"features.{index}.conv", channels * expansion, 0
@@ -153,7 +157,7 @@ def recognise_features(network, shapes):
     difference = first_difference(expected, shapes)
     if difference:
         raise ImportFailure(f"nearest to {network.name} of {network.source} with width {width:g} "
-                            f"and a classifier of its own, but {difference}")
+                            f"and a classifier of its own or none, but {difference}")
     return width
 
 

@@ -8,6 +8,7 @@ from . import imported as result
 from .assemble import BlockWeights, NetworkWeights, Weights, assemble
 from .errors import ImportFailure
 from .structure import recognise
+from .tensor import Tensor
 from .timm import IMAGENET_MEAN, IMAGENET_STD
 
 
@@ -16,10 +17,20 @@ def read(tensors, options):
                if not name.endswith("num_batches_tracked")}
     if "conv_stem.weight" in tensors:
         return timm.read(tensors, options)
+    tensors = with_prefix(tensors)
     imported = _torchvision(tensors, options)
     imported.mean, imported.std = IMAGENET_MEAN, IMAGENET_STD
     imported.resize = round(min(options.resolution or (224,)) * 256 / 224)
     return imported
+
+
+def with_prefix(tensors):
+    """The state dict of a network's `features` alone, with the names that they have in the
+    network."""
+    if not tensors or not all(re.match(r"\d{1,3}\.", name) for name in tensors):
+        return tensors
+    return {f"features.{name}": Tensor(f"features.{name}", *tensor[1:])
+            for name, tensor in tensors.items()}
 
 
 def values(tensor):
@@ -36,6 +47,8 @@ def _torchvision(tensors, options):
     dense = _classifier(shapes)
     network = networks.nearest(shapes)
     body = {name: shape for name, shape in shapes.items() if name.startswith("features.")}
+    if len(body) == len(shapes) and body:
+        return _own_classifier(tensors, body, [], network, options)
     if dense and not _standard(network, shapes):
         return _own_classifier(tensors, body, dense, network, options)
     try:
@@ -78,8 +91,9 @@ def _classifier(shapes):
 
 
 def _own_classifier(tensors, body, dense, network, options):
-    """torchvision's features under a classifier of one's own."""
-    networks.recognise_features(network, body)
+    """torchvision's features under a classifier of one's own; without fully connected layers
+    (`dense`), the features alone."""
+    width = networks.recognise_features(network, body)
     v3 = network.name != "mobilenet_v2"
     weights = {name: values(tensor) for name, tensor in tensors.items()}
 
@@ -95,17 +109,19 @@ def _own_classifier(tensors, body, dense, network, options):
     activation = "hard_swish" if v3 else "relu6"
     between = options.hidden_activation or (
         "hard_swish" if v3 and dense == ["classifier.0", "classifier.3"] else "relu")
-    hidden = [(layer(name), between) for name in dense[:-1]]
+    classifier = [(layer(name), between) for name in dense[:-1]]
+    classifier += [(layer(name), "none") for name in dense[-1:]]
     found = NetworkWeights(
         layer("features.0.0", "features.0.1"), activation, blocks,
-        layer(f"{last}.0", f"{last}.1"), activation, hidden + [(layer(dense[-1]), "none")],
-        options.padding or network.padding, options.epsilon or network.epsilon)
-    height, width = options.resolution or (224, 224)
-    structure = recognise(assemble(found), height, width)
+        layer(f"{last}.0", f"{last}.1"), activation, classifier,
+        options.padding or network.padding, options.epsilon or network.epsilon, pool=bool(dense))
+    height, columns = options.resolution or (224, 224)
+    structure = recognise(assemble(found), height, columns)
     structure.padding = found.padding
-    imported = result.from_structure(structure, "torchvision with a classifier of its own", height,
-                                     width)
-    if hidden:
+    source = "torchvision with a classifier of its own" if dense else "torchvision"
+    imported = result.from_structure(structure, source, height, columns)
+    imported.source_width = width
+    if len(dense) > 1:
         imported.notes.append(f"taken for granted: {between} between the classifier's layers "
                               "(--hidden-activation)")
     return imported

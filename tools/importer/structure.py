@@ -21,6 +21,8 @@ class Structure:
     scale: numpy.ndarray  # what it does to the image: scale and shift per channel
     shift: numpy.ndarray
     trailing: bool       # its paddings are also "trailing", where `padding` is "same"
+    stage: str           # without a classifier (classes 0): the stage that the source hands out
+    channels: int        # of its output
 
 
 def recognise(output, height, width):
@@ -32,7 +34,8 @@ def _differs(text):
 
 
 def _ends(node):
-    _differs(f"{node} is the last layer (a network without a classifier cannot be imported)")
+    _differs(f"{node} is the last layer; a network may end with a row, the last convolution, the "
+             "global pool or fully connected layers")
 
 
 class _Walk:
@@ -112,8 +115,8 @@ class _Walk:
         if self.table.stem_activation == "hard_sigmoid":
             _differs(f"a hard-sigmoid after {stem}")
         self.gates = []
-        plane = stem
-        while True:
+        plane, layer = stem, None
+        while plane is not self.output.node:
             following = [node for node in self.readers(plane) if node.kind != "add"]
             if not following:
                 _ends(plane)
@@ -127,8 +130,12 @@ class _Walk:
             else:
                 break
         if not self.table.rows:
-            _differs(f"{plane} is followed by {layer}, expected a depthwise or a 1x1 convolution")
-        return self.head(plane, layer, scale, shift)
+            _differs(f"{plane} is followed by {layer}, expected a depthwise or a 1x1 convolution"
+                     if layer else f"it ends with {plane}, before the first row")
+        stage = f"block{len(self.table.rows) - 1}"
+        if plane is not self.output.node:
+            stage = self.head(plane, layer)
+        return self.finish(stage, scale, shift)
 
     def slide(self, conv, stem=False):
         """Applies a convolution's window to the plane's size, and narrows down the padding."""
@@ -177,10 +184,10 @@ class _Walk:
         self.slide(depthwise)
         self.tensors.convolution(f"{name}.{module}.0", depthwise.weight, depthwise.bias)
         module += 1
-        squeeze, last = 0, depthwise
+        squeeze, inner, last = 0, None, depthwise
         if any(node.kind == "global_pool" for node in self.readers(depthwise)) \
                 and len(self.readers(depthwise)) > 1:
-            squeeze, last = self.squeeze_excite(f"{name}.{module}", depthwise)
+            squeeze, inner, last = self.squeeze_excite(f"{name}.{module}", depthwise)
             module += 1
         project = self.only_reader(last)
         if not project.is_pointwise() or project.kind != "conv":
@@ -211,7 +218,7 @@ class _Walk:
             _differs(f"{project}: its block adds its input though strides or channels differ")
         self.table.rows.append(Row(kernel[0], depthwise.strides, expand.channels if expand else 0,
                                    project.channels, squeeze, activation.kind, separable,
-                                   added == implied))
+                                   added == implied, inner))
         return after
 
     def squeeze_excite(self, name, depthwise):
@@ -233,15 +240,16 @@ class _Walk:
         if self.activation(pools[0]).kind != "none" or self.activation(products[0]).kind != "none":
             _differs(f"squeeze-excite of {depthwise}: an activation after its pool or its product")
         inner, gate = self.activation(squeeze), self.activation(excite)
-        if self.gates and self.gates[0] != (inner, gate):
-            _differs(f"{excite}: its squeeze-excite has other activations than those before")
-        self.gates.append((inner, gate))
+        if self.gates and self.gates[0] != gate:
+            _differs(f"{excite}: its squeeze-excite has another gate than those before")
         if inner.kind == "hard_sigmoid":
             _differs(f"a hard-sigmoid after {squeeze}")
-        self.table.squeeze_activation, self.table.gate = inner.kind, gate
+        if not self.gates:
+            self.table.squeeze_activation, self.table.gate = inner.kind, gate
+        self.gates.append(gate)
         self.pointwise(f"{name}.fc1", squeeze)
         self.pointwise(f"{name}.fc2", excite)
-        return squeeze.channels, products[0]
+        return squeeze.channels, inner.kind, products[0]
 
     def pointwise(self, name, node):
         weight = node.weight.reshape(node.weight.shape[:2] + (1, 1))
@@ -253,7 +261,8 @@ class _Walk:
             _differs(f"{pool}: its window of {list(window)} is not the whole plane of "
                      f"{self.height}x{self.width}")
 
-    def head(self, plane, layer, scale, shift):
+    def head(self, plane, layer):
+        """The stage that the source ends with, None if that is the logits."""
         table = self.table
         if layer.kind == "conv":
             if not layer.is_pointwise():
@@ -263,7 +272,10 @@ class _Walk:
             if activation.kind == "hard_sigmoid":
                 _differs(f"a hard-sigmoid after {layer}")
             table.head = (layer.channels, activation.kind)
-            self.pointwise(f"features.{len(table.rows) + 1}.0", layer)
+            name = f"features.{len(table.rows) + 1}.0"
+            self.pointwise(name, layer)
+            if layer is self.output.node:
+                return name
             plane, layer = layer, self.only_reader(layer)
         if layer.kind == "max_pool":
             if layer.window[0] != layer.window[1] or layer.strides[0] != layer.strides[1]:
@@ -280,9 +292,9 @@ class _Walk:
         if self.activation(layer).kind != "none":
             _differs(f"an activation after {layer}")
         self.whole_plane(layer)
-        return self.classifier(layer, scale, shift)
+        return self.classifier(layer)
 
-    def classifier(self, pool, scale, shift):
+    def classifier(self, pool):
         dense, layer, affine = [], pool, None
         while layer is not self.output.node:
             layer = self.only_reader(layer)
@@ -300,19 +312,32 @@ class _Walk:
                 weight, bias = weight * affine.scale, bias + weight @ affine.shift
                 affine = None
             dense.append((weight, bias, self.activation(layer)))
-        if affine is not None or not dense:
+        if affine is not None:
             _differs(f"{layer} is the last layer, expected a fully connected one")
+        stage = "pool"
         for index, (weight, bias, activation) in enumerate(dense):
-            self.tensors.convolution(f"classifier.{3 * index}", weight, bias)
             if activation.kind == "hard_sigmoid":
                 _differs("a hard-sigmoid in the classifier")
-            if index < len(dense) - 1:
-                self.table.hidden.append((weight.shape[0], activation.kind))
-            elif activation.kind != "none":
-                _differs(f"{activation} after the last layer")
+            name = f"classifier.{3 * index}"
+            self.tensors.convolution(name, weight, bias)
+            if index == len(dense) - 1 and activation.kind == "none":
+                return None
+            self.table.hidden.append((weight.shape[0], activation.kind))
+            stage = name
+        return stage
+
+    def finish(self, stage, scale, shift):
+        """stage: what it ends with, None: the logits."""
+        output = self.output
+        self.table.logits = stage is None
+        if any(output.pads):
+            _differs(f"a padding after {output.node}")
+        if stage is not None and output.final:
+            _differs(f"a {output.final} after {output.node}, which is no classifier")
         # Several are left where they pad alike at this size.
         if not self.says_same and "symmetric" in self.paddings:
             self.paddings.remove("symmetric")
             self.paddings.insert(0, "symmetric")
-        return Structure(self.table, self.tensors, self.paddings[0], dense[-1][0].shape[0],
-                         self.output.final, scale, shift, "trailing" in self.paddings)
+        return Structure(self.table, self.tensors, self.paddings[0],
+                         output.channels if stage is None else 0, output.final, scale, shift,
+                         "trailing" in self.paddings, stage, output.channels)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 import numpy
 
 from .graph import Activation
-from .networks import make_divisible
+from .networks import V2_ROWS, V3_LARGE_ROWS, V3_SMALL_ROWS, make_divisible
 
 
 @dataclass
@@ -18,6 +18,7 @@ class Row:
     activation: str
     separable: bool = False
     residual: bool = True  # the input is added where strides and channels allow it
+    squeeze_activation: str = None  # None: the table's
 
 
 @dataclass
@@ -31,6 +32,7 @@ class Table:
     head: tuple = None       # (channels, activation)
     max_pool: tuple = None   # (window, stride)
     hidden: list = field(default_factory=list)  # (channels, activation)
+    logits: bool = True      # False: it ends with the hidden layers, or the pool
 
     def to_json(self):
         gate = {"activation": self.gate.kind}
@@ -39,7 +41,7 @@ class Table:
         table = {
             "stem": {"channels": self.stem_channels, "strides": list(self.stem_strides),
                      "activation": self.stem_activation},
-            "rows": [_row_json(row) for row in self.rows],
+            "rows": [self._row_json(row) for row in self.rows],
             "squeeze_activation": self.squeeze_activation, "gate": gate, "batch_norm": False}
         if self.head:
             table["head"] = {"channels": self.head[0], "activation": self.head[1]}
@@ -48,7 +50,24 @@ class Table:
         if self.hidden:
             table["hidden"] = [{"channels": channels, "activation": activation}
                                for channels, activation in self.hidden]
+        if not self.logits:
+            table["logits"] = False
         return json.dumps(table, separators=(",", ":"))
+
+    def _row_json(self, row):
+        result = {"kernel": row.kernel, "strides": list(row.strides), "channels": row.channels,
+                  "activation": row.activation}
+        if row.separable:
+            result["kind"] = "separable"
+        if row.expand:
+            result["expand"] = row.expand
+        if row.squeeze:
+            result["squeeze"] = row.squeeze
+            if row.squeeze_activation not in (None, self.squeeze_activation):
+                result["squeeze_activation"] = row.squeeze_activation
+        if not row.residual:
+            result["residual"] = False
+        return result
 
     def family(self):
         """(the network that it is or varies, whether it is exactly that one at some width, the
@@ -86,20 +105,6 @@ class Table:
         return min(found, key=rank) / 100 if found else None
 
 
-def _row_json(row):
-    result = {"kernel": row.kernel, "strides": list(row.strides), "channels": row.channels,
-              "activation": row.activation}
-    if row.separable:
-        result["kind"] = "separable"
-    if row.expand:
-        result["expand"] = row.expand
-    if row.squeeze:
-        result["squeeze"] = row.squeeze
-    if not row.residual:
-        result["residual"] = False
-    return result
-
-
 def _v1():
     rows = ((64, 1), (128, 2), (128, 1), (256, 2), (256, 1), (512, 2), *[(512, 1)] * 5,
             (1024, 2), (1024, 1))
@@ -108,9 +113,7 @@ def _v1():
 
 def _v2():
     rows, inputs = [], 32
-    for expansion, channels, repeat, stride in (
-            (1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3, 1),
-            (6, 160, 3, 2), (6, 320, 1, 1)):
+    for expansion, channels, repeat, stride in V2_ROWS:
         for index in range(repeat):
             s = stride if index == 0 else 1
             expand = expansion * inputs if expansion > 1 else 0
@@ -131,7 +134,6 @@ def _v3(rows, strides):
 
 
 def _families():
-    from .networks import V3_LARGE_ROWS, V3_SMALL_ROWS
     return {"mobilenet_v1": _v1(), "mobilenet_v2": _v2(),
             "mobilenet_v3_small": _v3(V3_SMALL_ROWS, (0, 1, 3, 8)),
             "mobilenet_v3_large": _v3(V3_LARGE_ROWS, (1, 3, 6, 12))}

@@ -1,13 +1,16 @@
-"""timm's mobilenetv2_*, mobilenetv3_small_* and mobilenetv3_large_* by their tensors' names.
+"""timm's mobilenetv2_*, mobilenetv3_small_*, mobilenetv3_large_* and mobilenetv3_rw by their tensors'
+names.
 
 The names of the tf_... networks are the same, but their padding and epsilon are TensorFlow's: they
-are known by the file's name, or by --padding and --epsilon."""
-import os
+are known by the hub's config.json beside the file (timm_config.py), by the file's name, or by
+--padding and --epsilon.  mobilenetv3_rw has squeeze channels that are a quarter, not rounded."""
 import re
 
 from . import imported as result
+from . import timm_config
 from .assemble import BlockWeights, NetworkWeights, Weights, assemble
 from .errors import ImportFailure
+from .networks import make_divisible
 from .structure import recognise
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
@@ -63,7 +66,14 @@ def _stages(tensors):
     return [stages[index] for index in range(len(stages))]
 
 
-def _block(tensors, prefix, stride, activation):
+def _is_rw(tensors):
+    """mobilenetv3_rw, rather than mobilenetv3_large_*."""
+    return any(name.endswith(".se.conv_reduce.weight")
+               and tensor.shape[0] != make_divisible(tensor.shape[1] / 4)
+               for name, tensor in tensors.items() if len(tensor.shape) == 4)
+
+
+def _block(tensors, prefix, stride, activation, rw):
     inverted = f"{prefix}.conv_pwl.weight" in tensors
     squeeze = excite = None
     if f"{prefix}.se.conv_reduce.weight" in tensors:
@@ -76,7 +86,9 @@ def _block(tensors, prefix, stride, activation):
     else:
         parts = (None, tensors.layer(f"{prefix}.conv_dw", f"{prefix}.bn1"),
                  tensors.layer(f"{prefix}.conv_pw", f"{prefix}.bn2"))
-    return BlockWeights(parts[0], parts[1], squeeze, excite, parts[2], (stride, stride), activation)
+    return BlockWeights(parts[0], parts[1], squeeze, excite, parts[2], (stride, stride), activation,
+                        squeeze_activation=activation if rw else "relu",
+                        residual=inverted or not rw)
 
 
 def read(tensors, options):
@@ -90,49 +102,59 @@ def read(tensors, options):
         strides, plain = _V2
     if len(strides) != len(counts) - v3:
         raise ImportFailure(f"nearest to a MobileNet of timm, but it has {len(counts)} stages")
+    rw = v3 and _is_rw(tensors.tensors)
     minimal = v3 and not any(".se." in name for name in tensors.tensors)
     modern = "relu" if minimal else "hard_swish"
     blocks = []
     for stage, stride in enumerate(strides):
         activation = "relu6" if not v3 else "relu" if stage < plain else modern
         blocks += [_block(tensors, f"blocks.{stage}.{index}", stride if index == 0 else 1,
-                          activation) for index in range(counts[stage])]
-    if v3 and "conv_head.bias" not in tensors:
-        raise ImportFailure("a mobilenetv3_rw of timm (conv_head without a bias): its "
-                            "squeeze-excites have other activations from row to row")
+                          activation, rw) for index in range(counts[stage])]
+    if v3 and not rw and "conv_head.weight" in tensors and "conv_head.bias" not in tensors:
+        raise ImportFailure("nearest to a MobileNet of timm, but conv_head.bias is missing")
     stem = tensors.layer("conv_stem", "bn1")
+    # Without a classifier (num_classes=0) there may be a conv_head; a pyramid (features_only) has
+    # none.
+    pool = "conv_head.weight" in tensors
     if v3:
         head = tensors.layer(f"blocks.{last}.0.conv", f"blocks.{last}.0.bn1")
-        dense = [(tensors.layer("conv_head"), modern)]
+        dense = [(tensors.layer("conv_head"), modern)] if pool else []
     else:
-        head, dense = tensors.layer("conv_head", "bn2"), []
-    dense.append((tensors.layer("classifier"), "none"))
+        head, dense = tensors.layer("conv_head", "bn2") if pool else None, []
+    if pool and "classifier.weight" in tensors:
+        dense.append((tensors.layer("classifier"), "none"))
     if tensors.left:
         raise ImportFailure(f"nearest to a MobileNet of timm, but {min(tensors.left)} is not a "
                             "tensor of that network")
     return _finish(NetworkWeights(stem, modern if v3 else "relu6", blocks, head,
-                                  modern if v3 else "relu6", dense, "symmetric", 1e-5),
-                   options)
+                                  modern if v3 else "relu6", dense, "symmetric",
+                                  1e-3 if rw else 1e-5, pool=pool), rw, options)
 
 
-def _finish(network, options):
-    tensorflow = os.path.basename(options.source).startswith("tf_")
-    if tensorflow:
+def _finish(network, rw, options):
+    config = timm_config.read(options.source)
+    if config.tensorflow:
         network.padding, network.epsilon = "same", 1e-3
     network.padding = options.padding or network.padding
     network.epsilon = options.epsilon or network.epsilon
     if network.padding == "trailing":
         raise ImportFailure("--padding trailing: timm's networks have none of that kind")
-    height, width = options.resolution or (224, 224)
+    height, width = options.resolution or config.resolution or (224, 224)
     structure = recognise(assemble(network), height, width)
     structure.padding = network.padding
-    imported = result.from_structure(structure, "timm", height, width)
-    imported.mean, imported.std = ((0.5,) * 3, (0.5,) * 3) if tensorflow else \
-        (IMAGENET_MEAN, IMAGENET_STD)
+    imported = result.from_structure(structure, "timm (mobilenetv3_rw)" if rw else "timm", height,
+                                     width)
+    imported.mean, imported.std = config.mean, config.std
+    if imported.mean is None:
+        imported.mean, imported.std = ((0.5,) * 3, (0.5,) * 3) if config.tensorflow else \
+            (IMAGENET_MEAN, IMAGENET_STD)
     imported.source_epsilon = network.epsilon
-    imported.resize = round(min(height, width) * 256 / 224)
-    imported.notes.append(f"taken for granted: {network.padding} padding, batch norm epsilon "
-                          f"{network.epsilon:g}"
-                          + ("" if tensorflow else " (tf_... networks of timm have --padding same "
-                             "--epsilon 0.001)"))
+    imported.resize = int(min(height, width) / config.crop) if config.crop else \
+        round(min(height, width) * 256 / 224)
+    imported.notes += config.notes
+    if not config.known:
+        imported.notes.append(f"taken for granted: {network.padding} padding, batch norm epsilon "
+                              f"{network.epsilon:g}"
+                              + ("" if config.tensorflow or rw else " (tf_... networks of timm have "
+                                 "--padding same --epsilon 0.001)"))
     return imported

@@ -58,8 +58,11 @@ def reference(data, imported, options):
         if planar:
             images = images.transpose(0, 3, 1, 2)
         # One by one: exported models often have a fixed batch.
-        return numpy.concatenate([session.run(None, {image.name: images[i:i + 1]})[0].reshape(1, -1)
-                                  for i in range(len(images))])
+        result = numpy.concatenate([session.run(None, {image.name: images[i:i + 1]})[0]
+                                    for i in range(len(images))])
+        if result.ndim == 4 and result.shape[1] == imported.channels:
+            result = result.transpose(0, 2, 3, 1)
+        return result
     return check.Reference(f"ONNX Runtime {onnxruntime.__version__}", run)
 
 
@@ -182,8 +185,7 @@ class _Graph:
         planes = [self.values[name] for name in self.outputs
                   if isinstance(self.values.get(name), _Plane)]
         if len(planes) != 1:
-            raise ImportFailure(f"not a classifier: it has {len(planes)} outputs that depend on "
-                                "the image")
+            raise ImportFailure(f"{len(planes)} outputs depend on the image, expected one")
         return planes[0].value, self.height, self.width
 
     def _run(self, node):

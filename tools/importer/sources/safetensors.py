@@ -14,7 +14,7 @@ def read(data, options):
 
 
 def reference(data, imported, options):
-    return check.torch_reference(tensors(data), imported, options)
+    return check.torch_reference(statedict.with_prefix(tensors(data)), imported, options)
 
 
 def tensors(data):

@@ -195,8 +195,8 @@ class _Graph:
     def output(self, options):
         inputs, outputs = self.graph.vector(1, "i32"), self.graph.vector(2, "i32")
         if len(inputs) != 1 or len(outputs) != 1:
-            raise ImportFailure(f"not a classifier: {len(inputs)} inputs and {len(outputs)} "
-                                "outputs")
+            raise ImportFailure(f"{len(inputs)} inputs and {len(outputs)} outputs, expected one of "
+                                "each")
         shape = self.tensor(inputs[0]).vector(0, "i32")
         if len(shape) != 4 or shape[3] != 3:
             raise ImportFailure(f"input {self.name(inputs[0])} has shape {shape}, expected an "
