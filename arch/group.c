@@ -17,7 +17,7 @@ static bool is_kind(const mbn_network *network, int32_t i, mbn_layer_kind kind) 
  * other layer, but for `adder` as its residual (-1: none may), nor the caller. */
 static bool reads(const mbn_network *network, const mbn_plan_options *options, int32_t reader,
                   mbn_layer_kind kind, int32_t i, int32_t adder) {
-    if (options->wanted[i] || !is_kind(network, reader, kind)) return false;
+    if (!is_kind(network, reader, kind) || options->wanted[i]) return false;
     for (int32_t j = i + 1; j < network->layer_count; j++) {
         const mbn_layer *layer = &network->layers[j];
         if (layer->gate == i || (layer->residual == i && j != adder)) return false;
