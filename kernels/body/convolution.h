@@ -170,9 +170,11 @@ MBN_INLINE void convolution_row(const mbn_convolution_args *args, const epilogue
 MBN_INLINE void convolution_panel_row(const mbn_convolution_args *args, const epilogue *e,
                                       int32_t vectors, int32_t pixels, int32_t block, int32_t oy) {
     const ptrdiff_t pixel_stride = (ptrdiff_t)args->stride_horizontal * args->input_block;
+    /* Tiles that are longer than pointwise's would leave short rows to single pixels. */
+    const bool can_narrow = pixels > POINTWISE_PIXELS_1;
     switch (pixel_stride) {
-    case 6: convolution_row(args, e, vectors, pixels, 6, pixels > 14, block, oy); break;
-    case 2: convolution_row(args, e, vectors, pixels, 2, pixels > 14, block, oy); break;
+    case 6: convolution_row(args, e, vectors, pixels, 6, can_narrow, block, oy); break;
+    case 2: convolution_row(args, e, vectors, pixels, 2, can_narrow, block, oy); break;
     case VEC_WIDTH: convolution_row(args, e, vectors, pixels, VEC_WIDTH, true, block, oy); break;
     default: convolution_row(args, e, vectors, pixels, pixel_stride, true, block, oy); break;
     }

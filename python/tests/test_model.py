@@ -321,7 +321,8 @@ def test_profile(model, batch):
 def test_memory_is_given_back(model_bytes, batch, monkeypatch):
     """Every context and model that is made is freed, the model last."""
     freed = []
-    library = mobilenet._native.library
+    from mobilenet._native import library
+
     frees = {"mbn_context_free": library.mbn_context_free, "mbn_model_free": library.mbn_model_free}
     for name, free in frees.items():
         def spy(pointer, name=name, free=free):

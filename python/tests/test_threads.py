@@ -108,7 +108,9 @@ def exit_status(child, seconds):
 def test_fork(model_bytes, batch, monkeypatch):
     """A child runs on, though its contexts' threads are gone and its parent held the lock; it leaves
     its parent's contexts alone."""
-    library, freed = mobilenet._native.library, []
+    from mobilenet._native import library
+
+    freed = []
     monkeypatch.setattr(library, "mbn_context_free", freed.append)
     model = mobilenet.load(model_bytes, threads=2)
     expected = model.run(batch)

@@ -16,7 +16,8 @@ CONTEXT = {"isa": "scalar,avx2", "cpu": "a CPU", "date": "2026-11-25T00:00:00",
 
 
 def run(name, microseconds, **counters):
-    return {"run_name": name, "run_type": "iteration", "cpu_time": microseconds, "real_time": 9e9, "time_unit": "us", "iterations": 1,
+    return {"run_name": name, "run_type": "iteration", "cpu_time": microseconds, "real_time": 9e9,
+            "time_unit": "us", "iterations": 1,
             **{key: float(value) for key, value in counters.items()}}
 
 
