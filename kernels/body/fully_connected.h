@@ -1,6 +1,7 @@
 /* Fully connected layer over a vec.h: every weight is read once, so what counts is to keep loads in
- * flight.  Four chains per output, over k modulo 4, hide the latency of the multiply-adds; they are
- * summed as (0 + 1) + (2 + 3), then the bias is added. */
+ * flight.  Where the hardware's prefetcher is not enough for that, a vec.h says how far ahead weights
+ * are fetched (FULLY_CONNECTED_AHEAD, floats).  Four chains per output, over k modulo 4, hide the
+ * latency of the multiply-adds; they are summed as (0 + 1) + (2 + 3), then the bias is added. */
 #include "epilogue.h"
 
 enum { CHAINS = 4 };
@@ -20,7 +21,9 @@ MBN_INLINE void fully_connected_panel(const mbn_fully_connected_args *args, cons
         MBN_UNROLL
         for (int32_t j = 0; j < CHAINS; j++) {
             const vec x = vec_broadcast(args->input + k + j);
-            __builtin_prefetch(w + PREFETCH_FLOATS);
+#if defined(FULLY_CONNECTED_AHEAD)
+            __builtin_prefetch(w + FULLY_CONNECTED_AHEAD);
+#endif
             MBN_UNROLL
             for (int32_t v = 0; v < vectors; v++) {
                 acc[j][v] = vec_fma(x, vec_load(w + v * VEC_WIDTH), acc[j][v]);

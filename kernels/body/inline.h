@@ -16,8 +16,4 @@
 #define MBN_UNROLL _Pragma("GCC unroll 32")
 #endif
 
-/* How far ahead of their use the weights of a fully connected layer are fetched: where they come cold
- * from L3 or memory, the hardware prefetcher starts too late.  (Pointwise fetches panels.) */
-enum { PREFETCH_FLOATS = 8192 / sizeof(float) };
-
 #endif

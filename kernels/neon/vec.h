@@ -22,6 +22,9 @@ enum {
 
 #define VEC_HALVES 0 /* every channel count of MobileNet fills whole vectors */
 
+/* As for SSE. */
+#define FULLY_CONNECTED_AHEAD (8192 / sizeof(float))
+
 /* Standard convolution on planes narrower than the tiles above. */
 enum { NARROW_PIXELS = 4 };
 
