@@ -55,6 +55,12 @@ typedef struct mbn_value {
     bool placed;                        /* offset is set */
 } mbn_value;
 
+/* Memory that a pointwise stage brings into cache beside its multiply-adds. */
+typedef struct mbn_fetch {
+    const char *data;
+    size_t bytes;
+} mbn_fetch;
+
 /* A kernel with its arguments, and the value that it writes. */
 typedef struct mbn_stage {
     mbn_layer_kind kind;
@@ -76,6 +82,7 @@ typedef struct mbn_stage {
     } args;
     const mbn_value *output;
     float *memory; /* of the output: its halo's first float */
+    mbn_fetch fetch;
 } mbn_stage;
 
 typedef struct mbn_step {
@@ -114,6 +121,9 @@ size_t mbn_plan_values(const mbn_network *network, const mbn_kernels *kernels,
 void mbn_plan_steps(const mbn_network *network, const mbn_kernels *kernels,
                     const mbn_layer_weights *weights, const mbn_group *groups, int32_t group_count,
                     const mbn_value *values, float *arena, mbn_step *steps);
+
+/* Has pointwise stages fetch the weights of the fully connected layers that come behind them. */
+void mbn_plan_fetches(mbn_step *steps, int32_t count);
 
 /* ---- Running a step (step.c) ------------------------------------------------------------------ */
 

@@ -211,4 +211,5 @@ void mbn_plan_steps(const mbn_network *network, const mbn_kernels *kernels,
         if (group->pool >= 0) steps[g].pool = plan_stage(&p, group->pool);
         if (group->project >= 0) steps[g].project = plan_stage(&p, group->project);
     }
+    mbn_plan_fetches(steps, group_count);
 }

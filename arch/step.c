@@ -72,14 +72,42 @@ static void clear_halo(const mbn_stage *stage, int32_t block, mbn_range range) {
     }
 }
 
+/* ---- Fetching --------------------------------------------------------------------------------- */
+
+/* What a call fetches that does a part of a stage's work: the like part.  begin, end, whole: counted in
+ * rows of channel blocks. */
+static void set_fetch(const mbn_stage *stage, int64_t begin, int64_t end, int64_t whole,
+                      mbn_pointwise_args *args) {
+    if (stage->fetch.bytes == 0) return;
+    const int64_t bytes = (int64_t)stage->fetch.bytes;
+    const int64_t first = bytes * begin / whole;
+    args->fetch = stage->fetch.data + first;
+    args->fetch_bytes = (size_t)(bytes * end / whole - first);
+}
+
+/* Rows of blocks of a range, and of what comes before it where ranges share either rows or blocks. */
+static int64_t count_rows(mbn_range range) {
+    return (int64_t)(range.row_end - range.row_begin) * (range.block_end - range.block_begin);
+}
+static int64_t count_before(mbn_range range) {
+    return (int64_t)range.row_begin * (range.block_end - range.block_begin) +
+           (int64_t)range.block_begin * (range.row_end - range.row_begin);
+}
+
 /* ---- One layer -------------------------------------------------------------------------------- */
+
+static void run_pointwise(const mbn_stage *stage, mbn_range range) {
+    mbn_pointwise_args args = stage->args.pointwise;
+    const int64_t before = count_before(range);
+    const int64_t whole = (int64_t)args.height * mbn_block_count(args.output_channels, args.block);
+    set_fetch(stage, before, before + count_rows(range), whole, &args);
+    stage->run.pointwise(&args, range);
+    clear_halo(stage, args.block, range);
+}
 
 static void run_stage(const mbn_stage *stage, mbn_range range) {
     switch (stage->kind) {
-    case MBN_LAYER_POINTWISE:
-        stage->run.pointwise(&stage->args.pointwise, range);
-        clear_halo(stage, stage->args.pointwise.block, range);
-        break;
+    case MBN_LAYER_POINTWISE: run_pointwise(stage, range); break;
     case MBN_LAYER_CONVOLUTION:
         stage->run.convolution(&stage->args.convolution, range);
         clear_halo(stage, stage->args.convolution.block, range);
@@ -109,9 +137,10 @@ typedef struct band_inputs {
     int32_t fresh; /* first one that the band before did not have */
 } band_inputs;
 
-/* The expansion of plane rows [y_begin, y_end), which go to scratch row `at` and on. */
-static void expand_rows(const mbn_step *step, mbn_range chunk, int32_t y_begin, int32_t y_end,
-                        float *at, int32_t block) {
+/* The expansion of plane rows [y_begin, y_end), which go to scratch row `at` and on.  chunk: the
+ * outputs for whose sake. */
+static void expand_rows(const mbn_step *step, mbn_range chunk, int64_t done, int32_t y_begin,
+                        int32_t y_end, float *at, int32_t block) {
     const mbn_value *value = step->expand.output;
     const ptrdiff_t channels = (ptrdiff_t)chunk.block_begin * block;
     const mbn_range range = {0, y_end - y_begin, 0, chunk.block_end - chunk.block_begin};
@@ -123,6 +152,8 @@ static void expand_rows(const mbn_step *step, mbn_range chunk, int32_t y_begin, 
         args.bias += channels;
         args.output_channels -= (int32_t)channels;
         args.output = at;
+        set_fetch(&step->expand, done, done + count_rows(chunk),
+                  (int64_t)step->group.rows * step->group.blocks, &args);
         step->expand.run.pointwise(&args, range);
     } else {
         mbn_convolution_args args = step->expand.args.convolution;
@@ -164,7 +195,7 @@ static void clear_around(const mbn_step *step, const band_scratch *scratch, band
 
 /* Fills the scratch with what the band's depthwise reads of a chunk. */
 static void expand_band(const mbn_step *step, const band_scratch *scratch, mbn_range chunk,
-                        band_inputs inputs, bool last, int32_t block) {
+                        int64_t done, band_inputs inputs, bool last, int32_t block) {
     const mbn_value *value = step->expand.output;
     const int32_t overlap =
         step->filter.args.depthwise.kernel_height - step->filter.args.depthwise.stride_vertical;
@@ -177,7 +208,7 @@ static void expand_band(const mbn_step *step, const band_scratch *scratch, mbn_r
 
     float *fresh = scratch->expanded + kept * stride;
     if (inside_begin < inside_end) {
-        expand_rows(step, chunk, inside_begin, inside_end,
+        expand_rows(step, chunk, done, inside_begin, inside_end,
                     fresh + (inside_begin - y_begin) * stride, block);
     }
     for (int32_t b = chunk.block_begin; b < chunk.block_end; b++) {
@@ -231,6 +262,7 @@ static void project_band(const mbn_step *step, const band_scratch *scratch, int3
     } else if (args.residual != NULL) {
         args.residual += y_begin * args.residual_row_stride;
     }
+    set_fetch(&step->project, y_begin, y_end, step->group.rows, &args);
     step->project.run.pointwise(&args, range);
     clear_halo(&step->project, block, (mbn_range){y_begin, y_end, 0, range.block_end});
 }
@@ -253,6 +285,7 @@ static void run_fused(const mbn_step *step, size_t task) {
     if (group->project >= 0) {
         scratch.filtered = step->filter.memory + task * step->filter.output->task_stride;
     }
+    int64_t done = count_before(part);
     for (int32_t y = part.row_begin; y < part.row_end; y += group->band) {
         const int32_t end = mbn_smaller(y + group->band, part.row_end);
         band_inputs inputs = {
@@ -268,10 +301,11 @@ static void run_fused(const mbn_step *step, size_t task) {
         }
         for (int32_t b = part.block_begin; b < part.block_end;) {
             const int32_t chunk_end = mbn_chunk_end(group->blocks, b, group->chunk, group->panel);
-            const mbn_range chunk = {0, 0, b, chunk_end};
+            const mbn_range chunk = {y, end, b, chunk_end};
             if (group->expand >= 0) {
-                expand_band(step, &scratch, chunk, inputs, end == part.row_end, block);
+                expand_band(step, &scratch, chunk, done, inputs, end == part.row_end, block);
             }
+            done += count_rows(chunk);
             filter_band(step, &scratch, chunk, y, end, block);
             if (group->pool >= 0 && end == part.row_end) {
                 step->pool.run.pool(&step->pool.args.pool, (mbn_range){0, 1, b, chunk_end});

@@ -103,6 +103,8 @@ typedef struct mbn_pointwise_args {
     int32_t input_channels, output_channels;
     int32_t block, panel; /* those of the table that the operands were packed for */
     mbn_activation activation;
+    const void *fetch;  /* memory that what runs next reads, to be brought into cache meanwhile: */
+    size_t fetch_bytes; /* its size; as much of it as goes beside the multiply-adds.  Or NULL, 0 */
 } mbn_pointwise_args;
 
 /* Depthwise convolution: each channel is convolved with its own kernel_height x kernel_width taps.

@@ -329,10 +329,37 @@ MBN_INLINE int32_t next_tile(int32_t left, int32_t done, int32_t most, int32_t v
     return pixels;
 }
 
-/* pixels [begin, end) of one panel; what it fetched of the next goes on at *ahead */
+/* What the tiles of a panel fetch: `tiles` of them one thing, the others the next. */
+typedef struct fetching {
+    const char *at, *then;
+    ptrdiff_t step, then_step; /* bytes with each step of a tile */
+    int32_t tiles;
+} fetching;
+
+enum { LINE_BYTES = 64 };
+
+/* The next panel, and where there are tiles enough `bytes` of what the caller wants fetched: then a
+ * line with each step for the panel, and at most that for the rest. */
+static fetching fetch_beside(const mbn_pointwise_args *args, const char *panel, int32_t vectors,
+                             int32_t tiles, const char *more, size_t bytes) {
+    const int32_t row_bytes = vectors * VEC_WIDTH * (int32_t)sizeof(float);
+    const int32_t dense = (row_bytes + LINE_BYTES - 1) / LINE_BYTES;
+    const int32_t of_panel = bytes > 0 && dense < tiles ? dense : tiles;
+    const ptrdiff_t steps = (ptrdiff_t)(tiles - of_panel) * args->input_channels;
+    const ptrdiff_t step = steps == 0 ? 0 : ((ptrdiff_t)bytes + steps - 1) / steps;
+    return (fetching){
+        .at = panel,
+        .then = steps == 0 ? panel : more,
+        .step = (row_bytes + of_panel - 1) / of_panel,
+        .then_step = step < LINE_BYTES ? step : LINE_BYTES,
+        .tiles = of_panel,
+    };
+}
+
+/* pixels [begin, end) of one panel */
 static void pointwise_panel(const mbn_pointwise_args *args, const epilogue *e, panel_tiles tiles,
                             int32_t vectors, int32_t begin, int32_t end, const float *input,
-                            int32_t block, const char **ahead, ptrdiff_t ahead_step) {
+                            int32_t block, fetching *fetch) {
     const ptrdiff_t row = (ptrdiff_t)args->width * VEC_WIDTH;
     const bool flat = args->output_row_stride == row &&
                       (args->residual == NULL || args->residual_row_stride == row);
@@ -351,11 +378,15 @@ static void pointwise_panel(const mbn_pointwise_args *args, const epilogue *e, p
                 : args->residual + (first_residual + y * args->residual_row_stride + column),
             block,
             flat ? pixels : args->width - x,
-            *ahead,
-            ahead_step,
+            fetch->at,
+            fetch->step,
         };
         tiles.run(args, e, pixels, &place);
-        *ahead += args->input_channels * ahead_step;
+        fetch->at += args->input_channels * fetch->step;
+        if (--fetch->tiles == 0) {
+            fetch->at = fetch->then;
+            fetch->step = fetch->then_step;
+        }
         i += pixels;
     }
 }
@@ -369,20 +400,24 @@ void MBN_ISA_NAME(pointwise)(const mbn_pointwise_args *args, mbn_range range) {
     const int32_t rows = args->input_row_stride == (ptrdiff_t)width * VEC_WIDTH
                              ? range.row_end - range.row_begin
                              : 1;
+    const int32_t pixels = (range.row_end - range.row_begin) * width;
+    if (range.block_begin == range.block_end) return;
+    const char *more = args->fetch;
+    const size_t more_per_block = args->fetch_bytes / (size_t)(range.block_end - range.block_begin);
     for (int32_t block = range.block_begin; block < range.block_end;) {
         const int32_t vectors = mbn_panel_width(blocks - block, PANEL);
         const panel_tiles tiles = tiles_of(args, block, vectors);
-        const int32_t vector_bytes = VEC_WIDTH * (int32_t)sizeof(float);
-        const int32_t pixels = (range.row_end - range.row_begin) * width;
         const int32_t tile_count = (pixels - 1) / tiles.most + 1; /* no pixels: 1, too */
-        const ptrdiff_t ahead_step = (vectors * vector_bytes + tile_count - 1) / tile_count;
-        block += vectors;
-        const char *ahead =
-            (const char *)(args->weights + (ptrdiff_t)block * VEC_WIDTH * args->input_channels);
+        const size_t more_bytes = more_per_block * (size_t)vectors;
+        const float *next =
+            args->weights + (ptrdiff_t)(block + vectors) * VEC_WIDTH * args->input_channels;
+        fetching fetch =
+            fetch_beside(args, (const char *)next, vectors, tile_count, more, more_bytes);
         for (int32_t y = range.row_begin; y < range.row_end; y += rows) {
             pointwise_panel(args, &e, tiles, vectors, y * width, (y + rows) * width,
-                            args->input + y * args->input_row_stride, block - vectors, &ahead,
-                            ahead_step);
+                            args->input + y * args->input_row_stride, block, &fetch);
         }
+        block += vectors;
+        if (more_bytes > 0) more += more_bytes;
     }
 }

@@ -13,6 +13,8 @@ static void check_pointwise(const mbn_kernels *table, const convolution_problem 
     plane input = lay_out_input(problem, memory, side, table->block, r);
     plane residual = lay_out_residual(problem, memory, side, table->block, r);
     plane output = lay_out_output(problem, memory, side, table->block, r);
+    /* What is fetched may be anywhere, and changes nothing. */
+    const int32_t fetched = random_int(r, 0, 2);
     const mbn_pointwise_args args = {
         .input = input.data,
         .input_row_stride = input.row_stride,
@@ -32,6 +34,10 @@ static void check_pointwise(const mbn_kernels *table, const convolution_problem 
         .block = table->block,
         .panel = table->panel,
         .activation = problem->activation,
+        .fetch = fetched == 0   ? NULL
+                 : fetched == 1 ? problem->weights
+                                : (const float *)64,
+        .fetch_bytes = fetched == 0 ? 0 : (size_t)random_int(r, 1, 100000),
     };
     kernel_call call = convolution_call(problem, table, output);
     call.run = run_pointwise;
