@@ -378,9 +378,11 @@ MBN_API int32_t mbn_context_step_count(const mbn_context *context);
 MBN_API mbn_status mbn_context_step(const mbn_context *context, int32_t index, mbn_step_info *info,
                                     mbn_error *error);
 
-/* Runs one image as mbn_run does, and times every step: seconds[mbn_context_step_count]. */
+/* Runs one image's steps as mbn_run does, and times them: seconds[mbn_context_step_count].
+ * again[the same], unless it is NULL: the time of every step's second run, which follows at once and
+ * so finds what it reads and writes in the caches, as far as it fits them. */
 MBN_API mbn_status mbn_profile(mbn_context *context, const float *input, mbn_tensor_layout layout,
-                               double *seconds, mbn_error *error);
+                               double *seconds, double *again, mbn_error *error);
 
 /* Indices of the k largest of count values, largest first, equal ones in ascending order, NaN last.
  * Writes min(k, count) indices and returns that number. */

@@ -48,8 +48,8 @@ static void today(char date[16]) {
 
 /* ---- Text ----------------------------------------------------------------------------------------- */
 
-/* ms, GFLOP/s, % of the peak, ms above it, MB, % of the total; what has no multiply-adds has no
- * rate. */
+/* ms, GFLOP/s, % of the peak, ms above it, ms less in cache, MB, % of the total; what has no
+ * multiply-adds has no rate. */
 static void print_cost(const mbn_cost *cost, const mbn_measurement *measurement) {
     char rate[16] = "-", share[16] = "-";
     if (cost->multiply_adds > 0) {
@@ -57,13 +57,15 @@ static void print_cost(const mbn_cost *cost, const mbn_measurement *measurement)
         snprintf(rate, sizeof rate, "%.1f", 1e-9 * flops);
         snprintf(share, sizeof share, "%.1f", 100 * flops / measurement->peak);
     }
-    printf(" %9.4f %9s %8s %9.4f %8.3f %8.1f\n", 1e3 * cost->seconds, rate, share,
-           1e3 * (cost->seconds - mbn_cost_floor(cost, measurement)), 1e-6 * (double)cost->bytes,
+    printf(" %9.4f %9s %8s %9.4f %9.4f %8.3f %8.1f\n", 1e3 * cost->seconds, rate, share,
+           1e3 * (cost->seconds - mbn_cost_floor(cost, measurement)),
+           1e3 * (cost->seconds - cost->again), 1e-6 * (double)cost->bytes,
            100 * cost->seconds / measurement->total.seconds);
 }
 
 static void print_cost_heading(void) {
-    printf(" %9s %9s %8s %9s %8s %8s\n", "ms", "GFLOP/s", "% peak", "over ms", "MB", "% time");
+    printf(" %9s %9s %8s %9s %9s %8s %8s\n", "ms", "GFLOP/s", "% peak", "over ms", "cold ms", "MB",
+           "% time");
 }
 
 static void print_steps(const mbn_inspection *inspection, const mbn_measurement *measurement) {
@@ -132,6 +134,7 @@ static json_t *with_cost(json_t *object, const mbn_cost *cost, const mbn_measure
     object =
         mbn_json_with(object, "ms_over_floor",
                       mbn_json_real(1e3 * (cost->seconds - mbn_cost_floor(cost, measurement))));
+    object = mbn_json_with(object, "ms_cold", mbn_json_real(1e3 * (cost->seconds - cost->again)));
     return mbn_json_with(object, "percent_of_total",
                          mbn_json_real(100 * cost->seconds / measurement->total.seconds));
 }

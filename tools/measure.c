@@ -31,8 +31,8 @@ static double median(double *values, int32_t count) {
 
 struct samples {
     float *input, *output;
-    double *round;               /* [steps], of one round */
-    double *steps;               /* [steps][rounds] */
+    double *round, *round_again; /* [steps], of one round */
+    double *steps, *steps_again; /* [steps][rounds] */
     double *runs, *clocked_runs; /* [rounds] */
     double peaks[PEAK_PROBES];
     int32_t peak_count;
@@ -42,7 +42,9 @@ static void free_samples(struct samples *samples) {
     free(samples->input);
     free(samples->output);
     free(samples->round);
+    free(samples->round_again);
     free(samples->steps);
+    free(samples->steps_again);
     free(samples->runs);
     free(samples->clocked_runs);
 }
@@ -54,11 +56,14 @@ static bool allocate_samples(const mbn_network *network, size_t step_count, size
     /* One more than needed, since there may be no classes, and malloc(0) may give NULL. */
     samples->output = malloc(((size_t)network->classes + 1) * sizeof *samples->output);
     samples->round = malloc(step_count * sizeof *samples->round);
+    samples->round_again = malloc(step_count * sizeof *samples->round_again);
     samples->steps = malloc(step_count * rounds * sizeof *samples->steps);
+    samples->steps_again = malloc(step_count * rounds * sizeof *samples->steps_again);
     samples->runs = malloc(rounds * sizeof *samples->runs);
     samples->clocked_runs = malloc(rounds * sizeof *samples->clocked_runs);
     if (samples->input == NULL || samples->output == NULL || samples->round == NULL ||
-        samples->steps == NULL || samples->runs == NULL || samples->clocked_runs == NULL) {
+        samples->round_again == NULL || samples->steps == NULL || samples->steps_again == NULL ||
+        samples->runs == NULL || samples->clocked_runs == NULL) {
         return false;
     }
     for (size_t i = 0; i < values; i++) samples->input[i] = (float)(i * 37 % 255) / 127.5f - 1.0f;
@@ -71,7 +76,7 @@ static mbn_status time_run(mbn_context *context, struct samples *samples, double
     /* Without a classifier there is no mbn_run; mbn_profile runs the same steps. */
     const mbn_status status =
         mbn_context_network(context)->classes == 0
-            ? mbn_profile(context, samples->input, MBN_NHWC, samples->round, error)
+            ? mbn_profile(context, samples->input, MBN_NHWC, samples->round, NULL, error)
             : mbn_run(context, samples->input, MBN_NHWC, 1, MBN_LOGITS, samples->output, error);
     *seconds = now() - begin;
     return status;
@@ -90,10 +95,12 @@ static mbn_status time_rounds(const mbn_inspection *inspection, int32_t rounds,
         }
         status = time_run(context, samples, &samples->runs[round], error);
         if (status != MBN_OK) break;
-        status = mbn_profile(context, samples->input, MBN_NHWC, samples->round, error);
+        status = mbn_profile(context, samples->input, MBN_NHWC, samples->round,
+                             samples->round_again, error);
         samples->clocked_runs[round] = 0;
         for (int32_t i = 0; status == MBN_OK && i < step_count; i++) {
             samples->steps[(ptrdiff_t)i * rounds + round] = samples->round[i];
+            samples->steps_again[(ptrdiff_t)i * rounds + round] = samples->round_again[i];
             samples->clocked_runs[round] += samples->round[i];
         }
     }
@@ -104,6 +111,7 @@ static mbn_status time_rounds(const mbn_inspection *inspection, int32_t rounds,
 
 static void add(mbn_cost *sum, const mbn_cost *cost) {
     sum->seconds += cost->seconds;
+    sum->again += cost->again;
     sum->multiply_adds += cost->multiply_adds;
     sum->bytes += cost->bytes;
 }
@@ -147,10 +155,11 @@ static void evaluate(const mbn_inspection *inspection, struct samples *samples,
     const int32_t rounds = measurement->rounds;
     for (int32_t i = 0; i < measurement->step_count; i++) {
         const mbn_step_info info = mbn_inspect_step(inspection, i);
+        const ptrdiff_t first = (ptrdiff_t)i * rounds;
         measurement->steps[i] = (mbn_step_cost){
             .info = info,
-            .cost = {median(samples->steps + (ptrdiff_t)i * rounds, rounds), info.multiply_adds,
-                     info.bytes},
+            .cost = {median(samples->steps + first, rounds),
+                     median(samples->steps_again + first, rounds), info.multiply_adds, info.bytes},
         };
     }
     measurement->run_seconds = median(samples->runs, rounds);

@@ -7,6 +7,7 @@
 /* What one step, all steps of a kind, or all steps take. */
 typedef struct mbn_cost {
     double seconds; /* the sum of the steps' medians */
+    double again;   /* the same, of their second runs, which find in cache what the first brought */
     int64_t multiply_adds, bytes;
 } mbn_cost;
 
@@ -35,7 +36,7 @@ typedef struct mbn_measurement {
     double peak;            /* of as many cores as there are threads */
 } mbn_measurement;
 
-/* Each round is a plain run and one with a clock at every step. */
+/* Each round is a plain run, and one with a clock at every step, which runs twice. */
 mbn_status mbn_measure(const mbn_inspection *inspection, int32_t rounds,
                        mbn_measurement *measurement, mbn_error *error);
 void mbn_measurement_free(mbn_measurement *measurement);

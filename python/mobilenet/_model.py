@@ -401,6 +401,7 @@ class Model:
                     image.array.ctypes.data,
                     image.layout,
                     row.ctypes.data,
+                    None,
                 )
             layers = read_network(library.mbn_context_network(context)).layers
             fastest = seconds[1:].min(axis=0)

@@ -269,7 +269,7 @@ _FUNCTIONS: dict[str, tuple[Any, list[Any]]] = {
         c_int,
         [c_void_p, c_void_p, c_int, c_int32, POINTER(FeatureMapRecord), _ERROR],
     ),
-    "mbn_profile": (c_int, [c_void_p, c_void_p, c_int, c_void_p, _ERROR]),
+    "mbn_profile": (c_int, [c_void_p, c_void_p, c_int, c_void_p, c_void_p, _ERROR]),
     "mbn_top": (c_int32, [c_void_p, c_int32, c_int32, c_void_p]),
     "mbn_isa_usable": (c_uint32, []),
     "mbn_isa_name": (c_char_p, [c_int]),

@@ -154,7 +154,8 @@ Test(errors, contexts_and_runs) {
     expect(mbn_context_step(context, -1, &info, &error), MBN_INVALID_ARGUMENT, "index");
     expect(mbn_context_step(context, mbn_context_step_count(context), &info, &error),
            MBN_INVALID_ARGUMENT, "index");
-    expect(mbn_profile(context, image, MBN_NHWC, NULL, &error), MBN_INVALID_ARGUMENT, "seconds");
+    expect(mbn_profile(context, image, MBN_NHWC, NULL, NULL, &error), MBN_INVALID_ARGUMENT,
+           "seconds");
     free(image);
     mbn_context_free(context);
     mbn_model_free(model);

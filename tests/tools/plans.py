@@ -155,6 +155,7 @@ class Profile(Steps):
         peak = result["threads"] * result["peak_gflops_per_core"]
         floor = 2e-6 * cost["multiply_adds"] / peak
         self.assert_close(floor + cost["ms_over_floor"], cost["ms"])
+        self.assertLess(cost["ms_cold"], cost["ms"])  # the second run took some time, too
         if cost["multiply_adds"] == 0:
             self.assertIsNone(cost["gflops"])
             self.assertIsNone(cost["percent_of_peak"])
@@ -175,6 +176,7 @@ class Profile(Steps):
             own = [step for step in steps if step["kind"] == kind["kind"]]
             self.assertEqual(kind["steps"], len(own))
             self.assert_close(kind["ms"], sum(step["ms"] for step in own))
+            self.assertAlmostEqual(kind["ms_cold"], sum(step["ms_cold"] for step in own), 9)
             for key in "multiply_adds", "bytes":
                 self.assertEqual(kind[key], sum(step[key] for step in own))
         peak = result["threads"] * result["peak_gflops_per_core"]
@@ -215,7 +217,7 @@ class Profile(Steps):
             model = self.init(network)
             plan = self.json("plan", model)
             text = self.succeed("profile", model, "--rounds", "2")
-            cost = r"\d+\.\d{4} +(\d+\.\d|-) +(\d+\.\d|-) +-?\d+\.\d{4} +\d+\.\d{3} +\d+\.\d"
+            cost = r"\d+\.\d{4} +(\d+\.\d|-) +(\d+\.\d|-) +-?\d+\.\d{4} +-?\d+\.\d{4} +\d+\.\d{3} +\d+\.\d"
             for index, step in enumerate(plan["steps"]):
                 shape = "x".join(map(str, step["output"]))
                 name, kind = (re.escape(x) for x in (step["layers"][0]["name"], step["kind"]))
