@@ -68,13 +68,20 @@ static mbn_status read_colours(const mbn_safetensors *file, const char *key, dou
     return MBN_OK;
 }
 
-/* One of `count` words; *choice stays if the key is absent. */
+static const char *source_word(int source) {
+    return mbn_source_name((mbn_source)source);
+}
+static const char *padding_word(int padding) {
+    return mbn_padding_name((mbn_padding)padding);
+}
+
+/* One of word(1), word(2) ... up to NULL; *choice stays if the key is absent. */
 static mbn_status read_choice(const mbn_safetensors *file, const char *key,
-                              const char *const words[], int count, int *choice, mbn_error *error) {
+                              const char *(*word)(int), int *choice, mbn_error *error) {
     const char *text = mbn_safetensors_metadata(file, key);
     if (text == NULL) return MBN_OK;
-    for (int i = 0; i < count; i++) {
-        if (words[i] != NULL && strcmp(words[i], text) == 0) {
+    for (int i = 1; word(i) != NULL; i++) {
+        if (strcmp(word(i), text) == 0) {
             *choice = i;
             return MBN_OK;
         }
@@ -102,15 +109,6 @@ static mbn_status read_labels(const mbn_safetensors *file, mbn_metadata *metadat
 
 mbn_status mbn_metadata_read(const mbn_safetensors *file, mbn_metadata *metadata,
                              mbn_error *error) {
-    static const char *const sources[] = {
-        [MBN_SOURCE_TORCHVISION] = "torchvision",
-        [MBN_SOURCE_KERAS] = "keras",
-    };
-    static const char *const paddings[] = {
-        [MBN_PADDING_SAME] = "same",
-        [MBN_PADDING_SYMMETRIC] = "symmetric",
-        [MBN_PADDING_TRAILING] = "trailing",
-    };
     *metadata = (mbn_metadata){
         .options = {.input_height = 224, .input_width = 224, .classes = 1000},
         .preprocessing = {.mean = {0.5F, 0.5F, 0.5F}, .standard_deviation = {0.5F, 0.5F, 0.5F}},
@@ -140,8 +138,8 @@ mbn_status mbn_metadata_read(const mbn_safetensors *file, mbn_metadata *metadata
 
     int source = MBN_SOURCE_DEFAULT, padding = MBN_PADDING_DEFAULT;
     mbn_status status;
-    if ((status = read_choice(file, "source", sources, 3, &source, error)) != MBN_OK ||
-        (status = read_choice(file, "padding", paddings, 4, &padding, error)) != MBN_OK ||
+    if ((status = read_choice(file, "source", source_word, &source, error)) != MBN_OK ||
+        (status = read_choice(file, "padding", padding_word, &padding, error)) != MBN_OK ||
         (status = read_number(file, "width", 0.1, 4.0, &options->width, error)) != MBN_OK ||
         (status = read_integer(file, "input_height", 32, 1024, &options->input_height, error)) !=
             MBN_OK ||
