@@ -10,7 +10,8 @@
 
 /* Where the parts of a context begin, in bytes. */
 typedef struct parts {
-    size_t layers, values, steps, stages, lanes, arena, image, scratch, total;
+    size_t layers, values, steps, stages, lanes, arena, image, total;
+    size_t arena_bytes; /* of activations */
 } parts;
 
 static mbn_status check_options(const mbn_context_options *options, mbn_error *error) {
@@ -68,10 +69,13 @@ static parts measure(const draft *d, size_t arena_floats) {
     p.steps = take(&p.total, (size_t)d->group_count * sizeof(mbn_step));
     p.stages = take(&p.total, (size_t)d->stage_count * sizeof(int32_t));
     p.lanes = take(&p.total, (size_t)d->lanes * sizeof(mbn_context *));
-    p.arena = take(&p.total, arena_floats * sizeof(float));
+    /* An image is preprocessed before its activations are: they share their memory. */
+    const size_t scratch =
+        mbn_preprocess_scratch_bytes(network->input_height, network->input_width);
+    const size_t arena = arena_floats * sizeof(float);
+    p.arena_bytes = mbn_align(arena);
+    p.arena = take(&p.total, arena > scratch ? arena : scratch);
     p.image = take(&p.total, pixels * 3 * sizeof(float));
-    p.scratch =
-        take(&p.total, mbn_preprocess_scratch_bytes(network->input_height, network->input_width));
     return p;
 }
 
@@ -210,7 +214,7 @@ static mbn_context *assemble(const mbn_model *model, const mbn_allocator *alloca
         .model = model,
         .allocator = *allocator,
         .bytes = d->parts.total,
-        .arena_bytes = d->parts.image - d->parts.arena,
+        .arena_bytes = d->parts.arena_bytes,
         .network = *d->network,
         .preprocessing = model->preprocessing,
         .values = (mbn_value *)(void *)(memory + d->parts.values),
@@ -220,7 +224,7 @@ static mbn_context *assemble(const mbn_model *model, const mbn_allocator *alloca
         .stage_count = d->stage_count,
         .lanes = (mbn_context **)(void *)(memory + d->parts.lanes),
         .image = (float *)(void *)(memory + d->parts.image),
-        .scratch = memory + d->parts.scratch,
+        .scratch = memory + d->parts.arena,
     };
     memcpy(layers, d->network->layers, layer_count * sizeof *layers);
     context->network.layers = layers;

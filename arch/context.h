@@ -6,9 +6,8 @@
 
 #include <pthreadpool.h>
 
-/* One allocation: this structure, the network at the context's size, the plan, the arena, the
- * preprocessed image and its scratch.  For images side by side there are contexts inside, of one
- * thread each. */
+/* One allocation: this structure, the network at the context's size, the plan, the arena and
+ * the preprocessed image.  For images side by side there are contexts inside, of one thread each. */
 struct mbn_context {
     const mbn_model *model;
     mbn_allocator allocator;
@@ -20,8 +19,8 @@ struct mbn_context {
     int32_t step_count;
     int32_t *stages; /* [stage_count] layers that mbn_features writes */
     int32_t stage_count;
-    float *image; /* [input_height][input_width][3] */
-    void *scratch;
+    float *image;       /* [input_height][input_width][3] */
+    void *scratch;      /* of preprocessing: the arena */
     pthreadpool_t pool; /* NULL: the caller's thread alone */
     bool owns_pool;
     uint32_t pool_flags;

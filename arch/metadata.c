@@ -2,7 +2,6 @@
 
 #include "error.h"
 
-#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 

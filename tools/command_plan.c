@@ -47,7 +47,7 @@ static void print_memory(const mbn_inspection *inspection) {
         "\nband: output rows computed together; tasks: pieces that threads share; bytes: that a\n"
         "step has to move at least (inputs, weights and bias, outputs).\n\n"
         "arena    %12s bytes, the activations\n"
-        "context  %12s bytes: arena, preprocessed image, scratch, plan\n"
+        "context  %12s bytes: arena, preprocessed image, plan\n"
         "model    %12s bytes: packed weights, tables, labels\n",
         arena.text, context.text, model.text);
 }
