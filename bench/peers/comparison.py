@@ -19,7 +19,8 @@ import throughput
 def run(chosen, options):
     """The process's exit status."""
     peers = [peer for peer in runtimes.NAMES if _is_installed(peer)]
-    results = {"dtype": options.dtype, "isa": None, "rounds": options.rounds,
+    results = {"dtype": options.dtype, "isa": None, "restricted": options.isa is not None,
+               "rounds": options.rounds,
                "latency": [], "throughput": [], "cold": []}
     try:
         for name, source in chosen:

@@ -12,7 +12,7 @@ def markdown(results, pictures):
         sections.append(_latency(rows, threads, results))
     sections.append("\n".join(f"![{alt}]({path.name})" for path, alt in pictures))
     if results["throughput"]:
-        sections.append(_throughput(results["throughput"]))
+        sections.append(_throughput(results["throughput"], results["restricted"]))
     if results["cold"]:
         sections.append(_cold(results["cold"]))
     sections.append(_agreement(results["latency"]))
@@ -22,6 +22,8 @@ def markdown(results, pictures):
 def _head(results):
     facts = dict(results["machine"])
     facts["Instruction set"] = f"{results['isa']} (this library)"
+    if results["restricted"]:
+        facts["Instruction set"] += "; restricted to it, while the others use all that the CPU has"
     versions = {runtime: result["version"] for row in results["latency"]
                 for runtime, result in row["runtimes"].items()}
     facts["Versions"] = ", ".join(f"{process.title(runtime)} {version}"
@@ -34,7 +36,9 @@ def _head(results):
 
 def _latency(rows, threads, results):
     runtimes = _runtimes(rows)
-    heads = ["network", "floor", *map(process.title, runtimes), "ahead of the fastest by"]
+    heads = ["network", "floor", *map(process.title, runtimes)]
+    if not results["restricted"]:
+        heads.append("ahead of the fastest by")
     scaling = _one_thread(results["latency"]) if threads > 1 else {}
     if scaling:
         heads.append("faster than 1 thread")
@@ -45,7 +49,8 @@ def _latency(rows, threads, results):
             result = row["runtimes"].get(runtime)
             cells.append(f"{result['median']:.2f} ({result['median'] / row['floor_ms']:.2f}x)"
                          if result else "-")
-        cells.append(_ahead(row, min, lambda best, ours: best / ours))
+        if not results["restricted"]:
+            cells.append(_ahead(row, min, lambda best, ours: best / ours))
         if scaling:
             one = scaling.get(row["model"])
             cells.append(f"{one / row['runtimes'][process.OURS]['median']:.2f}x" if one else "-")
@@ -84,17 +89,22 @@ def _one_thread(latency):
             for row in latency if row["threads"] == 1}
 
 
-def _throughput(rows):
+def _throughput(rows, restricted):
     runtimes = _runtimes(rows)
+    heads = ["network", *map(process.title, runtimes)]
+    if not restricted:
+        heads.append("ahead of the best by")
     lines = []
     for row in rows:
         cells = [f"`{row['model']}`"]
         for runtime in runtimes:
             result = row["runtimes"].get(runtime)
             cells.append(f"{result['median']:.0f}" if result else "-")
-        lines.append(cells + [_ahead(row, max, lambda best, ours: ours / best)])
+        if not restricted:
+            cells.append(_ahead(row, max, lambda best, ours: ours / best))
+        lines.append(cells)
     return (f"## Throughput, {rows[0]['cpus']} CPUs\n\nImages per second, medians.\n"
-            + _quality(rows) + _table(["network", *map(process.title, runtimes), "ahead of the best by"], lines))
+            + _quality(rows) + _table(heads, lines))
 
 
 def _cold(rows):

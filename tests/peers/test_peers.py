@@ -210,7 +210,7 @@ class Rounds(unittest.TestCase):
 
 class Figures(unittest.TestCase):
     RESULTS = {
-        "dtype": "f32", "isa": "avx2", "rounds": 3, "machine": {"CPU": "a CPU"},
+        "dtype": "f32", "isa": "avx2", "restricted": False, "rounds": 3, "machine": {"CPU": "a CPU"},
         "latency": [
             {"model": "net", "threads": threads, "peak_gflops": 100, "floor_ms": 2 / threads,
              "handover_ns": [] if threads == 1 else [301, 99],
@@ -244,6 +244,15 @@ class Figures(unittest.TestCase):
                      "| `net` | 1 | 2.0e-06 | 1.0e-06 |"):
             self.assertIn(line, text)
         self.assertEqual(text.count("A cache line"), 1)
+
+    def test_report_of_a_restricted_library(self):
+        text = report.markdown(self.RESULTS | {"restricted": True}, [])
+        for line in ("| `net` | 2.00 | 3.00 (1.50x) | 9.00 (4.50x) | 6.00 (3.00x) |",
+                     "| `net` | 1.00 | 2.00 (2.00x) | 9.00 (9.00x) | 6.00 (6.00x) | 1.50x |",
+                     "| `net` | 300 | 100 | 200 |",
+                     "avx2 (this library); restricted to it, while"):
+            self.assertIn(line + ("\n" if line.endswith("|") else ""), text)
+        self.assertNotIn("ahead", text)
 
     def test_rounds(self):
         self.assertEqual([rounds.rotated([1, 2, 3], by) for by in (0, 1, 5)],
