@@ -79,7 +79,7 @@ void machine_measure(uint32_t isa_mask) {
 }
 
 double machine_peak(mbn_isa isa) {
-    return peaks[isa];
+    return peak_flops_again(isa, peaks[isa]);
 }
 
 int machine_cpus(void) {

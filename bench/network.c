@@ -75,6 +75,7 @@ static void run(bench_state *state, const void *context) {
         bench_rate(state, "images/s", 1);
         bench_rate(state, "GFLOP/s", 1e-9 * flops);
         bench_rate(state, "%peak", 100 * flops / peak);
+        bench_counter(state, "peak_GFLOP/s", 1e-9 * peak);
         bench_counter(state, "floor_ms", 1e3 * flops / peak);
     }
     unload(&l);

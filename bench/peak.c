@@ -4,10 +4,10 @@
 
 #include <stdlib.h>
 
-enum { PROBES = 9 };
+enum { PROBES = 9, PROBES_AGAIN = 3 };
 
 /* Long enough for a clock of microseconds, short enough to fit between two time slices. */
-static const double probe_seconds = 2e-3;
+static const double probe_seconds = 2e-3, probe_again_seconds = 1e-3;
 
 static volatile float sink;
 
@@ -45,20 +45,32 @@ static int ascending(const void *a, const void *b) {
     return (x > y) - (x < y);
 }
 
-/* Repeats per second, the median of several probes.  The search for the number of repeats is also
- * the warm-up: a core may take a while to clock up or to power its wide units. */
+/* Repeats per second, the median of `probes`, PROBES at most. */
+static double median_rate(const struct work *work, long repeats, int probes) {
+    double rates[PROBES];
+    for (int i = 0; i < probes; i++) rates[i] = (double)repeats / seconds_for(work, repeats);
+    qsort(rates, (size_t)probes, sizeof rates[0], ascending);
+    return rates[probes / 2];
+}
+
+/* The search for the number of repeats is also the warm-up: a core may take a while to clock up or to
+ * power its wide units. */
 static double repeats_per_second(const struct work *work) {
     long repeats = 1;
     while (seconds_for(work, repeats) < probe_seconds) repeats *= 2;
-    double rates[PROBES];
-    for (int i = 0; i < PROBES; i++) rates[i] = (double)repeats / seconds_for(work, repeats);
-    qsort(rates, PROBES, sizeof rates[0], ascending);
-    return rates[PROBES / 2];
+    return median_rate(work, repeats, PROBES);
 }
 
 double peak_flops(mbn_isa isa) {
     struct work work = {probe_for(isa), NULL, 0};
     return repeats_per_second(&work) * work.probe->flops;
+}
+
+double peak_flops_again(mbn_isa isa, double before) {
+    struct work work = {probe_for(isa), NULL, 0};
+    const double flops = work.probe->flops;
+    const long repeats = (long)(before * probe_again_seconds / flops) + 1;
+    return median_rate(&work, repeats, PROBES_AGAIN) * flops;
 }
 
 double peak_read(mbn_isa isa, size_t bytes) {

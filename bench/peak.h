@@ -22,6 +22,9 @@ extern const peak_probe peak_probe_scalar, peak_probe_sse, peak_probe_avx2, peak
  * usable. */
 double peak_flops(mbn_isa isa);
 
+/* The same in some 3 ms, where the rate of a while ago is known. */
+double peak_flops_again(mbn_isa isa, double before);
+
 /* Bytes per second that are read, over and over, from a buffer of this many bytes (rounded to
  * 4096). */
 double peak_read(mbn_isa isa, size_t bytes);

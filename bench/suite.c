@@ -231,8 +231,10 @@ void bench_register_peer(bench_suite *suite, const bench_family *family, const b
 
 void bench_report(bench_state *state, const bench_case *c, double flops, double bytes) {
     if (flops > 0) {
+        const double peak = machine_peak(c->kernels->isa);
         bench_rate(state, "GFLOP/s", 1e-9 * flops);
-        bench_rate(state, "%peak", 100 * flops / machine_peak(c->kernels->isa));
+        bench_rate(state, "%peak", 100 * flops / peak);
+        bench_counter(state, "peak_GFLOP/s", 1e-9 * peak);
     }
     bench_rate(state, "GB/s", 1e-9 * bytes);
     char label[MAX_NAME];

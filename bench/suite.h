@@ -52,8 +52,8 @@ uint32_t bench_suite_isas(const bench_suite *suite);
 __attribute__((format(printf, 3, 4))) bool bench_format(char *text, size_t size, const char *format,
                                                         ...);
 
-/* Sets the counters of a case: GFLOP/s and %peak (of the kernels' instruction set, one core) unless
- * flops is 0, and GB/s.  Both are per iteration: useful operations, a multiply-add being two, and
+/* Sets the counters of a case: GFLOP/s, peak_GFLOP/s (of the kernels' instruction set, one core, measured
+ * now) and %peak unless flops is 0, and GB/s.  Both are per iteration: useful operations, a multiply-add being two, and
  * the bytes that any implementation must move (each operand once, without padding). */
 void bench_report(bench_state *state, const bench_case *c, double flops, double bytes);
 

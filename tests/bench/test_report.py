@@ -22,7 +22,8 @@ def run(name, microseconds, **counters):
 
 
 def work(name, microseconds, gflops, **more):
-    return run(name, microseconds, **{"GFLOP/s": gflops, "%peak": gflops, "GB/s": 1, **more})
+    return run(name, microseconds, **{"GFLOP/s": gflops, "%peak": gflops, "peak_GFLOP/s": 100,
+                                "GB/s": 1, **more})
 
 
 def tables(*runs):
@@ -50,10 +51,35 @@ class Tables(unittest.TestCase):
         self.assertEqual(groups["pointwise"], {})
 
     def test_percent_of_peak_is_all_work_in_all_time(self):
-        # 50 GFLOP/s for 3 us and 90 for 1 us: 240 kFLOP in 4 us.
+        # Half of the peak for 3 us and nine tenths for 1 us: 2.4 us of work in 4 us.
         _, groups = tables(work("pointwise/avx2/a", 3, 50), work("pointwise/avx2/b", 1, 90))
         self.assertIn("| pointwise | avx2 | 2 | 60.0 | 50.0 | 90.0 |",
-                      report.against_peak(groups, CONTEXT))
+                      report.against_peak(groups))
+
+    def test_particular_shapes_are_those_that_their_titles_say(self):
+        # Operands are GB/s times seconds: 4 and 600 KiB, of which half of L2 (512) holds one.
+        held, larger = {"GB/s": 4.096}, {"GB/s": 614.4}
+        _, groups = tables(
+            work("pointwise/avx2/7x7x64-32", 1, 90), work("pointwise/avx2/7x7x64-24", 1, 10),
+            work("pointwise/avx2/7x7x48-32", 1, 20),
+            work("pointwise/scalar/7x7x64-24/residual", 1, 40),
+            work("depthwise/avx2/3x3s1/7x7x8", 1, 60, **held),
+            work("depthwise/avx2/3x3s1/9x9x8", 3, 80, **held),
+            work("depthwise/avx2/3x3s1/99x99x8", 1, 30, **larger),
+            work("depthwise/avx2/5x5s1/7x7x8", 1, 70, **held))
+        text = report.particular(groups, CONTEXT)
+        for line in ("| % of peak (shapes) | avx2 | scalar |",
+                     "| pointwise, 64 inputs or more, whole pairs of vectors | 90.0 (1) | 40.0 (1) |",
+                     "| depthwise 3x3s1, in half of L2 | 75.0 (2) | - |",
+                     "| depthwise 5x5s1, in half of L2 | 70.0 (1) | - |",
+                     "| depthwise 3x3s2, in half of L2 | - | - |"):
+            self.assertIn(line, text)
+
+    def test_the_peak_is_the_median_of_what_was_measured_beside(self):
+        _, groups = tables(*(work(f"pointwise/avx2/7x7x64-{peak}", 1, 9, **{"peak_GFLOP/s": peak})
+                             for peak in (50, 52, 101)))
+        self.assertEqual(report.peak_of(groups, CONTEXT, "avx2"), 52)
+        self.assertEqual(report.peak_of({}, CONTEXT, "avx2"), 100)
 
     def test_peers_are_compared_shape_by_shape(self):
         _, groups = tables(work("depthwise/avx2/a", 1, 1), work("depthwise/xnnpack/a", 8, 1),
