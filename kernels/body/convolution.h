@@ -8,7 +8,8 @@ typedef struct taps {
     int32_t y_begin, y_end, x_begin, x_end; /* those inside the plane */
 } taps;
 
-/* activation(acc [+ residual]), to output row oy, columns ox and on. */
+/* activation(acc [+ residual]), to output row oy, columns ox and on; vector by vector, since with one
+ * branch for all of them gcc 12 spills the accumulators. */
 MBN_INLINE void finish_convolution(const mbn_convolution_args *args, const epilogue *e,
                                    int32_t pixels, int32_t vectors, vec acc[16][4], int32_t block,
                                    int32_t oy, int32_t ox) {
@@ -25,17 +26,7 @@ MBN_INLINE void finish_convolution(const mbn_convolution_args *args, const epilo
                 acc[p][v] = vec_add(acc[p][v], vec_load(residual + p * VEC_WIDTH));
             }
         }
-        if (e->kind == EPILOGUE_LINE) {
-            MBN_UNROLL
-            for (int32_t p = 0; p < pixels; p++) {
-                vec_store(output + p * VEC_WIDTH, epilogue_of_kind(e, EPILOGUE_LINE, acc[p][v]));
-            }
-        } else {
-            MBN_UNROLL
-            for (int32_t p = 0; p < pixels; p++) {
-                vec_store(output + p * VEC_WIDTH, epilogue_clamp(e, acc[p][v]));
-            }
-        }
+        store_tile(e, false, pixels, v, 1, acc, output, args->output_block_stride);
     }
 }
 

@@ -17,11 +17,11 @@ MBN_INLINE void depthwise_tile(int32_t rows, int32_t columns, int32_t kernel, in
                                int32_t horizontal, const float *input, ptrdiff_t input_row_stride,
                                const float *weights, vec bias, const epilogue *e, float *output,
                                ptrdiff_t output_row_stride) {
-    vec acc[2][8];
+    vec acc[2][16][4]; /* a tile of one vector for each row */
     MBN_UNROLL
     for (int32_t r = 0; r < rows; r++) {
         MBN_UNROLL
-        for (int32_t c = 0; c < columns; c++) acc[r][c] = bias;
+        for (int32_t c = 0; c < columns; c++) acc[r][c][0] = bias;
     }
     MBN_UNROLL
     for (int32_t iy = 0; iy < (rows - 1) * vertical + kernel; iy++) {
@@ -50,25 +50,14 @@ MBN_INLINE void depthwise_tile(int32_t rows, int32_t columns, int32_t kernel, in
 #else
                     const vec x = vec_load(line + (c * horizontal + kx) * VEC_WIDTH);
 #endif
-                    acc[r][c] = vec_fma(x, w, acc[r][c]);
+                    acc[r][c][0] = vec_fma(x, w, acc[r][c][0]);
                 }
             }
         }
     }
     MBN_UNROLL
     for (int32_t r = 0; r < rows; r++) {
-        float *y = output + r * output_row_stride;
-        if (e->kind == EPILOGUE_LINE) {
-            MBN_UNROLL
-            for (int32_t c = 0; c < columns; c++) {
-                vec_store(y + c * VEC_WIDTH, epilogue_of_kind(e, EPILOGUE_LINE, acc[r][c]));
-            }
-        } else {
-            MBN_UNROLL
-            for (int32_t c = 0; c < columns; c++) {
-                vec_store(y + c * VEC_WIDTH, epilogue_clamp(e, acc[r][c]));
-            }
-        }
+        store_tile(e, false, columns, 0, 1, acc[r], output + r * output_row_stride, 0);
     }
 }
 

@@ -56,4 +56,33 @@ MBN_INLINE vec epilogue_apply(const epilogue *e, vec x) {
     return epilogue_of_kind(e, EPILOGUE_ANY, x);
 }
 
+/* activation(acc) of a tile's pixels side by side, in `vectors` vectors of channels from `first` on:
+ * acc[pixel][vector].  output: the first vector's, `stride` floats before the next one's.  kind, pixels,
+ * first and vectors are constants. */
+MBN_INLINE void store_tile_of_kind(const epilogue *e, enum epilogue_kind kind, int32_t pixels,
+                                   int32_t first, int32_t vectors, vec acc[16][4], float *output,
+                                   ptrdiff_t stride) {
+    MBN_UNROLL
+    for (int32_t v = 0; v < vectors; v++) {
+        float *out = output + v * stride;
+        MBN_UNROLL
+        for (int32_t p = 0; p < pixels; p++) {
+            vec_store(out + p * VEC_WIDTH, epilogue_of_kind(e, kind, acc[p][first + v]));
+        }
+    }
+}
+
+/* The same by the epilogue's own kind: one branch for all vectors.  has_none: whether a tile without an
+ * activation is worth code of its own, a constant; else it is clamped between infinities. */
+MBN_INLINE void store_tile(const epilogue *e, bool has_none, int32_t pixels, int32_t first,
+                           int32_t vectors, vec acc[16][4], float *output, ptrdiff_t stride) {
+    if (e->kind == EPILOGUE_LINE) {
+        store_tile_of_kind(e, EPILOGUE_LINE, pixels, first, vectors, acc, output, stride);
+    } else if (has_none && e->kind == EPILOGUE_NONE) {
+        store_tile_of_kind(e, EPILOGUE_NONE, pixels, first, vectors, acc, output, stride);
+    } else {
+        store_tile_of_kind(e, EPILOGUE_CLAMP, pixels, first, vectors, acc, output, stride);
+    }
+}
+
 #endif

@@ -23,20 +23,6 @@ typedef struct tile_place {
     ptrdiff_t ahead_step;
 } tile_place;
 
-/* activation(acc) of `pixels` outputs side by side, to their places; kind is a constant. */
-MBN_INLINE void store_tile(const mbn_pointwise_args *args, const epilogue *e,
-                           enum epilogue_kind kind, int32_t pixels, int32_t vectors, vec acc[16][4],
-                           float *output) {
-    MBN_UNROLL
-    for (int32_t v = 0; v < vectors; v++) {
-        float *out = output + v * args->output_block_stride;
-        MBN_UNROLL
-        for (int32_t p = 0; p < pixels; p++) {
-            vec_store(out + p * VEC_WIDTH, epilogue_of_kind(e, kind, acc[p][v]));
-        }
-    }
-}
-
 MBN_INLINE void add_residual(const mbn_pointwise_args *args, int32_t pixels, int32_t vectors,
                              vec acc[16][4], const float *residual) {
     MBN_UNROLL
@@ -86,15 +72,7 @@ MBN_INLINE void finish_tile(const mbn_pointwise_args *args, const epilogue *e, i
         return;
     }
     if (place->residual != NULL) add_residual(args, pixels, vectors, acc, place->residual);
-    switch (e->kind) {
-    case EPILOGUE_NONE:
-        store_tile(args, e, EPILOGUE_NONE, pixels, vectors, acc, place->output);
-        break;
-    case EPILOGUE_CLAMP:
-        store_tile(args, e, EPILOGUE_CLAMP, pixels, vectors, acc, place->output);
-        break;
-    default: store_tile(args, e, EPILOGUE_LINE, pixels, vectors, acc, place->output); break;
-    }
+    store_tile(e, true, pixels, 0, vectors, acc, place->output, args->output_block_stride);
 }
 
 MBN_INLINE void fetch_ahead(const char *weights) {
