@@ -198,13 +198,12 @@ enum { STEM_RUNS = 4, STEM_RUN = 4, STEM_PIXELS = STEM_RUNS * STEM_RUN };
  * outside the plane. */
 MBN_INLINE void stem_tile(const mbn_convolution_args *args, const epilogue *e,
                           ptrdiff_t column_stride, taps inside_taps, ptrdiff_t input_offset,
-                          int32_t block, int32_t oy, int32_t ox) {
+                          int32_t oy, int32_t ox) {
     const ptrdiff_t channel_stride = column_stride == 1 ? args->input_block_stride : 1;
-    const float *weights = args->weights + (ptrdiff_t)block * VEC_WIDTH * 27;
     vec acc[16][4];
     MBN_UNROLL
     for (int32_t p = 0; p < STEM_PIXELS; p++) {
-        acc[p][0] = vec_load(args->bias + (ptrdiff_t)block * VEC_WIDTH);
+        acc[p][0] = vec_load(args->bias);
     }
     for (int32_t ky = inside_taps.y_begin; ky < inside_taps.y_end; ky++) {
         const float *row = args->input + (input_offset + ky * args->input_row_stride);
@@ -213,7 +212,7 @@ MBN_INLINE void stem_tile(const mbn_convolution_args *args, const epilogue *e,
         for (int32_t kx = 0; kx < 3; kx++) {
             MBN_UNROLL
             for (int32_t c = 0; c < 3; c++) {
-                w[kx][c] = vec_load(weights + ((ky * 3 + kx) * 3 + c) * VEC_WIDTH);
+                w[kx][c] = vec_load(args->weights + ((ky * 3 + kx) * 3 + c) * VEC_WIDTH);
             }
         }
         MBN_UNROLL
@@ -239,7 +238,7 @@ MBN_INLINE void stem_tile(const mbn_convolution_args *args, const epilogue *e,
             }
         }
     }
-    finish_convolution(args, e, STEM_PIXELS, 1, acc, block, oy, ox);
+    finish_convolution(args, e, STEM_PIXELS, 1, acc, 0, oy, ox);
 }
 
 /* Columns of an output row whose taps are at most one column outside the plane; a tile of them has
@@ -248,30 +247,42 @@ MBN_INLINE span stem_columns(const mbn_convolution_args *args) {
     return inside(args->output_width, args->input_width + 2, 3, 2, args->pad_left - 1);
 }
 
-static bool is_stem(const mbn_convolution_args *args) {
+MBN_INLINE bool is_stem(const mbn_convolution_args *args) {
     const bool interleaved = args->input_block == 3, planes = args->input_block == 1;
     const span columns = stem_columns(args);
-    return args->input_channels == 3 && (interleaved || planes) && args->kernel_height == 3 &&
-           args->kernel_width == 3 && args->stride_horizontal == 2 &&
-           columns.end - columns.begin >= STEM_PIXELS;
+    return args->output_channels <= VEC_WIDTH && args->input_channels == 3 &&
+           (interleaved || planes) && args->kernel_height == 3 && args->kernel_width == 3 &&
+           args->stride_horizontal == 2 && columns.end - columns.begin >= STEM_PIXELS;
 }
 
 MBN_INLINE void stem_row(const mbn_convolution_args *args, const epilogue *e,
-                         ptrdiff_t column_stride, int32_t block, int32_t oy) {
+                         ptrdiff_t column_stride, int32_t oy) {
     const span columns = stem_columns(args);
     for (int32_t ox = 0; ox < args->output_width;) {
         if (ox < columns.begin || ox >= columns.end) {
-            convolution_single(args, e, 1, block, oy, ox);
+            convolution_single(args, e, 1, 0, oy, ox);
             ox++;
             continue;
         }
         taps t = taps_at(args, oy, ox);
         t.x_end = taps_at(args, oy, ox + STEM_PIXELS - 1).x_end;
         fetch_image(args, STEM_PIXELS, 2 * column_stride, oy, ox);
-        stem_tile(args, e, column_stride, t, input_offset_at(args, oy, ox), block, oy, ox);
+        stem_tile(args, e, column_stride, t, input_offset_at(args, oy, ox), oy, ox);
         ox += STEM_PIXELS;
         /* As above. */
         if (ox < columns.end && ox + STEM_PIXELS > columns.end) ox = columns.end - STEM_PIXELS;
+    }
+}
+
+/* Rows of the stem; its only block of outputs is the first. */
+static void stem(const mbn_convolution_args *args, const epilogue *e, mbn_range range) {
+    if (range.block_begin == range.block_end) return;
+    for (int32_t oy = range.row_begin; oy < range.row_end; oy++) {
+        if (args->input_block == 3) {
+            stem_row(args, e, 3, oy);
+        } else {
+            stem_row(args, e, 1, oy);
+        }
     }
 }
 #endif
@@ -290,25 +301,21 @@ MBN_INLINE void convolution_panel_row(const mbn_convolution_args *args, const ep
     }
 }
 
-/* The same for a panel of one vector. */
+/* A panel of one vector.  Called as the others are, gcc 12 and clang 14 spill more for AVX2. */
 MBN_INLINE void convolution_vector_row(const mbn_convolution_args *args, const epilogue *e,
                                        int32_t block, int32_t oy) {
-#if STEM_SHARED
-    if (is_stem(args)) {
-        if (args->input_block == 3) {
-            stem_row(args, e, 3, block, oy);
-        } else {
-            stem_row(args, e, 1, block, oy);
-        }
-        return;
-    }
-#endif
     convolution_panel_row(args, e, 1, POINTWISE_PIXELS_1, block, oy);
 }
 
 void MBN_ISA_NAME(convolution)(const mbn_convolution_args *args, mbn_range range) {
     assert(args->block == VEC_WIDTH && args->panel == PANEL);
     const epilogue e = epilogue_of(&args->activation);
+#if STEM_SHARED
+    if (is_stem(args)) {
+        stem(args, &e, range);
+        return;
+    }
+#endif
     const int32_t blocks = mbn_block_count(args->output_channels, VEC_WIDTH);
     for (int32_t block = range.block_begin; block < range.block_end;) {
         const int32_t vectors = mbn_panel_width(blocks - block, PANEL);
