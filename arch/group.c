@@ -33,19 +33,30 @@ static int32_t count_panels(int32_t blocks, int32_t panel) {
 }
 
 /* Multiply-adds, or for layers without any the floats that they read, from which it pays to wake
- * another thread: some microseconds' worth.  A fully connected layer waits for a weight with each. */
-enum { WORK_PER_TASK = 1 << 18, FULLY_CONNECTED_WORK = 4 };
+ * another thread: some microseconds' worth.  Fully connected and depthwise layers wait for what they
+ * read. */
+enum { WORK_PER_TASK = 1 << 18, WAITING_WORK = 4 };
 
 static int32_t worthwhile_tasks(const mbn_layer *layer, int32_t threads, int32_t tasks) {
     int64_t work = layer->multiply_adds;
     if (work == 0) work = (int64_t)layer->input_height * layer->input_width * layer->input_channels;
-    if (layer->kind == MBN_LAYER_FULLY_CONNECTED) work *= FULLY_CONNECTED_WORK;
+    if (layer->kind == MBN_LAYER_FULLY_CONNECTED || layer->kind == MBN_LAYER_DEPTHWISE) {
+        work *= WAITING_WORK;
+    }
     const int64_t most = work / WORK_PER_TASK;
     return threads == 1 || most < 2 ? 1 : most < tasks ? (int32_t)most : tasks;
 }
 
 /* Tasks per thread: enough that a thread that falls behind is helped out. */
 enum { TASKS_PER_THREAD = 4 };
+
+/* Rows that a thread must have of a layer for it to be cut into as many bands as there are threads, and
+ * of a block.  Of a block every task computes the kernel - stride rows of the expansion anew
+ * that its neighbour computes too.  On the other hand rows stay with their thread, where channels
+ * travel: to the projection, and from it to the next block.  Two Zen 5 cores that share no L3: v2 takes
+ * 1.36 ms with 14, 1.40 with 7 where a line takes 100 ns from one core to the other, but 1.82 and 1.66
+ * where it takes 300. */
+enum { ROWS_PER_THREAD = 7, ROWS_PER_THREAD_WITHOUT_PROJECTION = 14 };
 
 /* Bands of rows where there are rows enough for all (the bands share the weights), else groups of
  * channel blocks (they share the input). */
@@ -56,7 +67,9 @@ static void cut_layer(const mbn_layer *layer, int32_t threads, mbn_group *group)
     const bool whole_plane =
         layer->kind == MBN_LAYER_GLOBAL_POOL || layer->kind == MBN_LAYER_FULLY_CONNECTED;
     group->row_tasks = group->block_tasks = 1;
-    if (!whole_plane && pairs >= panels) {
+    if (!whole_plane && group->rows / threads >= ROWS_PER_THREAD) {
+        group->row_tasks = mbn_smaller(tasks, threads);
+    } else if (!whole_plane && pairs >= panels) {
         group->row_tasks = mbn_larger(mbn_smaller(tasks, pairs), 1);
     } else {
         group->block_tasks = mbn_smaller(tasks, panels);
@@ -108,13 +121,6 @@ static int32_t choose_band(const mbn_plan_options *options, int32_t band, int32_
     return mbn_smaller(mbn_larger(band & ~1, 2), rows);
 }
 
-/* Rows that a thread must have of a block for it to be cut by rows: every task computes the
- * kernel - stride rows of the expansion anew that its neighbour computes too.  On the other hand rows
- * stay with their thread, where channels travel: to the projection, and from it to the next block.  Two
- * Zen 5 cores that share no L3: v2 takes 1.36 ms with 14, 1.40 with 7 where a line takes 100 ns from one
- * core to the other, but 1.82 and 1.66 where it takes 300. */
-enum { ROWS_PER_THREAD = 14, ROWS_PER_THREAD_WITH_PROJECTION = 7 };
-
 /* Large planes are cut into rows.  Of small ones the expansion and the depthwise are cut into chunks
  * of channels, and the projection, which needs all of them, becomes a step of its own. */
 static void cut_block(const mbn_network *network, const mbn_plan_options *options,
@@ -122,7 +128,8 @@ static void cut_block(const mbn_network *network, const mbn_plan_options *option
     const int32_t threads = options->threads;
     const int32_t panels = count_panels(group->blocks, group->panel);
     if (worthwhile_tasks(&network->layers[group->expand], threads, threads) == 1) return;
-    const int32_t least = group->project >= 0 ? ROWS_PER_THREAD_WITH_PROJECTION : ROWS_PER_THREAD;
+    const int32_t least =
+        group->project >= 0 ? ROWS_PER_THREAD : ROWS_PER_THREAD_WITHOUT_PROJECTION;
     if (group->rows / threads >= least) {
         group->row_tasks = threads;
     } else {
@@ -130,6 +137,16 @@ static void cut_block(const mbn_network *network, const mbn_plan_options *option
         group->last_layer = group->depthwise;
         group->project = -1;
     }
+}
+
+/* Whether a block that is cut by channels is better not fused: if its layers can be cut by rows each for
+ * itself, of which none is computed twice, and only those at the cut travel.  But a mean behind the
+ * depthwise wants whole planes.  (v1, whose blocks have no projection, is 8 % faster with two threads
+ * where a line takes 200 ns from one Zen 5 core to the other, and as fast where it takes 40.) */
+static bool better_apart(const mbn_network *network, const mbn_plan_options *options,
+                         const mbn_group *group) {
+    return group->block_tasks > 1 && group->rows / options->threads >= ROWS_PER_THREAD &&
+           !is_kind(network, group->depthwise + 1, MBN_LAYER_GLOBAL_POOL);
 }
 
 /* The mean of squeeze-excite, where every task has whole planes; the scale reads the planes again. */
@@ -179,6 +196,7 @@ static bool fused_block(const mbn_network *network, const mbn_plan_options *opti
     if (inner_residual && (group->project < 0 || count_panels(group->blocks, group->panel) > 1)) {
         return false;
     }
+    if (better_apart(network, options, group)) return false;
     add_pool(network, options, group);
     const int32_t inputs = cached_rows(options, expanded_row_bytes(&layers[d], kernels));
     const int32_t band = (inputs - layers[d].kernel_height) / layers[d].stride_vertical + 1;

@@ -16,8 +16,9 @@ static int32_t cut(int32_t count, int32_t index, int32_t pieces) {
     return (int32_t)((int64_t)count * index / pieces);
 }
 
-/* Rows are cut at even numbers, since kernels compute them in pairs. */
+/* Rows are cut at even numbers, since kernels compute them in pairs, unless one more would be much. */
 static int32_t cut_rows(const mbn_group *group, int32_t index) {
+    if (group->rows < 8 * group->row_tasks) return cut(group->rows, index, group->row_tasks);
     return index == group->row_tasks ? group->rows
                                      : 2 * cut(group->rows / 2, index, group->row_tasks);
 }
