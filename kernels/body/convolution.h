@@ -275,7 +275,7 @@ MBN_INLINE void stem_row(const mbn_convolution_args *args, const epilogue *e,
 }
 
 /* Rows of the stem; its only block of outputs is the first. */
-static void stem(const mbn_convolution_args *args, const epilogue *e, mbn_range range) {
+MBN_INLINE void stem(const mbn_convolution_args *args, const epilogue *e, mbn_range range) {
     if (range.block_begin == range.block_end) return;
     for (int32_t oy = range.row_begin; oy < range.row_end; oy++) {
         if (args->input_block == 3) {
