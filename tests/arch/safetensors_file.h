@@ -2,7 +2,7 @@
 #ifndef MBN_TESTS_ARCH_SAFETENSORS_FILE_H
 #define MBN_TESTS_ARCH_SAFETENSORS_FILE_H
 
-#include <arch/safetensors.h>
+#include <arch/model/safetensors.h>
 #include <tests/guarded.h>
 
 #include <criterion/criterion.h>

@@ -1,4 +1,4 @@
-#include <arch/preprocess.h>
+#include <arch/run/preprocess.h>
 #include <tests/guarded.h>
 
 #include <criterion/criterion.h>

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Compares arch/preprocess.c with torchvision: run by hand, on photos and on random images.
+"""Compares arch/run/preprocess.c with torchvision: run by hand, on photos and on random images.
 
     tests/golden/compare_preprocess.py [--random COUNT] [PHOTO...]
 
@@ -39,7 +39,7 @@ def compile_library(folder):
     path = f"{folder}/preprocess.so"
     subprocess.run(["cc", "-std=c11", "-O2", "-ffp-contract=off", "-shared", "-fPIC",
                     f"-I{ROOT}", f"-I{ROOT}/include", "-o", path,
-                    ROOT / "arch/preprocess.c", ROOT / "arch/error.c"], check=True)
+                    ROOT / "arch/run/preprocess.c", ROOT / "arch/error.c"], check=True)
     library = ctypes.CDLL(path)
     library.mbn_preprocess_scratch_bytes.restype = ctypes.c_size_t
     return library

@@ -1,4 +1,4 @@
-"""The seeded weights of docs/model-format.md in numpy: an independent twin of arch/init.c.
+"""The seeded weights of docs/model-format.md in numpy: an independent twin of arch/model/init.c.
 
 A tensor's range follows from its name and from the shape of its layer's weights alone, so that this
 file knows nothing of networks.

@@ -2,7 +2,7 @@
  * values. */
 #include "networks.h"
 
-#include <arch/architecture.h>
+#include <arch/network/architecture.h>
 
 #include <criterion/criterion.h>
 #include <stdio.h>

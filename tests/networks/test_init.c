@@ -1,5 +1,5 @@
 /* Seeded model files: values that numpy computed (tests/golden/seeded.py), metadata, sizes. */
-#include <arch/safetensors.h>
+#include <arch/model/safetensors.h>
 #include <criterion/criterion.h>
 #include <mobilenet.h>
 #include <stdlib.h>

@@ -1,7 +1,7 @@
 /* Names and shapes of all tensors against the frameworks' own lists (tests/golden/tensors). */
 #include "networks.h"
 
-#include <arch/names.h>
+#include <arch/network/names.h>
 #include <criterion/criterion.h>
 #include <inttypes.h>
 #include <stdio.h>

@@ -1,7 +1,7 @@
 /* Tables that are not in the library: what a row can say. */
 #include "networks.h"
 
-#include <arch/architecture.h>
+#include <arch/network/architecture.h>
 #include <criterion/criterion.h>
 #include <string.h>
 

@@ -1,7 +1,7 @@
 /* Feature maps: the same values however the network is cut, in any layout, alone and together. */
 #include "models.h"
 
-#include <arch/context.h>
+#include <arch/run/context.h>
 
 #include <criterion/criterion.h>
 #include <jansson.h>

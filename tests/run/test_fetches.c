@@ -1,5 +1,5 @@
 /* What pointwise stages fetch for the fully connected layers behind them. */
-#include "arch/context.h"
+#include "arch/run/context.h"
 #include "models.h"
 
 #include <criterion/criterion.h>

@@ -280,7 +280,7 @@ def _vector(bias, channels, name):
 
 
 def window_padding(mode, stem, size, kernel, stride):
-    """(before, after) in one direction, as arch/extent.c has it."""
+    """(before, after) in one direction, as arch/network/extent.c has it."""
     if mode == "trailing" and (stem or stride == 1):
         mode = "same"
     total = {"same": (size - 1) // stride * stride + kernel - size,

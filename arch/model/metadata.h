@@ -2,7 +2,7 @@
 #ifndef MBN_ARCH_METADATA_H
 #define MBN_ARCH_METADATA_H
 
-#include "architecture.h"
+#include "arch/network/architecture.h"
 #include "safetensors.h"
 
 #include <jansson.h>

@@ -15,7 +15,7 @@
 #ifndef MBN_ARCH_PLAN_H
 #define MBN_ARCH_PLAN_H
 
-#include "model.h"
+#include "arch/model/model.h"
 
 /* Bytes of this machine's L2 cache as cpuinfo sees it; 256 KiB where it does not know. */
 size_t mbn_l2_bytes(void);

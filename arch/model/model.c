@@ -1,7 +1,7 @@
 #include "model.h"
 
-#include "error.h"
-#include "memory.h"
+#include "arch/error.h"
+#include "arch/system/memory.h"
 #include "metadata.h"
 
 #include <errno.h>

@@ -1,5 +1,5 @@
+#include "arch/error.h"
 #include "architecture.h"
-#include "error.h"
 
 #include <math.h>
 #include <stdlib.h>

@@ -1,6 +1,6 @@
 /* Network tables out of a model file: docs/model-format.md, "Tables". */
+#include "arch/error.h"
 #include "architecture.h"
-#include "error.h"
 
 #include <jansson.h>
 #include <stdarg.h>

@@ -2,7 +2,7 @@
 #ifndef MBN_ARCH_CONTEXT_H
 #define MBN_ARCH_CONTEXT_H
 
-#include "plan.h"
+#include "arch/plan/plan.h"
 
 #include <pthreadpool.h>
 

@@ -1,8 +1,8 @@
 /* From a model file's tensors to packed weights. */
-#include "error.h"
-#include "memory.h"
+#include "arch/error.h"
+#include "arch/network/names.h"
+#include "arch/system/memory.h"
 #include "model.h"
-#include "names.h"
 
 #include <stdio.h>
 #include <string.h>

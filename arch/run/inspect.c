@@ -1,6 +1,6 @@
 /* Looking inside a context: its steps, and how long each takes. */
+#include "arch/error.h"
 #include "context.h"
-#include "error.h"
 #include "kernels/float_state.h"
 
 #include <time.h>

@@ -1,5 +1,5 @@
 /* The places in a network that have a name: feature maps at a stride, blocks, the pool, layers. */
-#include "error.h"
+#include "arch/error.h"
 
 #include <mobilenet.h>
 

@@ -1,6 +1,6 @@
 /* Running a context. */
+#include "arch/error.h"
 #include "context.h"
-#include "error.h"
 #include "kernels/float_state.h"
 #include "preprocess.h"
 

@@ -1,7 +1,7 @@
 /* Model files with seeded random weights: docs/model-format.md, "Seeded weights". */
-#include "architecture.h"
-#include "error.h"
-#include "names.h"
+#include "arch/error.h"
+#include "arch/network/architecture.h"
+#include "arch/network/names.h"
 
 #include <inttypes.h>
 #include <jansson.h>

@@ -1,6 +1,6 @@
 /* Feature maps: running a context as far as its stages, and handing out their values. */
+#include "arch/error.h"
 #include "context.h"
-#include "error.h"
 #include "kernels/float_state.h"
 
 /* Floats of a map from which it pays to wake other threads to write it. */

@@ -1,9 +1,9 @@
 /* Contexts: planning a network at a size, and the memory that it takes. */
 #include "context.h"
-#include "affinity.h"
-#include "architecture.h"
-#include "error.h"
-#include "memory.h"
+#include "arch/error.h"
+#include "arch/network/architecture.h"
+#include "arch/system/affinity.h"
+#include "arch/system/memory.h"
 #include "preprocess.h"
 
 #include <string.h>

@@ -1,6 +1,6 @@
 #include "safetensors.h"
 
-#include "error.h"
+#include "arch/error.h"
 
 #include <inttypes.h>
 #include <jansson.h>

@@ -1,6 +1,6 @@
 #include "preprocess.h"
 
-#include "error.h"
+#include "arch/error.h"
 
 enum {
     MAX_SIZE = 65536,

@@ -1,6 +1,6 @@
 #include "metadata.h"
 
-#include "error.h"
+#include "arch/error.h"
 
 #include <stdlib.h>
 #include <string.h>
