@@ -3,9 +3,39 @@
 #include <cpuinfo.h>
 #include <unistd.h>
 
-bool mbn_cpu_known(void) {
+/* Whether cpuinfo knows this machine; only then may its queries be asked.  It cannot start where /proc
+ * or /sys are out of reach (some containers and sandboxes), and says so on stderr. */
+static bool is_known(void) {
 #if defined(__linux__)
     if (access("/proc/cpuinfo", R_OK) != 0) return false;
 #endif
     return cpuinfo_initialize();
+}
+
+/* Where cpuinfo does not know, the compiler's own CPUID check, which reads XCR0 too, decides. */
+bool mbn_cpu_has(mbn_isa isa) {
+    const bool known = is_known();
+    switch (isa) {
+    case MBN_ISA_SCALAR: return true;
+#if defined(__x86_64__)
+    case MBN_ISA_SSE:
+        return known ? cpuinfo_has_x86_sse4_1() : __builtin_cpu_supports("sse4.1") != 0;
+    case MBN_ISA_AVX2:
+        return known ? cpuinfo_has_x86_avx2() && cpuinfo_has_x86_fma3()
+                     : __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+    case MBN_ISA_AVX512:
+        return known ? cpuinfo_has_x86_avx512f() && cpuinfo_has_x86_avx512bw() &&
+                           cpuinfo_has_x86_avx512dq() && cpuinfo_has_x86_avx512vl()
+                     : __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+                           __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
+#elif defined(__aarch64__)
+    case MBN_ISA_NEON: return true; /* part of the AArch64 baseline */
+#endif
+    default: (void)known; return false;
+    }
+}
+
+size_t mbn_cpu_l2_bytes(void) {
+    const struct cpuinfo_cache *l2 = is_known() ? cpuinfo_get_l2_cache(0) : NULL;
+    return l2 != NULL && l2->size > 0 ? l2->size : 256 * 1024;
 }

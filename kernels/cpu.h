@@ -1,11 +1,15 @@
-/* cpuinfo, where it can start. */
+/* What this machine's CPU offers: all that kernels and the planner ask of it. */
 #ifndef MBN_KERNELS_CPU_H
 #define MBN_KERNELS_CPU_H
 
+#include <mobilenet/kernels.h>
+
 #include <stdbool.h>
 
-/* Whether cpuinfo knows this machine; only then may its queries be asked.  Silent, unlike
- * cpuinfo_initialize itself where /proc is out of reach. */
-bool mbn_cpu_known(void);
+/* Whether the CPU and its operating system can run an instruction set. */
+bool mbn_cpu_has(mbn_isa isa);
+
+/* Bytes of the L2 cache; 256 KiB where that is not known. */
+size_t mbn_cpu_l2_bytes(void);
 
 #endif

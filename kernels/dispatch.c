@@ -4,8 +4,6 @@
 #include "cpu.h"
 #include "tables.h"
 
-#include <cpuinfo.h>
-#include <stdbool.h>
 #include <string.h>
 
 static const char *const names[MBN_ISA_COUNT] = {
@@ -45,35 +43,10 @@ uint32_t mbn_isa_built(void) {
     return mask;
 }
 
-/* What the machine and its operating system offer.  cpuinfo cannot start where /proc or /sys are
- * out of reach (some containers and sandboxes); there the compiler's own CPUID check, which reads
- * XCR0 too, decides. */
-static bool machine_has(mbn_isa isa) {
-    const bool known = mbn_cpu_known();
-    switch (isa) {
-    case MBN_ISA_SCALAR: return true;
-#if defined(__x86_64__)
-    case MBN_ISA_SSE:
-        return known ? cpuinfo_has_x86_sse4_1() : __builtin_cpu_supports("sse4.1") != 0;
-    case MBN_ISA_AVX2:
-        return known ? cpuinfo_has_x86_avx2() && cpuinfo_has_x86_fma3()
-                     : __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
-    case MBN_ISA_AVX512:
-        return known ? cpuinfo_has_x86_avx512f() && cpuinfo_has_x86_avx512bw() &&
-                           cpuinfo_has_x86_avx512dq() && cpuinfo_has_x86_avx512vl()
-                     : __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-                           __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
-#elif defined(__aarch64__)
-    case MBN_ISA_NEON: return true; /* part of the AArch64 baseline */
-#endif
-    default: (void)known; return false;
-    }
-}
-
 uint32_t mbn_isa_usable(void) {
     uint32_t mask = 0;
     for (unsigned isa = 0; isa < MBN_ISA_COUNT; isa++) {
-        if (tables[isa] != NULL && machine_has((mbn_isa)isa)) mask |= 1u << isa;
+        if (tables[isa] != NULL && mbn_cpu_has((mbn_isa)isa)) mask |= 1u << isa;
     }
     return mask;
 }

@@ -1,16 +1,12 @@
 #include "model.h"
 
 #include "arch/error.h"
+#include "arch/system/file.h"
 #include "arch/system/memory.h"
 #include "metadata.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 static const char isa_variable[] = "MOBILENET_ISA";
 
@@ -157,20 +153,12 @@ mbn_status mbn_model_load(const char *path, const mbn_model_options *options, mb
     if (model == NULL) return mbn_fail(error, MBN_INVALID_ARGUMENT, "model: is NULL");
     *model = NULL;
     if (path == NULL) return mbn_fail(error, MBN_INVALID_ARGUMENT, "path: is NULL");
-    const int file = open(path, O_RDONLY | O_CLOEXEC);
-    if (file < 0) return mbn_fail(error, MBN_IO, "%s: %s", path, strerror(errno));
-    struct stat attributes;
-    if (fstat(file, &attributes) != 0 || !S_ISREG(attributes.st_mode) || attributes.st_size <= 0) {
-        close(file);
-        return mbn_fail(error, MBN_IO, "%s: not a file with anything in it", path);
-    }
-    const size_t size = (size_t)attributes.st_size;
-    void *data = mmap(NULL, size, PROT_READ, MAP_PRIVATE, file, 0);
-    close(file);
-    if (data == MAP_FAILED) return mbn_fail(error, MBN_IO, "%s: %s", path, strerror(errno));
+    mbn_file file;
+    mbn_status status = mbn_file_map(path, &file, error);
+    if (status != MBN_OK) return status;
     mbn_error reason = {MBN_OK, ""};
-    const mbn_status status = mbn_model_load_memory(data, size, options, model, &reason);
-    munmap(data, size);
+    status = mbn_model_load_memory(file.data, file.size, options, model, &reason);
+    mbn_file_unmap(&file);
     return status == MBN_OK ? MBN_OK : mbn_fail(error, status, "%s: %s", path, reason.message);
 }
 

@@ -21,10 +21,10 @@ static const char *weights_end(const mbn_fully_connected_args *args) {
     return (const char *)(args->weights + channels * args->input_channels);
 }
 
-/* Multiply-adds of a stage beside which something can be fetched. */
-static int64_t work_of(const mbn_stage *stage) {
-    if (stage->kind != MBN_LAYER_POINTWISE) return 0;
-    const mbn_pointwise_args *args = &stage->args.pointwise;
+/* Multiply-adds of a call beside which something can be fetched. */
+static int64_t work_of(const mbn_call *call) {
+    if (call->kind != MBN_LAYER_POINTWISE) return 0;
+    const mbn_pointwise_args *args = &call->args.pointwise;
     return (int64_t)args->height * args->width * args->input_channels * args->output_channels;
 }
 
@@ -36,12 +36,12 @@ static int64_t work_of_steps(const mbn_step *steps, int32_t count) {
     return work;
 }
 
-/* Has the stage fetch the first bytes of *wanted, if it has nothing to fetch yet. */
-static void fetch_in(mbn_stage *stage, int64_t work_per_byte, mbn_fetch *wanted) {
-    const size_t most = (size_t)(work_of(stage) / work_per_byte);
-    if (most == 0 || stage->fetch.bytes > 0) return;
+/* Has the call fetch the first bytes of *wanted, if it has nothing to fetch yet. */
+static void fetch_in(mbn_call *call, int64_t work_per_byte, mbn_fetch *wanted) {
+    const size_t most = (size_t)(work_of(call) / work_per_byte);
+    if (most == 0 || call->fetch.bytes > 0) return;
     const size_t bytes = wanted->bytes < most ? wanted->bytes : most;
-    stage->fetch = (mbn_fetch){wanted->data, bytes};
+    call->fetch = (mbn_fetch){wanted->data, bytes};
     wanted->data += bytes;
     wanted->bytes -= bytes;
 }

@@ -1,13 +1,5 @@
 /* Which layers run together, and in what pieces. */
-#include "kernels/cpu.h"
 #include "plan.h"
-
-#include <cpuinfo.h>
-
-size_t mbn_l2_bytes(void) {
-    const struct cpuinfo_cache *l2 = mbn_cpu_known() ? cpuinfo_get_l2_cache(0) : NULL;
-    return l2 != NULL && l2->size > 0 ? l2->size : 256 * 1024;
-}
 
 static bool is_kind(const mbn_network *network, int32_t i, mbn_layer_kind kind) {
     return i < network->layer_count && network->layers[i].kind == kind;
@@ -123,8 +115,8 @@ static int32_t choose_band(const mbn_plan_options *options, int32_t band, int32_
 
 /* Large planes are cut into rows.  Of small ones the expansion and the depthwise are cut into chunks
  * of channels, and the projection, which needs all of them, becomes a step of its own. */
-static void cut_block(const mbn_network *network, const mbn_plan_options *options,
-                      mbn_group *group) {
+static void cut_bottleneck(const mbn_network *network, const mbn_plan_options *options,
+                           mbn_group *group) {
     const int32_t threads = options->threads;
     const int32_t panels = count_panels(group->blocks, group->panel);
     if (worthwhile_tasks(&network->layers[group->expand], threads, threads) == 1) return;
@@ -161,9 +153,9 @@ static void add_pool(const mbn_network *network, const mbn_plan_options *options
     group->pool = group->last_layer = pool;
 }
 
-/* A fused block from layer i on; false if none begins there. */
-static bool fused_block(const mbn_network *network, const mbn_plan_options *options, int32_t i,
-                        mbn_group *group) {
+/* A bottleneck from layer i on; false if none begins there. */
+static bool find_bottleneck(const mbn_network *network, const mbn_plan_options *options, int32_t i,
+                            mbn_group *group) {
     const mbn_layer *layers = network->layers;
     const mbn_kernels *kernels = options->kernels;
     const int32_t d = i + 1;
@@ -191,7 +183,7 @@ static bool fused_block(const mbn_network *network, const mbn_plan_options *opti
         .block_tasks = 1,
         .chunk = kernels->panel,
     };
-    cut_block(network, options, group);
+    cut_bottleneck(network, options, group);
     /* The projection finds what it adds in the last chunk's scratch: that must be the only one. */
     if (inner_residual && (group->project < 0 || count_panels(group->blocks, group->panel) > 1)) {
         return false;
@@ -229,7 +221,7 @@ int32_t mbn_plan_groups(const mbn_network *network, const mbn_plan_options *opti
     int32_t count = 0;
     for (int32_t i = 0; i < network->layer_count; count++) {
         mbn_group *group = &groups[count];
-        if (options->band_rows < 0 || (!fused_block(network, options, i, group) &&
+        if (options->band_rows < 0 || (!find_bottleneck(network, options, i, group) &&
                                        !scaled_projection(network, options, i, group))) {
             *group = single_layer(network, options, i);
         }

@@ -3,7 +3,7 @@
  *
  * A step is one layer, or several that are fused:
  *
- *   a block        an expansion (pointwise, or the stem), the depthwise convolution that reads it, and
+ *   a bottleneck   an expansion (pointwise, or the stem), the depthwise convolution that reads it, and
  *                  the projection that reads that, if any; the residual may be the expansion itself;
  *   its beginning  where squeeze-excite comes between: the depthwise, with the mean of its planes;
  *   its end        then: the channel scale, and the projection.
@@ -16,9 +16,6 @@
 #define MBN_ARCH_PLAN_H
 
 #include "arch/model/model.h"
-
-/* Bytes of this machine's L2 cache as cpuinfo sees it; 256 KiB where it does not know. */
-size_t mbn_l2_bytes(void);
 
 static inline int32_t mbn_smaller(int32_t a, int32_t b) {
     return a < b ? a : b;
@@ -41,7 +38,7 @@ typedef struct mbn_group {
 } mbn_group;
 
 /* A layer's output in the arena: a blocked plane with the halo of zeros that its readers want.  Of
- * an expansion inside a fused block it is scratch, one part per task: `band` rows' worth of one
+ * an expansion inside a bottleneck it is scratch, one part per task: `band` rows' worth of one
  * chunk, then the rows that the next band wants again, of all blocks. */
 typedef struct mbn_value {
     int32_t owner;          /* the layer whose memory it is: itself, or the one it overwrites */
@@ -55,14 +52,14 @@ typedef struct mbn_value {
     bool placed;                        /* offset is set */
 } mbn_value;
 
-/* Memory that a pointwise stage brings into cache beside its multiply-adds. */
+/* Memory that a pointwise call brings into cache beside its multiply-adds. */
 typedef struct mbn_fetch {
     const char *data;
     size_t bytes;
 } mbn_fetch;
 
 /* A kernel with its arguments, and the value that it writes. */
-typedef struct mbn_stage {
+typedef struct mbn_call {
     mbn_layer_kind kind;
     union {
         mbn_pointwise_fn *pointwise;
@@ -83,17 +80,17 @@ typedef struct mbn_stage {
     const mbn_value *output;
     float *memory; /* of the output: its halo's first float */
     mbn_fetch fetch;
-} mbn_stage;
+} mbn_call;
 
 typedef struct mbn_step {
     mbn_group group;
-    mbn_stage expand;
-    mbn_stage filter; /* the depthwise, the scale, or the one layer of a step */
-    mbn_stage pool, project;
+    mbn_call expand;
+    mbn_call filter; /* the depthwise, the scale, or the one layer of a step */
+    mbn_call pool, project;
 } mbn_step;
 
-/* The stage whose output is the step's. */
-static inline const mbn_stage *mbn_step_last(const mbn_step *step) {
+/* The call whose output is the step's. */
+static inline const mbn_call *mbn_step_last(const mbn_step *step) {
     const mbn_group *group = &step->group;
     return group->project >= 0 ? &step->project : group->pool >= 0 ? &step->pool : &step->filter;
 }
@@ -122,7 +119,7 @@ void mbn_plan_steps(const mbn_network *network, const mbn_kernels *kernels,
                     const mbn_layer_weights *weights, const mbn_group *groups, int32_t group_count,
                     const mbn_value *values, float *arena, mbn_step *steps);
 
-/* Has pointwise stages fetch the weights of the fully connected layers that come behind them. */
+/* Has pointwise calls fetch the weights of the fully connected layers that come behind them. */
 void mbn_plan_fetches(mbn_step *steps, int32_t count);
 
 /* ---- Running a step (step.c) ------------------------------------------------------------------ */
@@ -138,13 +135,13 @@ void mbn_step_run(const mbn_step *step, size_t task);
  * are so many. */
 int32_t mbn_chunk_end(int32_t blocks, int32_t block, int32_t chunk, int32_t panel);
 
-/* Blocks that the longest chunk of a fused block has: a last panel may be one wider. */
+/* Blocks that the longest chunk of a bottleneck has: a last panel may be one wider. */
 static inline int32_t mbn_chunk_most(const mbn_group *group) {
     return mbn_smaller(mbn_chunk_end(group->blocks, 0, group->chunk, group->panel) + 1,
                        group->blocks);
 }
 
-/* Rows that one band of a fused block's depthwise reads. */
+/* Rows that one band of a bottleneck's depthwise reads. */
 static inline int32_t mbn_band_inputs(const mbn_layer *depthwise, int32_t band) {
     return (band - 1) * depthwise->stride_vertical + depthwise->kernel_height;
 }

@@ -1,4 +1,4 @@
-/* Running a step: a task's part of one layer, or of a fused block. */
+/* Running a step: a task's part of one layer, or of a bottleneck. */
 #include "plan.h"
 
 #include <string.h>
@@ -58,11 +58,11 @@ static void clear_sides(const mbn_value *value, int32_t block, float *row, int32
 
 /* The halo around the part of a plane that a task computed.  The arena's memory has held other
  * values since the last run, so its halos are cleared along with every one. */
-static void clear_halo(const mbn_stage *stage, int32_t block, mbn_range range) {
-    const mbn_value *v = stage->output;
+static void clear_halo(const mbn_call *call, int32_t block, mbn_range range) {
+    const mbn_value *v = call->output;
     if (v->halo_top + v->halo_bottom + v->halo_left + v->halo_right == 0) return;
     for (int32_t b = range.block_begin; b < range.block_end; b++) {
-        float *plane = stage->memory + b * v->block_stride;
+        float *plane = call->memory + b * v->block_stride;
         float *row = plane + (v->halo_top + range.row_begin) * v->row_stride;
         if (range.row_begin == 0) clear(plane, v->halo_top * v->row_stride);
         clear_sides(v, block, row, range.row_end - range.row_begin);
@@ -75,14 +75,14 @@ static void clear_halo(const mbn_stage *stage, int32_t block, mbn_range range) {
 
 /* ---- Fetching --------------------------------------------------------------------------------- */
 
-/* What a call fetches that does a part of a stage's work: the like part.  begin, end, whole: counted in
+/* What is fetched beside a part of a call's work: the like part.  begin, end, whole: counted in
  * rows of channel blocks. */
-static void set_fetch(const mbn_stage *stage, int64_t begin, int64_t end, int64_t whole,
+static void set_fetch(const mbn_call *call, int64_t begin, int64_t end, int64_t whole,
                       mbn_pointwise_args *args) {
-    if (stage->fetch.bytes == 0) return;
-    const int64_t bytes = (int64_t)stage->fetch.bytes;
+    if (call->fetch.bytes == 0) return;
+    const int64_t bytes = (int64_t)call->fetch.bytes;
     const int64_t first = bytes * begin / whole;
-    args->fetch = stage->fetch.data + first;
+    args->fetch = call->fetch.data + first;
     args->fetch_bytes = (size_t)(bytes * end / whole - first);
 }
 
@@ -97,29 +97,29 @@ static int64_t count_before(mbn_range range) {
 
 /* ---- One layer -------------------------------------------------------------------------------- */
 
-static void run_pointwise(const mbn_stage *stage, mbn_range range) {
-    mbn_pointwise_args args = stage->args.pointwise;
+static void run_pointwise(const mbn_call *call, mbn_range range) {
+    mbn_pointwise_args args = call->args.pointwise;
     const int64_t before = count_before(range);
     const int64_t whole = (int64_t)args.height * mbn_block_count(args.output_channels, args.block);
-    set_fetch(stage, before, before + count_rows(range), whole, &args);
-    stage->run.pointwise(&args, range);
-    clear_halo(stage, args.block, range);
+    set_fetch(call, before, before + count_rows(range), whole, &args);
+    call->run.pointwise(&args, range);
+    clear_halo(call, args.block, range);
 }
 
-static void run_stage(const mbn_stage *stage, mbn_range range) {
-    switch (stage->kind) {
-    case MBN_LAYER_POINTWISE: run_pointwise(stage, range); break;
+static void run_call(const mbn_call *call, mbn_range range) {
+    switch (call->kind) {
+    case MBN_LAYER_POINTWISE: run_pointwise(call, range); break;
     case MBN_LAYER_CONVOLUTION:
-        stage->run.convolution(&stage->args.convolution, range);
-        clear_halo(stage, stage->args.convolution.block, range);
+        call->run.convolution(&call->args.convolution, range);
+        clear_halo(call, call->args.convolution.block, range);
         break;
-    case MBN_LAYER_DEPTHWISE: stage->run.depthwise(&stage->args.depthwise, range); break;
+    case MBN_LAYER_DEPTHWISE: call->run.depthwise(&call->args.depthwise, range); break;
     case MBN_LAYER_FULLY_CONNECTED:
-        stage->run.fully_connected(&stage->args.fully_connected, range);
+        call->run.fully_connected(&call->args.fully_connected, range);
         break;
     case MBN_LAYER_GLOBAL_POOL:
-    case MBN_LAYER_MAX_POOL: stage->run.pool(&stage->args.pool, range); break;
-    case MBN_LAYER_CHANNEL_SCALE: stage->run.elementwise(&stage->args.elementwise, range); break;
+    case MBN_LAYER_MAX_POOL: call->run.pool(&call->args.pool, range); break;
+    case MBN_LAYER_CHANNEL_SCALE: call->run.elementwise(&call->args.elementwise, range); break;
     }
 }
 
@@ -341,6 +341,6 @@ void mbn_step_run(const mbn_step *step, size_t task) {
     } else if (step->group.scale >= 0) {
         run_scaled(step, task);
     } else {
-        run_stage(&step->filter, task_range(&step->group, task));
+        run_call(&step->filter, task_range(&step->group, task));
     }
 }

@@ -4,13 +4,14 @@
 #include "arch/network/architecture.h"
 #include "arch/system/affinity.h"
 #include "arch/system/memory.h"
+#include "kernels/cpu.h"
 #include "preprocess.h"
 
 #include <string.h>
 
 /* Where the parts of a context begin, in bytes. */
 typedef struct parts {
-    size_t layers, values, steps, stages, lanes, arena, image, total;
+    size_t layers, values, steps, stages, singles, arena, image, total;
     size_t arena_bytes; /* of activations */
 } parts;
 
@@ -49,7 +50,7 @@ typedef struct draft {
     mbn_value *values; /* [layer_count] */
     int32_t *stages;   /* [stage_count]: layers */
     bool *wanted;      /* [layer_count]: is a stage */
-    int32_t group_count, stage_count, threads, lanes;
+    int32_t group_count, stage_count, threads, singles;
     parts parts;
 } draft;
 
@@ -68,7 +69,7 @@ static parts measure(const draft *d, size_t arena_floats) {
     p.values = take(&p.total, layers * sizeof(mbn_value));
     p.steps = take(&p.total, (size_t)d->group_count * sizeof(mbn_step));
     p.stages = take(&p.total, (size_t)d->stage_count * sizeof(int32_t));
-    p.lanes = take(&p.total, (size_t)d->lanes * sizeof(mbn_context *));
+    p.singles = take(&p.total, (size_t)d->singles * sizeof(mbn_context *));
     /* An image is preprocessed before its activations are: they share their memory. */
     const size_t scratch =
         mbn_preprocess_scratch_bytes(network->input_height, network->input_width);
@@ -98,20 +99,20 @@ static int32_t count_threads(const mbn_context_options *options) {
 }
 
 /* Images that it will run side by side; 0: one after the other. */
-static int32_t count_lanes(const mbn_context_options *options, int32_t threads) {
-    const int32_t lanes = mbn_smaller(options->batch, threads);
-    return lanes < 2 ? 0 : lanes;
+static int32_t count_singles(const mbn_context_options *options, int32_t threads) {
+    const int32_t singles = mbn_smaller(options->batch, threads);
+    return singles < 2 ? 0 : singles;
 }
 
 /* A context for one of these images. */
-static mbn_context_options lane_options(const mbn_context_options *options) {
-    mbn_context_options lane = *options;
-    lane.threads = 1;
-    lane.pool = NULL;
-    lane.batch = 1;
-    lane.stages = NULL;
-    lane.stage_count = 0;
-    return lane;
+static mbn_context_options single_options(const mbn_context_options *options) {
+    mbn_context_options single = *options;
+    single.threads = 1;
+    single.pool = NULL;
+    single.batch = 1;
+    single.stages = NULL;
+    single.stage_count = 0;
+    return single;
 }
 
 /* Fills in stages and wanted. */
@@ -152,14 +153,14 @@ static mbn_status prepare(const mbn_model *model, const mbn_context_options *opt
     d->stages = (int32_t *)(void *)(d->groups + d->network->layer_count);
     d->wanted = (bool *)(void *)(d->stages + d->stage_count);
     d->threads = count_threads(options);
-    d->lanes = count_lanes(options, d->threads);
+    d->singles = count_singles(options, d->threads);
     status = find_stages(model, options, d, error);
     if (status != MBN_OK) {
         discard(allocator, d);
         return status;
     }
-    const mbn_plan_options plan = {model->kernels, mbn_l2_bytes(), d->threads, options->band_rows,
-                                   d->wanted};
+    const mbn_plan_options plan = {model->kernels, mbn_cpu_l2_bytes(), d->threads,
+                                   options->band_rows, d->wanted};
     mbn_network loaded = *d->network;
     loaded.layer_count = model->loaded_layers;
     d->group_count = mbn_plan_groups(&loaded, &plan, d->groups);
@@ -187,12 +188,12 @@ mbn_status mbn_context_bytes(const mbn_model *model, const mbn_context_options *
     if (status != MBN_OK) return status;
     discard(&allocator, &d);
     *bytes = d.parts.total;
-    if (d.lanes == 0) return MBN_OK;
-    const mbn_context_options lane = lane_options(options);
-    size_t lane_bytes;
-    const mbn_status of_lane = mbn_context_bytes(model, &lane, &lane_bytes, error);
-    if (of_lane == MBN_OK) *bytes += (size_t)d.lanes * lane_bytes;
-    return of_lane;
+    if (d.singles == 0) return MBN_OK;
+    const mbn_context_options single = single_options(options);
+    size_t single_bytes;
+    const mbn_status of_single = mbn_context_bytes(model, &single, &single_bytes, error);
+    if (of_single == MBN_OK) *bytes += (size_t)d.singles * single_bytes;
+    return of_single;
 }
 
 /* `resize` belongs to the model's input size; another size sees the same part of the image. */
@@ -222,7 +223,7 @@ static mbn_context *assemble(const mbn_model *model, const mbn_allocator *alloca
         .step_count = d->group_count,
         .stages = (int32_t *)(void *)(memory + d->parts.stages),
         .stage_count = d->stage_count,
-        .lanes = (mbn_context **)(void *)(memory + d->parts.lanes),
+        .singles = (mbn_context **)(void *)(memory + d->parts.singles),
         .image = (float *)(void *)(memory + d->parts.image),
         .scratch = memory + d->parts.arena,
     };
@@ -237,15 +238,15 @@ static mbn_context *assemble(const mbn_model *model, const mbn_allocator *alloca
     return context;
 }
 
-/* On failure the lanes that there are stay: mbn_context_free frees them. */
-static mbn_status create_lanes(const mbn_context_options *options, int32_t count,
-                               mbn_context *context, mbn_error *error) {
-    const mbn_context_options lane = lane_options(options);
+/* On failure the singles that there are stay: mbn_context_free frees them. */
+static mbn_status create_singles(const mbn_context_options *options, int32_t count,
+                                 mbn_context *context, mbn_error *error) {
+    const mbn_context_options single = single_options(options);
     mbn_status status = MBN_OK;
-    while (status == MBN_OK && context->lane_count < count) {
-        status =
-            mbn_context_create(context->model, &lane, &context->lanes[context->lane_count], error);
-        if (status == MBN_OK) context->lane_count++;
+    while (status == MBN_OK && context->single_count < count) {
+        status = mbn_context_create(context->model, &single,
+                                    &context->singles[context->single_count], error);
+        if (status == MBN_OK) context->single_count++;
     }
     return status;
 }
@@ -280,10 +281,10 @@ mbn_status mbn_context_create(const mbn_model *model, const mbn_context_options 
     /* Workers that spin while there are more of them than CPUs keep each other from working: 55 small
      * steps of two threads on one CPU took 656 ms, with workers that yield 1.4 ms. */
     if (d.threads > mbn_affinity_count()) context->pool_flags = PTHREADPOOL_FLAG_YIELD_WORKERS;
-    const mbn_status lanes = create_lanes(options, d.lanes, context, error);
-    if (lanes != MBN_OK) {
+    const mbn_status singles = create_singles(options, d.singles, context, error);
+    if (singles != MBN_OK) {
         mbn_context_free(context);
-        return lanes;
+        return singles;
     }
     *result = context;
     return MBN_OK;
@@ -291,7 +292,7 @@ mbn_status mbn_context_create(const mbn_model *model, const mbn_context_options 
 
 void mbn_context_free(mbn_context *context) {
     if (context == NULL) return;
-    for (int32_t i = 0; i < context->lane_count; i++) mbn_context_free(context->lanes[i]);
+    for (int32_t i = 0; i < context->single_count; i++) mbn_context_free(context->singles[i]);
     if (context->owns_pool) pthreadpool_destroy(context->pool);
     const mbn_allocator allocator = context->allocator;
     mbn_release(&allocator, context, context->bytes);

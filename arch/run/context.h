@@ -24,8 +24,8 @@ struct mbn_context {
     pthreadpool_t pool; /* NULL: the caller's thread alone */
     bool owns_pool;
     uint32_t pool_flags;
-    mbn_context **lanes; /* [lane_count] contexts for images side by side */
-    int32_t lane_count;
+    mbn_context **singles; /* [single_count] contexts for images side by side */
+    int32_t single_count;
 };
 
 /* What running, features and profile share. */

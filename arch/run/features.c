@@ -29,7 +29,7 @@ static void export_rows(void *task, size_t index) {
 static void export_map(const mbn_context *context, const mbn_step *step, mbn_tensor_layout layout,
                        float *output) {
     const mbn_kernels *kernels = context->model->kernels;
-    const mbn_stage *last = mbn_step_last(step);
+    const mbn_call *last = mbn_step_last(step);
     const mbn_value *value = last->output;
     const ptrdiff_t pixels = (ptrdiff_t)value->height * value->width;
     const bool interleaved = layout == MBN_NHWC;

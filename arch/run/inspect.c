@@ -1,9 +1,8 @@
 /* Looking inside a context: its steps, and how long each takes. */
 #include "arch/error.h"
+#include "arch/system/clock.h"
 #include "context.h"
 #include "kernels/float_state.h"
-
-#include <time.h>
 
 const mbn_network *mbn_context_network(const mbn_context *context) {
     return &context->network;
@@ -56,12 +55,6 @@ mbn_status mbn_context_step(const mbn_context *context, int32_t index, mbn_step_
     return MBN_OK;
 }
 
-static double now(void) {
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
-}
-
 mbn_status mbn_profile(mbn_context *context, const float *input, mbn_tensor_layout layout,
                        double *seconds, double *again, mbn_error *error) {
     const char *null = context == NULL   ? "context"
@@ -73,15 +66,15 @@ mbn_status mbn_profile(mbn_context *context, const float *input, mbn_tensor_layo
     if (status != MBN_OK) return status;
     const uint64_t state = mbn_float_state_set();
     mbn_context_set_image(context, input, layout);
-    double before = now();
+    double before = mbn_seconds();
     for (int32_t i = 0; i < context->step_count; i++) {
         mbn_context_run_step(context, i);
-        const double after = now();
+        const double after = mbn_seconds();
         seconds[i] = after - before;
         before = after;
         if (again == NULL) continue;
         mbn_context_run_step(context, i);
-        before = now();
+        before = mbn_seconds();
         again[i] = before - after;
     }
     mbn_float_state_restore(state);

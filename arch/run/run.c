@@ -26,7 +26,7 @@ void mbn_context_run_step(const mbn_context *context, int32_t index) {
 
 void mbn_context_set_image(mbn_context *context, const float *image, mbn_tensor_layout layout) {
     mbn_step *first = &context->steps[0];
-    mbn_stage *stem = first->group.expand >= 0 ? &first->expand : &first->filter;
+    mbn_call *stem = first->group.expand >= 0 ? &first->expand : &first->filter;
     mbn_convolution_args *args = &stem->args.convolution;
     const ptrdiff_t height = context->network.input_height, width = context->network.input_width;
     const bool interleaved = layout == MBN_NHWC;
@@ -38,7 +38,7 @@ void mbn_context_set_image(mbn_context *context, const float *image, mbn_tensor_
 
 static void run_image(mbn_context *context, const float *image, mbn_tensor_layout layout,
                       mbn_output kind, float *output) {
-    const mbn_stage *last = mbn_step_last(&context->steps[context->step_count - 1]);
+    const mbn_call *last = mbn_step_last(&context->steps[context->step_count - 1]);
     const int32_t classes = context->network.classes;
     mbn_context_set_image(context, image, layout);
     for (int32_t i = 0; i < context->step_count; i++) mbn_context_run_step(context, i);
@@ -63,7 +63,7 @@ typedef struct run_job {
     int32_t end;
 } run_job;
 
-/* `context` is the job's, or a lane of it. */
+/* `context` is the job's, or one of its singles. */
 static void run_one(mbn_context *context, const run_job *job, int32_t index) {
     const mbn_network *network = &context->network;
     const float *image = context->image;
@@ -79,24 +79,24 @@ static void run_one(mbn_context *context, const run_job *job, int32_t index) {
               job->output + (ptrdiff_t)index * network->classes);
 }
 
-static void run_lane(void *argument, size_t lane) {
+static void run_single(void *argument, size_t single) {
     run_job *job = argument;
     const uint64_t state = mbn_float_state_set();
     for (int32_t i; (i = atomic_fetch_add(&job->next, 1)) < job->end;) {
-        run_one(job->context->lanes[lane], job, i);
+        run_one(job->context->singles[single], job, i);
     }
     mbn_float_state_restore(state);
 }
 
-/* As many images side by side as fill the lanes; what is left on all threads together, unless it
+/* As many images side by side as fill the singles; what is left on all threads together, unless it
  * is more than half of them. */
 static void run_job_all(run_job *job, int32_t count) {
     const mbn_context *context = job->context;
-    const int32_t lanes = context->lane_count;
-    const int32_t left = lanes == 0 ? count : count % lanes;
-    job->end = lanes == 0 ? 0 : 2 * left > lanes ? count : count - left;
+    const int32_t singles = context->single_count;
+    const int32_t left = singles == 0 ? count : count % singles;
+    job->end = singles == 0 ? 0 : 2 * left > singles ? count : count - left;
     if (job->end > 0) {
-        pthreadpool_parallelize_1d(context->pool, run_lane, job, (size_t)lanes,
+        pthreadpool_parallelize_1d(context->pool, run_single, job, (size_t)singles,
                                    context->pool_flags);
     }
     const uint64_t state = mbn_float_state_set();

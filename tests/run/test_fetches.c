@@ -1,4 +1,4 @@
-/* What pointwise stages fetch for the fully connected layers behind them. */
+/* What pointwise calls fetch for the fully connected layers behind them. */
 #include "arch/run/context.h"
 #include "models.h"
 
@@ -24,10 +24,10 @@ static void record(const mbn_pointwise_args *args, mbn_range range) {
     seen.pointwise(args, range);
 }
 
-static void watch(mbn_stage *stage) {
-    if (stage->kind != MBN_LAYER_POINTWISE || stage->run.pointwise == NULL) return;
-    seen.pointwise = stage->run.pointwise;
-    stage->run.pointwise = record;
+static void watch(mbn_call *call) {
+    if (call->kind != MBN_LAYER_POINTWISE || call->run.pointwise == NULL) return;
+    seen.pointwise = call->run.pointwise;
+    call->run.pointwise = record;
 }
 
 static int by_address(const void *a, const void *b) {
@@ -39,9 +39,9 @@ static int by_address(const void *a, const void *b) {
 static size_t wanted_bytes(const mbn_context *context) {
     size_t bytes = 0;
     for (int32_t i = 0; i < context->step_count; i++) {
-        const mbn_stage *stage = &context->steps[i].filter;
-        if (stage->kind != MBN_LAYER_FULLY_CONNECTED) continue;
-        const mbn_fully_connected_args *args = &stage->args.fully_connected;
+        const mbn_call *call = &context->steps[i].filter;
+        if (call->kind != MBN_LAYER_FULLY_CONNECTED) continue;
+        const mbn_fully_connected_args *args = &call->args.fully_connected;
         bytes += (size_t)args->input_channels * (size_t)args->output_channels * sizeof(float);
     }
     return bytes;
@@ -64,7 +64,7 @@ static bool is_wanted(const mbn_context *context, const mbn_fetch *fetch) {
     return false;
 }
 
-/* Every call fetches its part of what its stage does: together all of it, and nothing twice. */
+/* Every call fetches its part of what its call does: together all of it, and nothing twice. */
 static void check_fetches(const char *network, size_t threads, int32_t band, size_t least) {
     mbn_model *model = make_model(network, 0, NULL);
     pthreadpool_t pool = pthreadpool_create(threads);
@@ -73,10 +73,10 @@ static void check_fetches(const char *network, size_t threads, int32_t band, siz
     size_t planned = 0;
     for (int32_t i = 0; i < context->step_count; i++) {
         mbn_step *step = &context->steps[i];
-        mbn_stage *const stages[] = {&step->expand, &step->filter, &step->project};
+        mbn_call *const calls[] = {&step->expand, &step->filter, &step->project};
         for (int s = 0; s < 3; s++) {
-            planned += stages[s]->fetch.bytes;
-            watch(stages[s]);
+            planned += calls[s]->fetch.bytes;
+            watch(calls[s]);
         }
     }
     float *image = make_images(1, 3), logits[CLASSES];

@@ -27,10 +27,10 @@ static operand operand_of(const planner *p, int32_t layer) {
 }
 
 static void plan_pointwise(const planner *p, const mbn_layer *layer, operand input, operand output,
-                           const mbn_layer_weights *weights, mbn_stage *stage) {
+                           const mbn_layer_weights *weights, mbn_call *call) {
     const operand residual = operand_of(p, layer->residual);
-    stage->run.pointwise = p->kernels->pointwise;
-    stage->args.pointwise = (mbn_pointwise_args){
+    call->run.pointwise = p->kernels->pointwise;
+    call->args.pointwise = (mbn_pointwise_args){
         .input = input.data,
         .input_row_stride = input.row_stride,
         .input_block_stride = input.block_stride,
@@ -55,11 +55,11 @@ static void plan_pointwise(const planner *p, const mbn_layer *layer, operand inp
 /* The plane that the kernel sees includes the halo that this layer needs, so none of its outputs is
  * a border case. */
 static void plan_depthwise(const planner *p, const mbn_layer *layer, operand input, operand output,
-                           const mbn_layer_weights *weights, mbn_stage *stage) {
+                           const mbn_layer_weights *weights, mbn_call *call) {
     const mbn_kernels *kernels = p->kernels;
-    stage->run.depthwise = kernels->depthwise[layer->kernel_height == 5][layer->stride_vertical - 1]
-                                             [layer->stride_horizontal - 1];
-    stage->args.depthwise = (mbn_depthwise_args){
+    call->run.depthwise = kernels->depthwise[layer->kernel_height == 5][layer->stride_vertical - 1]
+                                            [layer->stride_horizontal - 1];
+    call->args.depthwise = (mbn_depthwise_args){
         .input = input.data - layer->pad_top * input.row_stride -
                  (ptrdiff_t)layer->pad_left * kernels->block,
         .input_row_stride = input.row_stride,
@@ -84,9 +84,9 @@ static void plan_depthwise(const planner *p, const mbn_layer *layer, operand inp
 }
 
 static void plan_convolution(const planner *p, const mbn_layer *layer, operand input,
-                             operand output, const mbn_layer_weights *weights, mbn_stage *stage) {
-    stage->run.convolution = p->kernels->convolution;
-    stage->args.convolution = (mbn_convolution_args){
+                             operand output, const mbn_layer_weights *weights, mbn_call *call) {
+    call->run.convolution = p->kernels->convolution;
+    call->args.convolution = (mbn_convolution_args){
         .input = input.data,
         .input_row_stride = input.row_stride,
         .input_block_stride = input.block_stride,
@@ -115,10 +115,10 @@ static void plan_convolution(const planner *p, const mbn_layer *layer, operand i
 }
 
 static void plan_pool(const planner *p, const mbn_layer *layer, operand input, operand output,
-                      mbn_stage *stage) {
-    stage->run.pool =
+                      mbn_call *call) {
+    call->run.pool =
         layer->kind == MBN_LAYER_MAX_POOL ? p->kernels->max_pool : p->kernels->global_average_pool;
-    stage->args.pool = (mbn_pool_args){
+    call->args.pool = (mbn_pool_args){
         .input = input.data,
         .input_row_stride = input.row_stride,
         .input_block_stride = input.block_stride,
@@ -141,10 +141,9 @@ static void plan_pool(const planner *p, const mbn_layer *layer, operand input, o
 }
 
 static void plan_fully_connected(const planner *p, const mbn_layer *layer, operand input,
-                                 operand output, const mbn_layer_weights *weights,
-                                 mbn_stage *stage) {
-    stage->run.fully_connected = p->kernels->fully_connected;
-    stage->args.fully_connected = (mbn_fully_connected_args){
+                                 operand output, const mbn_layer_weights *weights, mbn_call *call) {
+    call->run.fully_connected = p->kernels->fully_connected;
+    call->args.fully_connected = (mbn_fully_connected_args){
         .input = input.data,
         .weights = weights->weights,
         .bias = weights->bias,
@@ -158,9 +157,9 @@ static void plan_fully_connected(const planner *p, const mbn_layer *layer, opera
 }
 
 static void plan_channel_scale(const planner *p, const mbn_layer *layer, operand input,
-                               operand output, mbn_stage *stage) {
-    stage->run.elementwise = p->kernels->channel_scale;
-    stage->args.elementwise = (mbn_elementwise_args){
+                               operand output, mbn_call *call) {
+    call->run.elementwise = p->kernels->channel_scale;
+    call->args.elementwise = (mbn_elementwise_args){
         .input = input.data,
         .input_row_stride = input.row_stride,
         .input_block_stride = input.block_stride,
@@ -175,27 +174,27 @@ static void plan_channel_scale(const planner *p, const mbn_layer *layer, operand
     };
 }
 
-static mbn_stage plan_stage(const planner *p, int32_t i) {
+static mbn_call plan_call(const planner *p, int32_t i) {
     const mbn_layer *layer = &p->network->layers[i];
     const mbn_layer_weights *weights = &p->weights[i];
     const operand input = operand_of(p, layer->input), output = operand_of(p, i);
-    mbn_stage stage = {
+    mbn_call call = {
         .kind = layer->kind,
         .output = &p->values[i],
         .memory = p->arena + p->values[i].offset,
     };
     switch (layer->kind) {
-    case MBN_LAYER_POINTWISE: plan_pointwise(p, layer, input, output, weights, &stage); break;
-    case MBN_LAYER_DEPTHWISE: plan_depthwise(p, layer, input, output, weights, &stage); break;
-    case MBN_LAYER_CONVOLUTION: plan_convolution(p, layer, input, output, weights, &stage); break;
+    case MBN_LAYER_POINTWISE: plan_pointwise(p, layer, input, output, weights, &call); break;
+    case MBN_LAYER_DEPTHWISE: plan_depthwise(p, layer, input, output, weights, &call); break;
+    case MBN_LAYER_CONVOLUTION: plan_convolution(p, layer, input, output, weights, &call); break;
     case MBN_LAYER_FULLY_CONNECTED:
-        plan_fully_connected(p, layer, input, output, weights, &stage);
+        plan_fully_connected(p, layer, input, output, weights, &call);
         break;
     case MBN_LAYER_GLOBAL_POOL:
-    case MBN_LAYER_MAX_POOL: plan_pool(p, layer, input, output, &stage); break;
-    case MBN_LAYER_CHANNEL_SCALE: plan_channel_scale(p, layer, input, output, &stage); break;
+    case MBN_LAYER_MAX_POOL: plan_pool(p, layer, input, output, &call); break;
+    case MBN_LAYER_CHANNEL_SCALE: plan_channel_scale(p, layer, input, output, &call); break;
     }
-    return stage;
+    return call;
 }
 
 void mbn_plan_steps(const mbn_network *network, const mbn_kernels *kernels,
@@ -205,11 +204,11 @@ void mbn_plan_steps(const mbn_network *network, const mbn_kernels *kernels,
     for (int32_t g = 0; g < group_count; g++) {
         const mbn_group *group = &groups[g];
         steps[g] = (mbn_step){.group = *group};
-        if (group->expand >= 0) steps[g].expand = plan_stage(&p, group->expand);
+        if (group->expand >= 0) steps[g].expand = plan_call(&p, group->expand);
         steps[g].filter =
-            plan_stage(&p, group->depthwise >= 0 ? group->depthwise : group->first_layer);
-        if (group->pool >= 0) steps[g].pool = plan_stage(&p, group->pool);
-        if (group->project >= 0) steps[g].project = plan_stage(&p, group->project);
+            plan_call(&p, group->depthwise >= 0 ? group->depthwise : group->first_layer);
+        if (group->pool >= 0) steps[g].pool = plan_call(&p, group->pool);
+        if (group->project >= 0) steps[g].project = plan_call(&p, group->project);
     }
     mbn_plan_fetches(steps, group_count);
 }

@@ -1,0 +1,32 @@
+#include "file.h"
+
+#include "arch/error.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+mbn_status mbn_file_map(const char *path, mbn_file *file, mbn_error *error) {
+    const int descriptor = open(path, O_RDONLY | O_CLOEXEC);
+    if (descriptor < 0) return mbn_fail(error, MBN_IO, "%s: %s", path, strerror(errno));
+    struct stat attributes;
+    if (fstat(descriptor, &attributes) != 0 || !S_ISREG(attributes.st_mode) ||
+        attributes.st_size <= 0) {
+        close(descriptor);
+        return mbn_fail(error, MBN_IO, "%s: not a file with anything in it", path);
+    }
+    const size_t size = (size_t)attributes.st_size;
+    void *data = mmap(NULL, size, PROT_READ, MAP_PRIVATE, descriptor, 0);
+    const int reason = errno;
+    close(descriptor);
+    if (data == MAP_FAILED) return mbn_fail(error, MBN_IO, "%s: %s", path, strerror(reason));
+    *file = (mbn_file){data, size};
+    return MBN_OK;
+}
+
+void mbn_file_unmap(mbn_file *file) {
+    munmap((void *)file->data, file->size);
+}
