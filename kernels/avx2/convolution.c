@@ -1,3 +1,3 @@
-#include "vec.h"
+#include "f32.h"
 
-#include "../body/convolution.h"
+#include "../body/f32/convolution.h"

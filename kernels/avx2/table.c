@@ -1,4 +1,4 @@
-#include "vec.h"
+#include "f32.h"
 
 #include "../declare.h"
 #include "../tables.h"

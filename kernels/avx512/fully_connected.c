@@ -1,3 +1,3 @@
-#include "vec.h"
+#include "f32.h"
 
-#include "../body/fully_connected.h"
+#include "../body/f32/fully_connected.h"

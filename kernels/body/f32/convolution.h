@@ -2,7 +2,7 @@
  * a tile lie in one output row.  Columns whose taps leave the plane are computed one by one with the
  * taps cut; rows are cut for all of a row's tiles alike. */
 #include "epilogue.h"
-#include "span.h"
+#include "kernels/walk/span.h"
 
 typedef struct taps {
     int32_t y_begin, y_end, x_begin, x_end; /* those inside the plane */

@@ -9,7 +9,7 @@
  * needed: left alone, gcc 12 spills for AArch64.  Cycles for a multiply-add on Neoverse N1 by
  * llvm-mca, 3x3 and 5x5 at stride 2: 1.42 and 1.15 without, 0.84 and 0.68 with it. */
 #include "epilogue.h"
-#include "span.h"
+#include "kernels/walk/span.h"
 
 /* rows x columns outputs, all taps inside the plane; every size but the strides in memory is a
  * constant.  input: the first tap of the first output. */

@@ -2,7 +2,7 @@
 #ifndef MBN_KERNELS_BODY_SPAN_H
 #define MBN_KERNELS_BODY_SPAN_H
 
-#include "inline.h"
+#include "kernels/inline.h"
 
 typedef struct span {
     int32_t begin, end;

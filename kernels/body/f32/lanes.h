@@ -6,7 +6,7 @@
 #ifndef MBN_KERNELS_BODY_LANES_H
 #define MBN_KERNELS_BODY_LANES_H
 
-#include "inline.h"
+#include "kernels/inline.h"
 
 #ifdef vec_fma_lane
 #define VEC_LANES 1

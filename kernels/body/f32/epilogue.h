@@ -2,7 +2,7 @@
 #ifndef MBN_KERNELS_BODY_EPILOGUE_H
 #define MBN_KERNELS_BODY_EPILOGUE_H
 
-#include "inline.h"
+#include "kernels/inline.h"
 
 #include <math.h>
 #include <stdbool.h>
