@@ -57,8 +57,8 @@ static void run(bench_state *state, const void *context) {
     second.input = first.output;
     mbn_depthwise_fn *depthwise_function = bench_depthwise_function(k, depthwise);
     const mbn_range outputs =
-        bench_whole(standard.output_height, standard.output_channels, k->block);
-    const mbn_range middle = bench_whole(first.output_height, first.channels, k->block);
+        bench_whole(standard.output_height, standard.output_channels, k->blocking.block);
+    const mbn_range middle = bench_whole(first.output_height, first.channels, k->blocking.block);
 
     const int64_t separable_work = depthwise->multiply_adds + pointwise.multiply_adds;
     const int repeats = repeats_for(separable_work);

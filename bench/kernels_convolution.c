@@ -14,9 +14,11 @@ static void run(bench_state *state, const void *context) {
     const bench_case *c = context;
     bench_memory memory = {0};
     const mbn_convolution_args args = bench_convolution_args(&memory, c->kernels, c->layer);
-    const mbn_range range = bench_whole(args.output_height, args.output_channels, args.block);
+    const mbn_range range =
+        bench_whole(args.output_height, args.output_channels, args.blocking.block);
     while (bench_keep_running(state)) c->kernels->convolution(&args, range);
-    bench_report(state, c, 2.0 * (double)c->layer->multiply_adds, bench_layer_bytes(c->layer));
+    bench_report(state, c, 2.0 * (double)c->layer->multiply_adds,
+                 bench_layer_bytes(c->kernels, c->layer));
     bench_memory_free(&memory);
 }
 

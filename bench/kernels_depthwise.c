@@ -17,10 +17,11 @@ static void run(bench_state *state, const void *context) {
     bench_memory memory = {0};
     const mbn_depthwise_args args =
         bench_depthwise_args(&memory, c->kernels, c->layer, c->variant == HALO);
-    const mbn_range range = bench_whole(args.output_height, args.channels, args.block);
+    const mbn_range range = bench_whole(args.output_height, args.channels, args.blocking.block);
     mbn_depthwise_fn *depthwise = bench_depthwise_function(c->kernels, c->layer);
     while (bench_keep_running(state)) depthwise(&args, range);
-    bench_report(state, c, 2.0 * (double)c->layer->multiply_adds, bench_layer_bytes(c->layer));
+    bench_report(state, c, 2.0 * (double)c->layer->multiply_adds,
+                 bench_layer_bytes(c->kernels, c->layer));
     bench_memory_free(&memory);
 }
 

@@ -26,36 +26,28 @@ static void run(bench_state *state, const void *context) {
     const bench_case *c = context;
     const mbn_layer *l = c->layer;
     const int32_t height = l->output_height, width = l->output_width, channels = l->output_channels;
-    const int32_t block = c->kernels->block;
+    const mbn_kernels *k = c->kernels, *vectors = bench_vectors(k);
     bench_memory memory = {0};
-    const bench_plane input = bench_input_plane(&memory, channels, height, width, block);
-    const bench_plane other = bench_input_plane(&memory, channels, height, width, block);
-    const bench_plane output = bench_output_plane(&memory, channels, height, width, block);
     const mbn_elementwise_args args = {
-        .input = input.data,
-        .input_row_stride = input.row_stride,
-        .input_block_stride = input.block_stride,
-        .other = other.data,
-        .other_row_stride = other.row_stride,
-        .other_block_stride = other.block_stride,
-        .scale = bench_packed_vector(&memory, c->kernels, channels),
-        .shift = bench_packed_vector(&memory, c->kernels, channels),
-        .output = output.data,
-        .output_row_stride = output.row_stride,
-        .output_block_stride = output.block_stride,
+        .input = bench_input_plane(&memory, k, channels, height, width),
+        .other = bench_input_plane(&memory, k, channels, height, width),
+        .output = bench_output_plane(&memory, k, channels, height, width),
+        .scale = bench_input_plane(&memory, vectors, channels, 1, 1).data,
+        .shift = bench_input_plane(&memory, vectors, channels, 1, 1).data,
+        .finish = {.activation = l->activation},
         .height = height,
         .width = width,
         .channels = channels,
-        .block = block,
-        .activation = l->activation,
+        .blocking = k->blocking,
     };
-    const mbn_range range = bench_whole(height, channels, block);
+    const mbn_range range = bench_whole(height, channels, k->blocking.block);
     mbn_elementwise_fn *function = function_of(c);
     while (bench_keep_running(state)) function(&args, range);
     const double elements = (double)height * width * channels;
-    const double vectors = (c->variant == BATCH_NORM) + (c->variant != ADD);
+    const int per_channel = (c->variant == BATCH_NORM) + (c->variant != ADD);
     bench_report(state, c, elements * (c->variant == BATCH_NORM ? 2 : 1),
-                 sizeof(float) * (elements * (c->variant == ADD ? 3 : 2) + vectors * channels));
+                 k->element_bytes * elements * (c->variant == ADD ? 3 : 2) +
+                     (double)vectors->element_bytes * per_channel * channels);
     bench_memory_free(&memory);
 }
 

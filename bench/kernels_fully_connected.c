@@ -11,21 +11,20 @@ static void run(bench_state *state, const void *context) {
     const bench_case *c = context;
     const mbn_layer *l = c->layer;
     const mbn_kernels *k = c->kernels;
+    const mbn_kernels *vectors = bench_vectors(k);
     bench_memory memory = {0};
     const mbn_fully_connected_args args = {
-        .input = bench_random(&memory, (size_t)l->input_channels),
-        .weights = bench_packed_weights(&memory, k, l->output_channels, l->input_channels, 1, 1),
-        .bias = bench_packed_vector(&memory, k, l->output_channels),
-        .output = bench_output_plane(&memory, l->output_channels, 1, 1, k->block).data,
+        .input = bench_input_plane(&memory, vectors, l->input_channels, 1, 1).data,
+        .output = bench_output_plane(&memory, vectors, l->output_channels, 1, 1).data,
+        .operands = bench_packed_operands(&memory, k, l->output_channels, l->input_channels, 1, 1),
+        .finish = {.activation = l->activation},
         .input_channels = l->input_channels,
         .output_channels = l->output_channels,
-        .block = k->block,
-        .panel = k->panel,
-        .activation = l->activation,
+        .blocking = k->blocking,
     };
-    const mbn_range range = bench_whole(1, l->output_channels, k->block);
+    const mbn_range range = bench_whole(1, l->output_channels, k->blocking.block);
     while (bench_keep_running(state)) k->fully_connected(&args, range);
-    bench_report(state, c, 2.0 * (double)l->multiply_adds, bench_layer_bytes(l));
+    bench_report(state, c, 2.0 * (double)l->multiply_adds, bench_layer_bytes(k, l));
     bench_memory_free(&memory);
 }
 

@@ -22,14 +22,11 @@ static void run(bench_state *state, const void *context) {
     const int32_t height = image ? l->input_height : l->output_height;
     const int32_t width = image ? l->input_width : l->output_width;
     const int32_t channels = image ? l->input_channels : l->output_channels;
-    const int32_t block = c->kernels->block;
+    const mbn_kernels *k = c->kernels;
     const bool planes = (c->variant & NCHW) != 0;
     bench_memory memory = {0};
-    const bench_plane blocked = bench_input_plane(&memory, channels, height, width, block);
     const mbn_layout_args args = {
-        .blocked = blocked.data,
-        .blocked_row_stride = blocked.row_stride,
-        .blocked_block_stride = blocked.block_stride,
+        .blocked = bench_input_plane(&memory, k, channels, height, width),
         .strided = bench_random(&memory, (size_t)height * (size_t)width * (size_t)channels),
         .channel_stride = planes ? (ptrdiff_t)height * width : 1,
         .strided_row_stride = planes ? width : (ptrdiff_t)width * channels,
@@ -37,13 +34,13 @@ static void run(bench_state *state, const void *context) {
         .height = height,
         .width = width,
         .channels = channels,
-        .block = block,
+        .blocking = k->blocking,
     };
-    const mbn_range range = bench_whole(height, channels, block);
-    mbn_layout_fn *convert =
-        (c->variant & TO_BLOCKED) != 0 ? c->kernels->to_blocked : c->kernels->from_blocked;
+    const mbn_range range = bench_whole(height, channels, k->blocking.block);
+    mbn_layout_fn *convert = (c->variant & TO_BLOCKED) != 0 ? k->to_blocked : k->from_blocked;
     while (bench_keep_running(state)) convert(&args, range);
-    bench_report(state, c, 0, 2.0 * sizeof(float) * height * width * channels);
+    bench_report(state, c, 0,
+                 ((double)sizeof(float) + k->element_bytes) * height * width * channels);
     bench_memory_free(&memory);
 }
 

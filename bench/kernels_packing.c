@@ -1,8 +1,8 @@
 #include "operands.h"
 #include "suite.h"
 
-/* Packing happens once, when a model is loaded.  It is portable code: a kernel table only says how
- * many channels a block and a panel have. */
+/* Packing happens once, when a model is loaded.  It is portable code: a kernel table only says
+ * which, and how many channels a block and a panel have. */
 static bool shape(const bench_case *c, char *text, size_t size) {
     const mbn_layer *l = c->layer;
     if (l->weights == 0) return false;
@@ -29,12 +29,10 @@ static void run(bench_state *state, const void *context) {
             .channels = l->input_channels,
             .kernel_height = l->kernel_height,
             .kernel_width = l->kernel_width,
-            .block = k->block,
+            .blocking = k->blocking,
         };
-        float *packed =
-            bench_floats(&memory, mbn_packed_depthwise_size(l->input_channels, l->kernel_height,
-                                                            l->kernel_width, k->block));
-        while (bench_keep_running(state)) mbn_pack_depthwise(&args, packed);
+        void *packed = bench_bytes(&memory, k->pack_depthwise(&args, NULL));
+        while (bench_keep_running(state)) k->pack_depthwise(&args, packed);
     } else {
         const mbn_pack_convolution_args args = {
             .weights = weights,
@@ -47,15 +45,12 @@ static void run(bench_state *state, const void *context) {
             .input_channels = l->input_channels,
             .kernel_height = l->kernel_height,
             .kernel_width = l->kernel_width,
-            .block = k->block,
-            .panel = k->panel,
+            .blocking = k->blocking,
         };
-        float *packed = bench_floats(
-            &memory, mbn_packed_convolution_size(l->output_channels, l->input_channels,
-                                                 l->kernel_height, l->kernel_width, k->block));
-        while (bench_keep_running(state)) mbn_pack_convolution(&args, packed);
+        void *packed = bench_bytes(&memory, k->pack_convolution(&args, NULL));
+        while (bench_keep_running(state)) k->pack_convolution(&args, packed);
     }
-    bench_report(state, c, 0, 2.0 * sizeof(float) * (double)l->weights);
+    bench_report(state, c, 0, ((double)sizeof(float) + k->element_bytes) * (double)l->weights);
     bench_memory_free(&memory);
 }
 

@@ -14,20 +14,14 @@ static bool max_shape(const bench_case *c, char *text, size_t size) {
                         l->stride_vertical, l->input_height, l->input_width, l->input_channels);
 }
 
-static mbn_pool_args pool_args(bench_memory *memory, const bench_case *c) {
+static mbn_pool_args pool_args(bench_memory *memory, const bench_case *c,
+                               const mbn_kernels *outputs) {
     const mbn_layer *l = c->layer;
-    const int32_t block = c->kernels->block;
-    const bench_plane input =
-        bench_input_plane(memory, l->input_channels, l->input_height, l->input_width, block);
-    const bench_plane output =
-        bench_output_plane(memory, l->output_channels, l->output_height, l->output_width, block);
     return (mbn_pool_args){
-        .input = input.data,
-        .input_row_stride = input.row_stride,
-        .input_block_stride = input.block_stride,
-        .output = output.data,
-        .output_row_stride = output.row_stride,
-        .output_block_stride = output.block_stride,
+        .input = bench_input_plane(memory, c->kernels, l->input_channels, l->input_height,
+                                   l->input_width),
+        .output = bench_output_plane(memory, outputs, l->output_channels, l->output_height,
+                                     l->output_width),
         .input_height = l->input_height,
         .input_width = l->input_width,
         .output_height = l->output_height,
@@ -39,18 +33,18 @@ static mbn_pool_args pool_args(bench_memory *memory, const bench_case *c) {
         .stride_horizontal = l->stride_horizontal,
         .pad_top = l->pad_top,
         .pad_left = l->pad_left,
-        .block = block,
+        .blocking = c->kernels->blocking,
     };
 }
 
 static void run_global(bench_state *state, const void *context) {
     const bench_case *c = context;
     bench_memory memory = {0};
-    const mbn_pool_args args = pool_args(&memory, c);
-    const mbn_range range = bench_whole(args.output_height, args.channels, args.block);
+    const mbn_pool_args args = pool_args(&memory, c, bench_vectors(c->kernels));
+    const mbn_range range = bench_whole(args.output_height, args.channels, args.blocking.block);
     while (bench_keep_running(state)) c->kernels->global_average_pool(&args, range);
     bench_report(state, c, (double)args.input_height * args.input_width * args.channels,
-                 bench_layer_bytes(c->layer));
+                 bench_layer_bytes(c->kernels, c->layer));
     bench_memory_free(&memory);
 }
 
@@ -58,10 +52,10 @@ static void run_global(bench_state *state, const void *context) {
 static void run_max(bench_state *state, const void *context) {
     const bench_case *c = context;
     bench_memory memory = {0};
-    const mbn_pool_args args = pool_args(&memory, c);
-    const mbn_range range = bench_whole(args.output_height, args.channels, args.block);
+    const mbn_pool_args args = pool_args(&memory, c, c->kernels);
+    const mbn_range range = bench_whole(args.output_height, args.channels, args.blocking.block);
     while (bench_keep_running(state)) c->kernels->max_pool(&args, range);
-    bench_report(state, c, 0, bench_layer_bytes(c->layer));
+    bench_report(state, c, 0, bench_layer_bytes(c->kernels, c->layer));
     bench_memory_free(&memory);
 }
 

@@ -89,7 +89,8 @@ void bench_register_networks(bench_suite *suite) {
             if ((bench_suite_isas(suite) >> isa & 1u) == 0) continue;
             for (int threads = 1; threads <= cpus; threads += cpus > 1 ? cpus - 1 : 1) {
                 struct network_case *context = bench_suite_allocate(suite, sizeof *context);
-                *context = (struct network_case){network, mbn_kernels_for((mbn_isa)isa), threads};
+                *context = (struct network_case){
+                    network, mbn_kernels_for(MBN_ELEMENT_F32, (mbn_isa)isa), threads};
                 char name[128];
                 bench_format(name, sizeof name, "network/%s/%s/threads:%d",
                              mbn_isa_name((mbn_isa)isa), network, threads);

@@ -17,26 +17,23 @@ typedef struct bench_memory {
 
 void bench_memory_free(bench_memory *memory);
 
+void *bench_bytes(bench_memory *memory, size_t bytes);   /* zeros */
 float *bench_floats(bench_memory *memory, size_t count); /* zeros */
 float *bench_random(bench_memory *memory, size_t count);
 
-/* A blocked plane.  A halo is part of it: data points at its corner. */
-typedef struct bench_plane {
-    float *data;
-    ptrdiff_t row_stride, block_stride;
-} bench_plane;
+/* Of the table's elements, random, or zeros for an output; without halo. */
+mbn_plane bench_input_plane(bench_memory *memory, const mbn_kernels *kernels, int32_t channels,
+                            int32_t height, int32_t width);
+mbn_plane bench_output_plane(bench_memory *memory, const mbn_kernels *kernels, int32_t channels,
+                             int32_t height, int32_t width);
 
-/* Random, or zeros for an output; without halo. */
-bench_plane bench_input_plane(bench_memory *memory, int32_t channels, int32_t height, int32_t width,
-                              int32_t block);
-bench_plane bench_output_plane(bench_memory *memory, int32_t channels, int32_t height,
-                               int32_t width, int32_t block);
+/* The table whose elements the vectors of a table have. */
+const mbn_kernels *bench_vectors(const mbn_kernels *kernels);
 
-/* [output_channels][input_channels][kernel_height][kernel_width], packed. */
-float *bench_packed_weights(bench_memory *memory, const mbn_kernels *kernels,
-                            int32_t output_channels, int32_t input_channels, int32_t kernel_height,
-                            int32_t kernel_width);
-float *bench_packed_vector(bench_memory *memory, const mbn_kernels *kernels, int32_t channels);
+/* [output_channels][input_channels][kernel_height][kernel_width], packed, and a bias. */
+mbn_operands bench_packed_operands(bench_memory *memory, const mbn_kernels *kernels,
+                                   int32_t output_channels, int32_t input_channels,
+                                   int32_t kernel_height, int32_t kernel_width);
 
 /* All rows of the plane, all blocks of its channels. */
 mbn_range bench_whole(int32_t height, int32_t channels, int32_t block);
@@ -53,7 +50,8 @@ mbn_convolution_args bench_convolution_args(bench_memory *memory, const mbn_kern
 
 mbn_depthwise_fn *bench_depthwise_function(const mbn_kernels *kernels, const mbn_layer *layer);
 
-/* Bytes that any implementation must move: input, weights, biases, output, and the residual. */
-double bench_layer_bytes(const mbn_layer *layer);
+/* Bytes that any implementation of the table's element type must move: input, weights, biases,
+ * output, and the residual. */
+double bench_layer_bytes(const mbn_kernels *kernels, const mbn_layer *layer);
 
 #endif

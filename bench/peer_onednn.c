@@ -149,7 +149,8 @@ static void run(bench_state *state, const void *context) {
             bench_skip_with_error(state, "oneDNN failed");
         }
     }
-    bench_report(state, c, 2.0 * (double)c->layer->multiply_adds, bench_layer_bytes(c->layer));
+    bench_report(state, c, 2.0 * (double)c->layer->multiply_adds,
+                 bench_layer_bytes(c->kernels, c->layer));
     destroy(&op);
     bench_memory_free(&memory);
 }

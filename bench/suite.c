@@ -217,16 +217,30 @@ static void register_shapes(bench_suite *suite, const bench_family *family, cons
     free(names.text);
 }
 
+static void register_table(bench_suite *suite, const bench_family *family,
+                           const mbn_kernels *kernels) {
+    char by[MAX_NAME];
+    if (kernels->element == MBN_ELEMENT_F32) {
+        bench_format(by, sizeof by, "%s", kernels->name);
+    } else {
+        bench_format(by, sizeof by, "%s:%s", kernels->name, mbn_element_name(kernels->element));
+    }
+    register_shapes(suite, family, by, family->run, kernels);
+}
+
 void bench_register_family(bench_suite *suite, const bench_family *family) {
-    for (int isa = 0; isa < MBN_ISA_COUNT; isa++) {
-        if ((suite->isas >> isa & 1u) == 0) continue;
-        const mbn_kernels *kernels = mbn_kernels_for((mbn_isa)isa);
-        register_shapes(suite, family, kernels->name, family->run, kernels);
+    for (mbn_element element = 0; element < MBN_ELEMENT_COUNT; element++) {
+        for (int isa = 0; isa < MBN_ISA_COUNT; isa++) {
+            const mbn_kernels *kernels = mbn_kernels_for(element, (mbn_isa)isa);
+            if (kernels == NULL || (suite->isas >> isa & 1u) == 0) continue;
+            register_table(suite, family, kernels);
+        }
     }
 }
 
 void bench_register_peer(bench_suite *suite, const bench_family *family, const bench_peer *peer) {
-    register_shapes(suite, family, peer->name, peer->run, mbn_kernels_best(suite->isas));
+    register_shapes(suite, family, peer->name, peer->run,
+                    mbn_kernels_best(MBN_ELEMENT_F32, suite->isas));
 }
 
 void bench_report(bench_state *state, const bench_case *c, double flops, double bytes) {

@@ -15,8 +15,9 @@ typedef struct bench_case {
     int variant; /* the family's */
 } bench_case;
 
-/* Benchmarks are called `family/isa/shape`, or `family/isa/square/shape`.  Layers whose shapes read the same are one benchmark:
- * the name decides what is worth measuring twice. */
+/* Benchmarks are called `family/isa/shape`, or `family/isa/square/shape`, with `isa:element` for
+ * elements other than float32.  Layers whose shapes read the same are one benchmark: the name decides
+ * what is worth measuring twice. */
 typedef struct bench_family {
     const char *name;
     int variant; /* for a function that serves several families */

@@ -58,60 +58,79 @@ static void compute_plainly(const struct pair *p, float *output) {
     }
 }
 
-static float *allocate(size_t floats) {
-    float *values = malloc(floats * sizeof *values);
-    if (values == NULL) abort();
-    return values;
+static void *allocate(size_t bytes) {
+    void *memory = malloc(bytes);
+    if (memory == NULL) abort();
+    return memory;
 }
 
-/* Floats of a blocked plane, or of a packed vector with one pixel. */
-static size_t blocked_floats(int channels, int pixels, int block) {
-    return (size_t)(mbn_block_count(channels, block) * block * pixels);
+/* Without a halo.  Strides are in bytes. */
+static mbn_plane new_plane(const mbn_kernels *kernels, int channels) {
+    const int block = kernels->blocking.block;
+    const ptrdiff_t row = WIDTH * block * kernels->element_bytes;
+    const int32_t blocks = mbn_block_count(channels, block);
+    return (mbn_plane){allocate((size_t)(blocks * HEIGHT * row)), row, HEIGHT * row};
 }
 
-/* What is done once: packing. */
-struct packed {
-    float *depthwise, *no_bias, *pointwise, *bias;
-};
+static float *pack_bias(const mbn_kernels *kernels, const float *values, int channels) {
+    const int32_t block = kernels->blocking.block, blocks = mbn_block_count(channels, block);
+    float *bias = allocate((size_t)(blocks * block) * sizeof *bias);
+    mbn_pack_vector(values, channels, block, bias);
+    return bias;
+}
 
-static struct packed pack(const mbn_kernels *kernels, const struct pair *p) {
-    const int block = kernels->block;
-    const struct packed packed = {
-        .depthwise = allocate(mbn_packed_depthwise_size(INPUTS, 3, 3, block)),
-        .no_bias = allocate(blocked_floats(INPUTS, 1, block)),
-        .pointwise = allocate(mbn_packed_convolution_size(OUTPUTS, INPUTS, 1, 1, block)),
-        .bias = allocate(blocked_floats(OUTPUTS, 1, block)),
+/* Packed weights of so many bytes and a bias: what a channel block has of them is a stride. */
+static mbn_operands operands_of(const mbn_kernels *kernels, const void *weights, size_t bytes,
+                                const float *bias, int channels) {
+    const int32_t block = kernels->blocking.block;
+    return (mbn_operands){
+        .weights = weights,
+        .bias = bias,
+        .weights_stride = (ptrdiff_t)(bytes / (size_t)mbn_block_count(channels, block)),
+        .bias_stride = block * (ptrdiff_t)sizeof *bias,
     };
-    mbn_pack_depthwise(&(mbn_pack_depthwise_args){.weights = p->depthwise,
-                                                  .channel_stride = 9,
-                                                  .row_stride = 3,
-                                                  .column_stride = 1,
-                                                  .channels = INPUTS,
-                                                  .kernel_height = 3,
-                                                  .kernel_width = 3,
-                                                  .block = block},
-                       packed.depthwise);
-    mbn_pack_vector(NULL, INPUTS, block, packed.no_bias);
-    mbn_pack_convolution(&(mbn_pack_convolution_args){.weights = p->pointwise,
-                                                      .output_stride = INPUTS,
-                                                      .input_stride = 1,
-                                                      .output_channels = OUTPUTS,
-                                                      .input_channels = INPUTS,
-                                                      .kernel_height = 1,
-                                                      .kernel_width = 1,
-                                                      .block = block,
-                                                      .panel = kernels->panel},
-                         packed.pointwise);
-    mbn_pack_vector(p->bias, OUTPUTS, block, packed.bias);
-    return packed;
+}
+
+/* Packing is done once.  Without memory to write to, a packer returns the bytes that it needs. */
+static mbn_operands pack_depthwise(const mbn_kernels *kernels, const struct pair *p) {
+    const mbn_pack_depthwise_args args = {
+        .weights = p->depthwise,
+        .channel_stride = 9,
+        .row_stride = 3,
+        .column_stride = 1,
+        .channels = INPUTS,
+        .kernel_height = 3,
+        .kernel_width = 3,
+        .blocking = kernels->blocking,
+    };
+    const size_t bytes = kernels->pack_depthwise(&args, NULL);
+    void *weights = allocate(bytes);
+    kernels->pack_depthwise(&args, weights);
+    return operands_of(kernels, weights, bytes, pack_bias(kernels, NULL, INPUTS), INPUTS);
+}
+
+static mbn_operands pack_pointwise(const mbn_kernels *kernels, const struct pair *p) {
+    const mbn_pack_convolution_args args = {
+        .weights = p->pointwise,
+        .output_stride = INPUTS,
+        .input_stride = 1,
+        .output_channels = OUTPUTS,
+        .input_channels = INPUTS,
+        .kernel_height = 1,
+        .kernel_width = 1,
+        .blocking = kernels->blocking,
+    };
+    const size_t bytes = kernels->pack_convolution(&args, NULL);
+    void *weights = allocate(bytes);
+    kernels->pack_convolution(&args, weights);
+    return operands_of(kernels, weights, bytes, pack_bias(kernels, p->bias, OUTPUTS), OUTPUTS);
 }
 
 /* Between [height][width][channels] and the blocked plane. */
-static mbn_layout_args layout_of(float *blocked, float *image, int channels, int block) {
+static mbn_layout_args layout_of(const mbn_kernels *kernels, mbn_plane blocked, float *image,
+                                 int channels) {
     return (mbn_layout_args){
         .blocked = blocked,
-        .blocked_row_stride = WIDTH * block,
-        .blocked_block_stride = PLANE * block,
         .strided = image,
         .channel_stride = 1,
         .strided_row_stride = WIDTH * channels,
@@ -119,34 +138,27 @@ static mbn_layout_args layout_of(float *blocked, float *image, int channels, int
         .height = HEIGHT,
         .width = WIDTH,
         .channels = channels,
-        .block = block,
+        .blocking = kernels->blocking,
     };
 }
 
 /* All rows and channel blocks at once; threads would take a part of the range each. */
-static mbn_range whole(int channels, int block) {
-    return (mbn_range){0, HEIGHT, 0, mbn_block_count(channels, block)};
+static mbn_range whole(const mbn_kernels *kernels, int channels) {
+    return (mbn_range){0, HEIGHT, 0, mbn_block_count(channels, kernels->blocking.block)};
 }
 
 static void compute_with(const mbn_kernels *kernels, struct pair *p, float *output) {
-    const int block = kernels->block;
-    const struct packed packed = pack(kernels, p);
-    float *input = allocate(blocked_floats(INPUTS, PLANE, block));
-    float *filtered = allocate(blocked_floats(INPUTS, PLANE, block));
-    float *result = allocate(blocked_floats(OUTPUTS, PLANE, block));
+    const mbn_plane input = new_plane(kernels, INPUTS), filtered = new_plane(kernels, INPUTS);
+    const mbn_plane result = new_plane(kernels, OUTPUTS);
 
-    const mbn_layout_args in = layout_of(input, p->image, INPUTS, block);
-    kernels->to_blocked(&in, whole(INPUTS, block));
+    const mbn_layout_args in = layout_of(kernels, input, p->image, INPUTS);
+    kernels->to_blocked(&in, whole(kernels, INPUTS));
 
     const mbn_depthwise_args depthwise = {
         .input = input,
-        .input_row_stride = WIDTH * block,
-        .input_block_stride = PLANE * block,
-        .weights = packed.depthwise,
-        .bias = packed.no_bias,
         .output = filtered,
-        .output_row_stride = WIDTH * block,
-        .output_block_stride = PLANE * block,
+        .operands = pack_depthwise(kernels, p),
+        .finish = {.activation = relu6},
         .input_height = HEIGHT,
         .input_width = WIDTH,
         .output_height = HEIGHT,
@@ -158,41 +170,35 @@ static void compute_with(const mbn_kernels *kernels, struct pair *p, float *outp
         .stride_horizontal = 1,
         .pad_top = 1,
         .pad_left = 1,
-        .block = block,
-        .activation = relu6,
+        .blocking = kernels->blocking,
     };
     /* [3x3][stride 1 down][stride 1 across] */
-    kernels->depthwise[0][0][0](&depthwise, whole(INPUTS, block));
+    kernels->depthwise[0][0][0](&depthwise, whole(kernels, INPUTS));
 
     const mbn_pointwise_args pointwise = {
         .input = filtered,
-        .input_row_stride = WIDTH * block,
-        .input_block_stride = PLANE * block,
-        .weights = packed.pointwise,
-        .bias = packed.bias,
         .output = result,
-        .output_row_stride = WIDTH * block,
-        .output_block_stride = PLANE * block,
+        .operands = pack_pointwise(kernels, p),
+        .finish = {.activation = relu6},
         .height = HEIGHT,
         .width = WIDTH,
         .input_channels = INPUTS,
         .output_channels = OUTPUTS,
-        .block = block,
-        .panel = kernels->panel,
-        .activation = relu6,
+        .blocking = kernels->blocking,
     };
-    kernels->pointwise(&pointwise, whole(OUTPUTS, block));
+    kernels->pointwise(&pointwise, whole(kernels, OUTPUTS));
 
-    const mbn_layout_args out = layout_of(result, output, OUTPUTS, block);
-    kernels->from_blocked(&out, whole(OUTPUTS, block));
+    const mbn_layout_args out = layout_of(kernels, result, output, OUTPUTS);
+    kernels->from_blocked(&out, whole(kernels, OUTPUTS));
 
-    free(result);
-    free(filtered);
-    free(input);
-    free(packed.bias);
-    free(packed.pointwise);
-    free(packed.no_bias);
-    free(packed.depthwise);
+    const mbn_operands *const packed[] = {&depthwise.operands, &pointwise.operands};
+    for (int i = 0; i < 2; i++) {
+        free((void *)packed[i]->weights);
+        free((void *)packed[i]->bias);
+    }
+    free(result.data);
+    free(filtered.data);
+    free(input.data);
 }
 
 int main(void) {
@@ -207,8 +213,8 @@ int main(void) {
 
     int failures = 0;
     for (int isa = 0; isa < MBN_ISA_COUNT; isa++) {
-        if ((mbn_isa_usable() >> isa & 1u) == 0) continue;
-        const mbn_kernels *kernels = mbn_kernels_for((mbn_isa)isa);
+        const mbn_kernels *kernels = mbn_kernels_for(MBN_ELEMENT_F32, (mbn_isa)isa);
+        if (kernels == NULL || (mbn_isa_usable() >> isa & 1u) == 0) continue;
         compute_with(kernels, &p, output);
         double worst = 0;
         for (int i = 0; i < PLANE * OUTPUTS; i++) {
@@ -216,7 +222,7 @@ int main(void) {
             if (!(difference <= worst)) worst = difference;
         }
         printf("%-7s  blocks of %2d channels, off by at most %.1e\n", kernels->name,
-               (int)kernels->block, worst);
+               (int)kernels->blocking.block, worst);
         if (!(worst < 1e-4)) failures++;
     }
     return failures == 0 ? 0 : 1;

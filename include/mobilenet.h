@@ -355,9 +355,11 @@ MBN_API mbn_status mbn_features(mbn_context *context, const float *input, mbn_te
 
 /* A step of a context's plan: one or more layers that run together. */
 typedef struct mbn_step_info {
-    int32_t first_layer, last_layer; /* of mbn_context_network's layers, both included */
-    int32_t tasks;                   /* that threads share; 1: the calling thread alone */
-    int32_t band_rows;               /* output rows that its layers compute together */
+    int32_t first_layer,
+        last_layer;    /* of mbn_context_network's layers, both included; a step that only
+                                        converts what first_layer reads has last_layer before it */
+    int32_t tasks;     /* that threads share; 1: the calling thread alone */
+    int32_t band_rows; /* output rows that its layers compute together */
     int64_t multiply_adds;
     int64_t bytes; /* that have to be moved at least: inputs, weights and bias, outputs */
 } mbn_step_info;

@@ -33,84 +33,119 @@ static inline bool mbn_valid_panels(mbn_range range, int32_t channels, int32_t b
     return b == range.block_end;
 }
 
-/* Rows of `width` pixels of `block` channels do not run into each other. */
-static inline bool mbn_valid_plane(const float *data, ptrdiff_t row_stride, int32_t height,
-                                   int32_t width, int32_t block) {
-    return data != NULL && height >= 1 && width >= 1 &&
-           (height == 1 || row_stride >= (ptrdiff_t)width * block);
+/* Rows of `width` pixels of `pixel_bytes` do not run into each other. */
+static inline bool mbn_valid_plane(const mbn_plane *plane, int32_t height, int32_t width,
+                                   int32_t pixel_bytes) {
+    return plane->data != NULL && height >= 1 && width >= 1 &&
+           (height == 1 || plane->row_stride >= (ptrdiff_t)width * pixel_bytes);
 }
 
-static inline void mbn_assert_pointwise(const mbn_pointwise_args *args, mbn_range range) {
-    assert(mbn_valid_plane(args->input, args->input_row_stride, args->height, args->width,
-                           args->block));
-    assert(mbn_valid_plane(args->output, args->output_row_stride, args->height, args->width,
-                           args->block));
-    assert(args->residual == NULL || mbn_valid_plane(args->residual, args->residual_row_stride,
-                                                     args->height, args->width, args->block));
-    assert(args->weights != NULL && args->bias != NULL && args->input_channels >= 1);
+static inline bool mbn_valid_operands(const mbn_operands *operands) {
+    return operands->weights != NULL && operands->bias != NULL && operands->weights_stride > 0 &&
+           operands->bias_stride > 0;
+}
+
+/* Arguments of a table whose panels are `blocking`; a kernel of any layout passes its arguments' own. */
+static inline bool mbn_same_blocking(mbn_blocking a, mbn_blocking b) {
+    return a.block == b.block && a.panel == b.panel && a.depth == b.depth;
+}
+
+static inline void mbn_assert_pointwise(const mbn_pointwise_args *args, mbn_range range,
+                                        int32_t element_bytes) {
+    const int32_t pixel = args->blocking.block * element_bytes;
+    assert(mbn_valid_plane(&args->input, args->height, args->width, pixel));
+    assert(mbn_valid_plane(&args->output, args->height, args->width, pixel));
+    assert(args->residual.data == NULL ||
+           mbn_valid_plane(&args->residual, args->height, args->width, pixel));
+    assert(mbn_valid_operands(&args->operands) && args->input_channels >= 1);
     assert(mbn_valid_rows(range, args->height));
-    assert(mbn_valid_panels(range, args->output_channels, args->block, args->panel));
-    assert(mbn_valid_activation(args->activation));
-    (void)args, (void)range;
+    assert(
+        mbn_valid_panels(range, args->output_channels, args->blocking.block, args->blocking.panel));
+    assert(mbn_valid_activation(args->finish.activation));
+    (void)args, (void)range, (void)pixel;
 }
 
-static inline void mbn_assert_depthwise(const mbn_depthwise_args *args, mbn_range range) {
-    assert(mbn_valid_plane(args->input, args->input_row_stride, args->input_height,
-                           args->input_width, args->block));
-    assert(mbn_valid_plane(args->output, args->output_row_stride, args->output_height,
-                           args->output_width, args->block));
-    assert(args->weights != NULL && args->bias != NULL);
+static inline void mbn_assert_depthwise(const mbn_depthwise_args *args, mbn_range range,
+                                        int32_t element_bytes) {
+    const int32_t pixel = args->blocking.block * element_bytes;
+    assert(mbn_valid_plane(&args->input, args->input_height, args->input_width, pixel));
+    assert(mbn_valid_plane(&args->output, args->output_height, args->output_width, pixel));
+    assert(mbn_valid_operands(&args->operands));
     assert(args->kernel_height >= 1 && args->kernel_width >= 1);
     assert(args->stride_vertical >= 1 && args->stride_horizontal >= 1);
     assert(args->pad_top >= 0 && args->pad_left >= 0);
     assert(mbn_valid_rows(range, args->output_height));
-    assert(mbn_valid_blocks(range, args->channels, args->block));
-    assert(mbn_valid_activation(args->activation));
-    (void)args, (void)range;
+    assert(mbn_valid_blocks(range, args->channels, args->blocking.block));
+    assert(mbn_valid_activation(args->finish.activation));
+    (void)args, (void)range, (void)pixel;
 }
 
-static inline void mbn_assert_convolution(const mbn_convolution_args *args, mbn_range range) {
+/* input_bytes: of an element of the input, which may be the image's floats. */
+static inline void mbn_assert_convolution(const mbn_convolution_args *args, mbn_range range,
+                                          int32_t element_bytes, int32_t input_bytes) {
+    const int32_t pixel = args->blocking.block * element_bytes;
     assert(args->input_block >= 1);
-    assert(mbn_valid_plane(args->input, args->input_row_stride, args->input_height,
-                           args->input_width, args->input_block));
-    assert(mbn_valid_plane(args->output, args->output_row_stride, args->output_height,
-                           args->output_width, args->block));
-    assert(args->residual == NULL ||
-           mbn_valid_plane(args->residual, args->residual_row_stride, args->output_height,
-                           args->output_width, args->block));
-    assert(args->weights != NULL && args->bias != NULL && args->input_channels >= 1);
+    assert(mbn_valid_plane(&args->input, args->input_height, args->input_width,
+                           args->input_block * input_bytes));
+    assert(mbn_valid_plane(&args->output, args->output_height, args->output_width, pixel));
+    assert(args->residual.data == NULL ||
+           mbn_valid_plane(&args->residual, args->output_height, args->output_width, pixel));
+    assert(mbn_valid_operands(&args->operands) && args->input_channels >= 1);
     assert(args->kernel_height >= 1 && args->kernel_width >= 1);
     assert(args->stride_vertical >= 1 && args->stride_horizontal >= 1);
     assert(mbn_valid_rows(range, args->output_height));
-    assert(mbn_valid_panels(range, args->output_channels, args->block, args->panel));
-    assert(mbn_valid_activation(args->activation));
-    (void)args, (void)range;
+    assert(
+        mbn_valid_panels(range, args->output_channels, args->blocking.block, args->blocking.panel));
+    assert(mbn_valid_activation(args->finish.activation));
+    (void)args, (void)range, (void)pixel, (void)input_bytes;
 }
 
-/* The activation and the operands that only some elementwise kernels have are theirs to assert. */
-static inline void mbn_assert_elementwise(const mbn_elementwise_args *args, mbn_range range) {
-    assert(mbn_valid_plane(args->input, args->input_row_stride, args->height, args->width,
-                           args->block));
-    assert(mbn_valid_plane(args->output, args->output_row_stride, args->height, args->width,
-                           args->block));
+/* The operands that only some elementwise kernels have are theirs to assert. */
+static inline void mbn_assert_elementwise(const mbn_elementwise_args *args, mbn_range range,
+                                          int32_t element_bytes) {
+    const int32_t pixel = args->blocking.block * element_bytes;
+    assert(mbn_valid_plane(&args->input, args->height, args->width, pixel));
+    assert(mbn_valid_plane(&args->output, args->height, args->width, pixel));
     assert(mbn_valid_rows(range, args->height));
-    assert(mbn_valid_blocks(range, args->channels, args->block));
-    (void)args, (void)range;
+    assert(mbn_valid_blocks(range, args->channels, args->blocking.block));
+    (void)args, (void)range, (void)pixel;
 }
 
-static inline void mbn_assert_global_average_pool(const mbn_pool_args *args, mbn_range range) {
-    assert(mbn_valid_plane(args->input, args->input_row_stride, args->input_height,
-                           args->input_width, args->block));
-    assert(args->output != NULL);
-    assert(mbn_valid_blocks(range, args->channels, args->block));
-    (void)args, (void)range;
+static inline void mbn_assert_batch_norm(const mbn_elementwise_args *args, mbn_range range,
+                                         int32_t element_bytes) {
+    mbn_assert_elementwise(args, range, element_bytes);
+    assert(args->scale != NULL && args->shift != NULL);
+    assert(mbn_valid_activation(args->finish.activation));
 }
 
-static inline void mbn_assert_max_pool(const mbn_pool_args *args, mbn_range range) {
-    assert(mbn_valid_plane(args->input, args->input_row_stride, args->input_height,
-                           args->input_width, args->block));
-    assert(mbn_valid_plane(args->output, args->output_row_stride, args->output_height,
-                           args->output_width, args->block));
+static inline void mbn_assert_channel_scale(const mbn_elementwise_args *args, mbn_range range,
+                                            int32_t element_bytes) {
+    mbn_assert_elementwise(args, range, element_bytes);
+    assert(args->scale != NULL);
+}
+
+static inline void mbn_assert_add(const mbn_elementwise_args *args, mbn_range range,
+                                  int32_t element_bytes) {
+    mbn_assert_elementwise(args, range, element_bytes);
+    assert(mbn_valid_plane(&args->other, args->height, args->width,
+                           args->blocking.block * element_bytes));
+    assert(mbn_valid_activation(args->finish.activation));
+}
+
+static inline void mbn_assert_global_average_pool(const mbn_pool_args *args, mbn_range range,
+                                                  int32_t element_bytes) {
+    const int32_t pixel = args->blocking.block * element_bytes;
+    assert(mbn_valid_plane(&args->input, args->input_height, args->input_width, pixel));
+    assert(args->output.data != NULL);
+    assert(mbn_valid_blocks(range, args->channels, args->blocking.block));
+    (void)args, (void)range, (void)pixel;
+}
+
+static inline void mbn_assert_max_pool(const mbn_pool_args *args, mbn_range range,
+                                       int32_t element_bytes) {
+    const int32_t pixel = args->blocking.block * element_bytes;
+    assert(mbn_valid_plane(&args->input, args->input_height, args->input_width, pixel));
+    assert(mbn_valid_plane(&args->output, args->output_height, args->output_width, pixel));
     assert(args->stride_vertical >= 1 && args->stride_horizontal >= 1);
     /* Every window reaches into the plane. */
     assert(0 <= args->pad_top && args->pad_top < args->window_height);
@@ -118,16 +153,17 @@ static inline void mbn_assert_max_pool(const mbn_pool_args *args, mbn_range rang
     assert((args->output_height - 1) * args->stride_vertical - args->pad_top < args->input_height);
     assert((args->output_width - 1) * args->stride_horizontal - args->pad_left < args->input_width);
     assert(mbn_valid_rows(range, args->output_height));
-    assert(mbn_valid_blocks(range, args->channels, args->block));
-    (void)args, (void)range;
+    assert(mbn_valid_blocks(range, args->channels, args->blocking.block));
+    (void)args, (void)range, (void)pixel;
 }
 
 static inline void mbn_assert_fully_connected(const mbn_fully_connected_args *args,
                                               mbn_range range) {
     assert(args->input != NULL && args->output != NULL);
-    assert(args->weights != NULL && args->bias != NULL && args->input_channels >= 1);
-    assert(mbn_valid_panels(range, args->output_channels, args->block, args->panel));
-    assert(mbn_valid_activation(args->activation));
+    assert(mbn_valid_operands(&args->operands) && args->input_channels >= 1);
+    assert(
+        mbn_valid_panels(range, args->output_channels, args->blocking.block, args->blocking.panel));
+    assert(mbn_valid_activation(args->finish.activation));
     (void)args, (void)range;
 }
 
@@ -136,13 +172,14 @@ static inline void mbn_assert_softmax(const mbn_softmax_args *args) {
     (void)args;
 }
 
-static inline void mbn_assert_layout(const mbn_layout_args *args, mbn_range range) {
-    assert(mbn_valid_plane(args->blocked, args->blocked_row_stride, args->height, args->width,
-                           args->block));
+static inline void mbn_assert_layout(const mbn_layout_args *args, mbn_range range,
+                                     int32_t element_bytes) {
+    assert(mbn_valid_plane(&args->blocked, args->height, args->width,
+                           args->blocking.block * element_bytes));
     assert(args->strided != NULL);
     assert(mbn_valid_rows(range, args->height));
-    assert(mbn_valid_blocks(range, args->channels, args->block));
-    (void)args, (void)range;
+    assert(mbn_valid_blocks(range, args->channels, args->blocking.block));
+    (void)args, (void)range, (void)element_bytes;
 }
 
 #endif

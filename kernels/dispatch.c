@@ -11,50 +11,60 @@ static const char *const names[MBN_ISA_COUNT] = {
     [MBN_ISA_AVX512] = "avx512", [MBN_ISA_NEON] = "neon",
 };
 
-static const mbn_kernels *const tables[MBN_ISA_COUNT] = {
-    [MBN_ISA_SCALAR] = &mbn_scalar_kernels,
-#ifdef MBN_HAVE_SSE
-    [MBN_ISA_SSE] = &mbn_sse_kernels,
-#endif
-#ifdef MBN_HAVE_AVX2
-    [MBN_ISA_AVX2] = &mbn_avx2_kernels,
-#endif
-#ifdef MBN_HAVE_AVX512
-    [MBN_ISA_AVX512] = &mbn_avx512_kernels,
-#endif
-#ifdef MBN_HAVE_NEON
-    [MBN_ISA_NEON] = &mbn_neon_kernels,
-#endif
+/* What an instruction set builds on: a mask that has its bit allows these, too. */
+static const uint32_t beneath[MBN_ISA_COUNT] = {
+    [MBN_ISA_SSE] = 1u << MBN_ISA_SCALAR,
+    [MBN_ISA_AVX2] = 1u << MBN_ISA_SSE,
+    [MBN_ISA_AVX512] = 1u << MBN_ISA_AVX2,
+    [MBN_ISA_NEON] = 1u << MBN_ISA_SCALAR,
 };
+
+static const char *const element_names[MBN_ELEMENT_COUNT] = {[MBN_ELEMENT_F32] = "f32"};
+
+static const mbn_kernels *const tables[] = {
+#define MBN_TABLE(isa, element) &mbn_##isa##_##element,
+#include "tables.inc"
+#undef MBN_TABLE
+};
+
+enum { TABLES = sizeof tables / sizeof *tables };
 
 const char *mbn_isa_name(mbn_isa isa) {
     return (unsigned)isa < MBN_ISA_COUNT ? names[isa] : NULL;
 }
 
-const mbn_kernels *mbn_kernels_for(mbn_isa isa) {
-    return (unsigned)isa < MBN_ISA_COUNT ? tables[isa] : NULL;
+const char *mbn_element_name(mbn_element element) {
+    return (unsigned)element < MBN_ELEMENT_COUNT ? element_names[element] : NULL;
+}
+
+const mbn_kernels *mbn_kernels_for(mbn_element element, mbn_isa isa) {
+    for (int i = 0; i < TABLES; i++) {
+        if (tables[i]->element == element && tables[i]->isa == isa) return tables[i];
+    }
+    return NULL;
 }
 
 uint32_t mbn_isa_built(void) {
     uint32_t mask = 0;
-    for (unsigned isa = 0; isa < MBN_ISA_COUNT; isa++) {
-        if (tables[isa] != NULL) mask |= 1u << isa;
-    }
+    for (int i = 0; i < TABLES; i++) mask |= 1u << tables[i]->isa;
     return mask;
 }
 
 uint32_t mbn_isa_usable(void) {
     uint32_t mask = 0;
-    for (unsigned isa = 0; isa < MBN_ISA_COUNT; isa++) {
-        if (tables[isa] != NULL && mbn_cpu_has((mbn_isa)isa)) mask |= 1u << isa;
+    for (int i = 0; i < TABLES; i++) {
+        if (mbn_cpu_has(tables[i]->isa)) mask |= 1u << tables[i]->isa;
     }
     return mask;
 }
 
-const mbn_kernels *mbn_kernels_best(uint32_t mask) {
+const mbn_kernels *mbn_kernels_best(mbn_element element, uint32_t mask) {
     mask &= mbn_isa_usable();
     for (int isa = MBN_ISA_COUNT - 1; isa >= 0; isa--) {
-        if ((mask >> isa & 1u) != 0) return tables[isa];
+        if ((mask >> isa & 1u) == 0) continue;
+        const mbn_kernels *kernels = mbn_kernels_for(element, (mbn_isa)isa);
+        if (kernels != NULL) return kernels;
+        mask |= beneath[isa];
     }
     return NULL;
 }

@@ -1,10 +1,11 @@
-/* The table of each instruction set's folder. */
+/* The tables of this build: tables.inc has a line MBN_TABLE(instruction set, element type) for each. */
 #ifndef MBN_KERNELS_TABLES_H
 #define MBN_KERNELS_TABLES_H
 
 #include <mobilenet/kernels.h>
 
-extern const mbn_kernels mbn_scalar_kernels, mbn_sse_kernels, mbn_avx2_kernels, mbn_avx512_kernels,
-    mbn_neon_kernels;
+#define MBN_TABLE(isa, element) extern const mbn_kernels mbn_##isa##_##element;
+#include "tables.inc"
+#undef MBN_TABLE
 
 #endif

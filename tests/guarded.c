@@ -47,11 +47,12 @@ const char *guard_name(guard_side side) {
     return names[side];
 }
 
-unsigned char *guarded_bytes(guarded *memory, size_t count, guard_side side) {
+/* `bytes`; where no guard is near, `off` behind the beginning of a page. */
+static unsigned char *place(guarded *memory, size_t bytes, size_t off, guard_side side) {
     size_t page = (size_t)sysconf(_SC_PAGESIZE);
-    if (count + sizeof(float) > memory->bytes || memory->pages == NULL) {
+    if (bytes + off > memory->bytes || memory->pages == NULL) {
         guarded_free(memory);
-        size_t body = ((count + sizeof(float)) / page + 1) * page;
+        size_t body = ((bytes + off) / page + 1) * page;
         unsigned char *map =
             mmap(NULL, body + 2 * page, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
         cr_assert(map != MAP_FAILED, "cannot map %zu bytes", body);
@@ -60,14 +61,22 @@ unsigned char *guarded_bytes(guarded *memory, size_t count, guard_side side) {
         memory->bytes = body;
     }
     switch (side) {
-    case GUARD_AFTER: return memory->pages + memory->bytes - count;
-    case GUARD_MISALIGNED: return memory->pages + sizeof(float);
+    case GUARD_AFTER: return memory->pages + memory->bytes - bytes;
+    case GUARD_MISALIGNED: return memory->pages + off;
     default: return memory->pages;
     }
 }
 
+void *guarded_elements(guarded *memory, size_t count, size_t element_bytes, guard_side side) {
+    return place(memory, count * element_bytes, element_bytes, side);
+}
+
+unsigned char *guarded_bytes(guarded *memory, size_t count, guard_side side) {
+    return place(memory, count, sizeof(float), side);
+}
+
 float *guarded_floats(guarded *memory, size_t count, guard_side side) {
-    return (float *)(void *)guarded_bytes(memory, count * sizeof(float), side);
+    return guarded_elements(memory, count, sizeof(float), side);
 }
 
 void guarded_free(guarded *memory) {

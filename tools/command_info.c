@@ -40,14 +40,14 @@ static bool print_choice(void) {
             return false;
         }
     }
-    const mbn_kernels *kernels = mbn_kernels_best(mask);
+    const mbn_kernels *kernels = mbn_kernels_best(MBN_ELEMENT_F32, mask);
     if (kernels == NULL) {
         mbn_report("MOBILENET_ISA", "this machine can run none of these instruction sets");
         return false;
     }
     printf("  %-11s %s, the best usable one", "chosen", kernels->name);
     if (restricted) printf(" in MOBILENET_ISA=%s", restriction);
-    printf(" (channel blocks of %d)\n", kernels->block);
+    printf(" (channel blocks of %d)\n", kernels->blocking.block);
     return true;
 }
 

@@ -49,11 +49,6 @@ static bool find_pair(const mbn_network *separable, const mbn_network *standard,
     return true;
 }
 
-/* Weights in a block of one channel are not padded. */
-static int64_t convolution_weights(int32_t outputs, int32_t inputs, int32_t kernel) {
-    return (int64_t)mbn_packed_convolution_size(outputs, inputs, kernel, kernel, 1);
-}
-
 /* The smallest example of the idea, without batch norm or bias. */
 struct example {
     int32_t inputs, outputs, kernel;
@@ -62,9 +57,10 @@ struct example {
 
 static struct example example(void) {
     struct example e = {.inputs = 3, .outputs = 4, .kernel = 3};
-    e.standard = convolution_weights(e.outputs, e.inputs, e.kernel);
-    e.depthwise = (int64_t)mbn_packed_depthwise_size(e.inputs, e.kernel, e.kernel, 1);
-    e.pointwise = convolution_weights(e.outputs, e.inputs, 1);
+    const int32_t taps = e.kernel * e.kernel;
+    e.standard = e.outputs * e.inputs * taps;
+    e.depthwise = e.inputs * taps;
+    e.pointwise = e.outputs * e.inputs;
     return e;
 }
 

@@ -147,7 +147,7 @@ void mbn_inspect_print(const mbn_inspection *inspection) {
     printf("%s, width %g, input %dx%d, %d classes\n", network->name, network->width,
            network->input_height, network->input_width, network->classes);
     printf("%s kernels: blocks of %d channels, panels of %d blocks; %d thread%s\n\n", kernels->name,
-           kernels->block, kernels->panel, threads, threads == 1 ? "" : "s");
+           kernels->blocking.block, kernels->blocking.panel, threads, threads == 1 ? "" : "s");
 }
 
 json_t *mbn_inspect_json(const mbn_inspection *inspection) {
@@ -157,10 +157,10 @@ json_t *mbn_inspect_json(const mbn_inspection *inspection) {
                      "network", network->name, "width", network->width, "input",
                      network->input_height, network->input_width, "classes", network->classes,
                      "multiply_adds", (json_int_t)network->multiply_adds, "kernels", "name",
-                     kernels->name, "block", kernels->block, "panel", kernels->panel, "threads",
-                     mbn_context_threads(inspection->context), "memory", "arena",
-                     (json_int_t)mbn_context_arena_bytes(inspection->context), "context",
-                     (json_int_t)inspection->context_bytes, "model",
+                     kernels->name, "block", kernels->blocking.block, "panel",
+                     kernels->blocking.panel, "threads", mbn_context_threads(inspection->context),
+                     "memory", "arena", (json_int_t)mbn_context_arena_bytes(inspection->context),
+                     "context", (json_int_t)inspection->context_bytes, "model",
                      (json_int_t)mbn_model_bytes(inspection->model));
 }
 

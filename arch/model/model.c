@@ -4,6 +4,7 @@
 #include "arch/system/file.h"
 #include "arch/system/memory.h"
 #include "metadata.h"
+#include "tensors.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -24,7 +25,7 @@ static mbn_status choose_kernels(uint32_t mask, const mbn_kernels **kernels, mbn
         }
         mask &= allowed;
     }
-    *kernels = mbn_kernels_best(mask);
+    *kernels = mbn_kernels_best(MBN_ELEMENT_F32, mask);
     if (*kernels != NULL) return MBN_OK;
 
     char list[64] = "";
@@ -77,9 +78,9 @@ static mbn_status assemble(const mbn_safetensors *file, const mbn_metadata *meta
     if (status != MBN_OK) return status;
     const size_t layer_count = (size_t)network->layer_count;
     const size_t layers_at = mbn_align(sizeof(mbn_model));
-    const size_t weights_at = layers_at + mbn_align(layer_count * sizeof(mbn_layer));
-    const size_t packed_at = weights_at + mbn_align(layer_count * sizeof(mbn_layer_weights));
-    const size_t labels_at = packed_at + mbn_packed_bytes(network, loaded, kernels);
+    const size_t packed_at = layers_at + mbn_align(layer_count * sizeof(mbn_layer));
+    const size_t operands_at = packed_at + mbn_align(layer_count * sizeof(mbn_packed_layer));
+    const size_t labels_at = operands_at + mbn_packed_bytes(network, loaded, kernels);
     const size_t bytes = labels_at + label_bytes(metadata);
     char *memory = mbn_allocate(allocator, bytes, MBN_ALIGNMENT);
     if (memory == NULL) {
@@ -95,12 +96,12 @@ static mbn_status assemble(const mbn_safetensors *file, const mbn_metadata *meta
         .kernels = kernels,
         .preprocessing = metadata->preprocessing,
         .loaded_layers = loaded,
-        .weights = (mbn_layer_weights *)(void *)(memory + weights_at),
+        .packed = (mbn_packed_layer *)(void *)(memory + packed_at),
         .labels = copy_labels(metadata, memory + labels_at),
     };
     model->network.layers = layers;
-    status = mbn_pack_weights(file, network, loaded, kernels, allocator,
-                              (float *)(void *)(memory + packed_at), model->weights, error);
+    status = mbn_pack_layers(file, network, loaded, kernels, allocator, memory + operands_at,
+                             model->packed, error);
     if (status != MBN_OK) {
         mbn_release(allocator, memory, bytes);
         return status;

@@ -16,9 +16,8 @@ static bool is_fully_connected(const mbn_step *step) {
 }
 
 static const char *weights_end(const mbn_fully_connected_args *args) {
-    const ptrdiff_t channels =
-        (ptrdiff_t)mbn_block_count(args->output_channels, args->block) * args->block;
-    return (const char *)(args->weights + channels * args->input_channels);
+    const int32_t blocks = mbn_block_count(args->output_channels, args->blocking.block);
+    return (const char *)args->operands.weights + blocks * args->operands.weights_stride;
 }
 
 /* Multiply-adds of a call beside which something can be fetched. */
@@ -56,7 +55,7 @@ void mbn_plan_fetches(mbn_step *steps, int32_t count) {
         const int32_t first = i;
         while (i < count && is_fully_connected(&steps[i])) i++;
         /* The layers of a run lie together in the packed weights. */
-        const char *begin = (const char *)steps[first].filter.args.fully_connected.weights;
+        const char *begin = steps[first].filter.args.fully_connected.operands.weights;
         const char *end = weights_end(&steps[i - 1].filter.args.fully_connected);
         mbn_fetch wanted = {begin, (size_t)(end - begin)};
         /* Where there is time, over the latter half of the steps since the run before. */

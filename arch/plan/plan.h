@@ -27,7 +27,8 @@ static inline int32_t mbn_larger(int32_t a, int32_t b) {
 
 /* What a step covers, and how it is cut. */
 typedef struct mbn_group {
-    int32_t first_layer, last_layer;
+    int32_t first_layer, last_layer; /* none where it converts: last_layer is before first_layer */
+    int32_t conversion;              /* index of the plan's conversions, or -1 */
     int32_t expand, depthwise, pool, scale, project; /* fused layers, -1 where missing */
     bool inner_residual;            /* what the projection adds is the expansion's output */
     int32_t rows, blocks;           /* of the outputs that tasks share: the last layer's */
@@ -37,20 +38,38 @@ typedef struct mbn_group {
     int32_t chunk;                  /* fused: blocks of the expansion */
 } mbn_group;
 
-/* A layer's output in the arena: a blocked plane with the halo of zeros that its readers want.  Of
- * an expansion inside a bottleneck it is scratch, one part per task: `band` rows' worth of one
+/* A value that layers read in another form than the one in which it was written. */
+typedef struct mbn_conversion {
+    int32_t source;          /* the layer whose output it is; -1: the image */
+    int32_t reader;          /* the first layer that reads it so */
+    const mbn_kernels *form; /* the table whose planes the result is of */
+} mbn_conversion;
+
+/* A layer's output in the arena, or a conversion's: a blocked plane with the halo that its readers want.
+ * Of an expansion inside a bottleneck it is scratch, one part per task: `band` rows' worth of one
  * chunk, then the rows that the next band wants again, of all blocks. */
 typedef struct mbn_value {
-    int32_t owner;          /* the layer whose memory it is: itself, or the one it overwrites */
-    int32_t born, last_use; /* steps; the network's output is used for ever */
+    const mbn_kernels *form; /* the table whose planes these are */
+    int32_t block;           /* channels side by side: the table's, or all of an image's */
+    uint8_t halo;            /* every byte around the plane */
+    int32_t owner;           /* the layer whose memory it is: itself, or the one it overwrites */
+    int32_t born, last_use;  /* steps; the network's output is used for ever */
     int32_t height, width, channels;
     int32_t halo_top, halo_left, halo_bottom, halo_right;
-    ptrdiff_t row_stride, block_stride; /* floats */
-    size_t floats;                      /* of scratch, one task's */
-    size_t task_stride;                 /* of scratch, floats from one task's to the next one's */
-    size_t offset;                      /* in floats from the arena's start */
-    bool placed;                        /* offset is set */
+    ptrdiff_t pixel_bytes, row_stride, block_stride; /* bytes */
+    ptrdiff_t carried,
+        carried_stride; /* of an expansion's scratch: from its start to the rows that are
+                                          kept for the next band, and from one block's to the next's */
+    size_t bytes;       /* of scratch, one task's */
+    size_t task_stride; /* of scratch, bytes from one task's to the next one's */
+    size_t offset;      /* in bytes from the arena's start */
+    bool placed;        /* offset is set */
 } mbn_value;
+
+/* Bytes from a value's memory to its first pixel, inside its halo. */
+static inline ptrdiff_t mbn_inside_halo(const mbn_value *value) {
+    return value->halo_top * value->row_stride + value->halo_left * value->pixel_bytes;
+}
 
 /* Memory that a pointwise call brings into cache beside its multiply-adds. */
 typedef struct mbn_fetch {
@@ -78,12 +97,24 @@ typedef struct mbn_call {
         mbn_fully_connected_args fully_connected;
     } args;
     const mbn_value *output;
-    float *memory; /* of the output: its halo's first float */
+    char *memory; /* of the output: its halo's first byte */
     mbn_fetch fetch;
 } mbn_call;
 
+/* Rows of a value, or of the image, in another form. */
+typedef struct mbn_convert_call {
+    mbn_layout_args from; /* the source */
+    ptrdiff_t from_pixel_bytes;
+    mbn_layout_fn *read; /* from it to floats; NULL: the image, which `to` has as `strided` */
+    mbn_layout_args to;
+    mbn_layout_fn *write;    /* from floats */
+    const mbn_value *output; /* as in a mbn_call */
+    char *memory;
+} mbn_convert_call;
+
 typedef struct mbn_step {
     mbn_group group;
+    mbn_convert_call convert; /* alone in its step */
     mbn_call expand;
     mbn_call filter; /* the depthwise, the scale, or the one layer of a step */
     mbn_call pool, project;
@@ -97,27 +128,50 @@ static inline const mbn_call *mbn_step_last(const mbn_step *step) {
 
 /* How the caller wants the network run. */
 typedef struct mbn_plan_options {
-    const mbn_kernels *kernels;
     size_t l2_bytes;
     int32_t threads;
     int32_t band_rows;  /* mbn_context_options */
     const bool *wanted; /* [layer_count]: layers whose output is for the caller, too */
 } mbn_plan_options;
 
-/* Cuts the network into groups[layer_count at most] and returns their number.  A wanted layer is
- * the last of its group, so that its whole output is in the arena when the step is done. */
-int32_t mbn_plan_groups(const mbn_network *network, const mbn_plan_options *options,
-                        mbn_group *groups);
+/* A network on its way to steps.  The arrays are the caller's, of the lengths that are given. */
+typedef struct mbn_plan {
+    const mbn_network *network;
+    const mbn_packed_layer *packed;
+    mbn_conversion *conversions; /* [conversion_count] */
+    int32_t conversion_count;
+    mbn_group *groups; /* [layer_count + conversion_count at most] */
+    int32_t group_count;
+    mbn_value
+        *values; /* [layer_count + conversion_count]: outputs of layers, then of conversions */
+} mbn_plan;
 
-/* Lays out values[layer_count] and returns the arena's size in floats. */
-size_t mbn_plan_values(const mbn_network *network, const mbn_kernels *kernels,
-                       const mbn_group *groups, int32_t group_count, mbn_value *values);
+/* Counts the conversions that a network needs, and writes them unless `conversions` is NULL. */
+int32_t mbn_plan_conversions(const mbn_network *network, const mbn_packed_layer *packed,
+                             mbn_conversion *conversions);
 
-/* Fills steps[group_count].  The arguments of the first layer lack the image's address and strides,
- * which change from run to run. */
-void mbn_plan_steps(const mbn_network *network, const mbn_kernels *kernels,
-                    const mbn_layer_weights *weights, const mbn_group *groups, int32_t group_count,
-                    const mbn_value *values, float *arena, mbn_step *steps);
+/* The table whose planes a layer writes. */
+const mbn_kernels *mbn_written_form(const mbn_plan *plan, int32_t layer);
+
+/* What a layer reads. */
+typedef enum mbn_reading { MBN_READS_INPUT, MBN_READS_GATE, MBN_READS_RESIDUAL } mbn_reading;
+
+enum { MBN_READINGS = MBN_READS_RESIDUAL + 1 };
+
+/* Index of the value that a layer reads: another layer's, or a conversion's; -1: none, or the image as it
+ * is. */
+int32_t mbn_read_value(const mbn_plan *plan, int32_t layer, mbn_reading reading);
+
+/* Cuts the network into groups.  A wanted layer is the last of its group, so that its whole output is in
+ * the arena when the step is done. */
+void mbn_plan_groups(mbn_plan *plan, const mbn_plan_options *options);
+
+/* Lays out the values and returns the arena's size in bytes. */
+size_t mbn_plan_values(mbn_plan *plan);
+
+/* Fills steps[group_count].  The arguments of the first layer, or of the conversion of the image, lack the
+ * image's address and strides, which change from run to run. */
+void mbn_plan_steps(const mbn_plan *plan, char *arena, mbn_step *steps);
 
 /* Has pointwise calls fetch the weights of the fully connected layers that come behind them. */
 void mbn_plan_fetches(mbn_step *steps, int32_t count);
@@ -133,7 +187,11 @@ void mbn_step_run(const mbn_step *step, size_t task);
 
 /* End of the chunk of whole panels that begins at `block` and has at least `chunk` blocks, if there
  * are so many. */
-int32_t mbn_chunk_end(int32_t blocks, int32_t block, int32_t chunk, int32_t panel);
+static inline int32_t mbn_chunk_end(int32_t blocks, int32_t block, int32_t chunk, int32_t panel) {
+    const int32_t begin = block;
+    while (block < blocks && block - begin < chunk) block += mbn_panel_width(blocks - block, panel);
+    return block;
+}
 
 /* Blocks that the longest chunk of a bottleneck has: a last panel may be one wider. */
 static inline int32_t mbn_chunk_most(const mbn_group *group) {

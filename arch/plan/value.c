@@ -2,11 +2,11 @@
  * memory. */
 #include "plan.h"
 
-static void note_use(mbn_value *values, int32_t layer, int32_t step) {
-    if (layer >= 0) values[values[layer].owner].last_use = step;
+static void note_use(mbn_value *values, int32_t value, int32_t step) {
+    if (value >= 0) values[values[value].owner].last_use = step;
 }
 
-/* Zeros that a depthwise layer reads around its input. */
+/* What a depthwise layer reads around its input. */
 static void want_halo(const mbn_layer *depthwise, mbn_value *input) {
     const int32_t rows = (depthwise->output_height - 1) * depthwise->stride_vertical +
                          depthwise->kernel_height - depthwise->pad_top;
@@ -18,64 +18,92 @@ static void want_halo(const mbn_layer *depthwise, mbn_value *input) {
     input->halo_right = mbn_larger(input->halo_right, columns - depthwise->input_width);
 }
 
-static void find_uses(const mbn_network *network, const mbn_group *groups, int32_t group_count,
-                      mbn_value *values) {
-    for (int32_t g = 0; g < group_count; g++) {
-        for (int32_t i = groups[g].first_layer; i <= groups[g].last_layer; i++) {
-            const mbn_layer *layer = &network->layers[i];
-            values[i] = (mbn_value){
-                .owner = i,
-                .born = g,
-                .last_use = g,
-                .height = layer->output_height,
-                .width = layer->output_width,
-                .channels = layer->output_channels,
-            };
-            note_use(values, layer->input, g);
-            note_use(values, layer->gate, g);
-            note_use(values, layer->residual, g);
-            if (layer->kind == MBN_LAYER_DEPTHWISE && layer->input >= 0) {
-                want_halo(layer, &values[layer->input]);
-            }
-            /* What squeeze-excite scales is read by nothing else afterwards. */
-            if (layer->kind == MBN_LAYER_CHANNEL_SCALE && groups[g].scale < 0) {
-                values[i].owner = values[layer->input].owner;
-            }
+static mbn_value value_of(const mbn_kernels *form, int32_t index, int32_t step, int32_t height,
+                          int32_t width, int32_t channels) {
+    return (mbn_value){
+        .form = form,
+        .block = form->blocking.block,
+        .owner = index,
+        .born = step,
+        .last_use = step,
+        .height = height,
+        .width = width,
+        .channels = channels,
+    };
+}
+
+/* What a conversion writes: a plane like its source's, but of an image all channels side by side. */
+static void begin_conversion(const mbn_plan *plan, int32_t step, int32_t index) {
+    const mbn_network *network = plan->network;
+    const mbn_conversion *conversion = &plan->conversions[index];
+    const int32_t at = network->layer_count + index, source = conversion->source;
+    mbn_value *values = plan->values;
+    if (source < 0) {
+        const int32_t channels = network->layers[conversion->reader].input_channels;
+        values[at] = value_of(conversion->form, at, step, network->input_height,
+                              network->input_width, channels);
+        values[at].block = channels;
+    } else {
+        const mbn_layer *layer = &network->layers[source];
+        values[at] = value_of(conversion->form, at, step, layer->output_height, layer->output_width,
+                              layer->output_channels);
+        values[at].halo = plan->packed[source].halo;
+        note_use(values, source, step);
+    }
+}
+
+static void begin_layer(const mbn_plan *plan, const mbn_group *group, int32_t step, int32_t i) {
+    const mbn_layer *layer = &plan->network->layers[i];
+    mbn_value *values = plan->values;
+    values[i] = value_of(mbn_written_form(plan, i), i, step, layer->output_height,
+                         layer->output_width, layer->output_channels);
+    values[i].halo = plan->packed[i].halo;
+    for (unsigned which = 0; which < MBN_READINGS; which++) {
+        note_use(values, mbn_read_value(plan, i, (mbn_reading)which), step);
+    }
+    const int32_t input = mbn_read_value(plan, i, MBN_READS_INPUT);
+    if (layer->kind == MBN_LAYER_DEPTHWISE && input >= 0) want_halo(layer, &values[input]);
+    /* What squeeze-excite scales is read by nothing else afterwards. */
+    if (layer->kind == MBN_LAYER_CHANNEL_SCALE && group->scale < 0) {
+        values[i].owner = values[input].owner;
+    }
+}
+
+static void find_uses(const mbn_plan *plan) {
+    for (int32_t g = 0; g < plan->group_count; g++) {
+        const mbn_group *group = &plan->groups[g];
+        if (group->conversion >= 0) begin_conversion(plan, g, group->conversion);
+        for (int32_t i = group->first_layer; i <= group->last_layer; i++) {
+            begin_layer(plan, group, g, i);
         }
     }
-    values[network->layer_count - 1].last_use = group_count;
+    plan->values[plan->network->layer_count - 1].last_use = plan->group_count;
 }
 
 /* Bytes between channel blocks that are a multiple of this map one pixel's blocks to the same few
  * sets of L1. */
 enum { SET_CONFLICT_BYTES = 2048 };
 
-enum { LINE_FLOATS = MBN_ALIGNMENT / sizeof(float) };
-
-static size_t whole_lines(size_t floats) {
-    return mbn_align(floats * sizeof(float)) / sizeof(float);
-}
-
-/* Sets strides for `rows` rows with the value's halo on both sides, and returns the floats of
+/* Sets strides for `rows` rows with the value's halo on both sides, and returns the bytes of
  * `blocks` blocks. */
-static size_t set_strides(const mbn_kernels *kernels, int32_t rows, int32_t blocks,
-                          mbn_value *value) {
-    value->row_stride =
-        (ptrdiff_t)(value->width + value->halo_left + value->halo_right) * kernels->block;
+static size_t set_strides(int32_t rows, int32_t blocks, mbn_value *value) {
+    value->pixel_bytes = (ptrdiff_t)value->block * value->form->element_bytes;
+    value->row_stride = (value->width + value->halo_left + value->halo_right) * value->pixel_bytes;
     value->block_stride = rows * value->row_stride;
     if (value->height * value->width > 1) {
-        value->block_stride = (ptrdiff_t)whole_lines((size_t)value->block_stride);
-        if (value->block_stride * (ptrdiff_t)sizeof(float) % SET_CONFLICT_BYTES == 0) {
-            value->block_stride += LINE_FLOATS;
-        }
+        value->block_stride = (ptrdiff_t)mbn_align((size_t)value->block_stride);
+        if (value->block_stride % SET_CONFLICT_BYTES == 0) value->block_stride += MBN_ALIGNMENT;
     }
-    return whole_lines((size_t)value->block_stride * (size_t)blocks);
+    return mbn_align((size_t)value->block_stride * (size_t)blocks);
 }
 
-static void size_plane(const mbn_kernels *kernels, mbn_value *value) {
+static int32_t count_blocks(const mbn_value *value) {
+    return mbn_block_count(value->channels, value->block);
+}
+
+static void size_plane(mbn_value *value) {
     const int32_t rows = value->height + value->halo_top + value->halo_bottom;
-    value->floats =
-        set_strides(kernels, rows, mbn_block_count(value->channels, kernels->block), value);
+    value->bytes = set_strides(rows, count_blocks(value), value);
 }
 
 /* What a group hands from the depthwise or the scale to the projection, or NULL. */
@@ -86,37 +114,35 @@ static mbn_value *filtered_of(const mbn_group *group, mbn_value *values) {
 }
 
 /* Scratch of one task for what stays inside a group. */
-static void size_scratch(const mbn_network *network, const mbn_kernels *kernels,
-                         const mbn_group *group, mbn_value *values) {
+static void size_scratch(const mbn_plan *plan, const mbn_group *group) {
     if (group->expand >= 0) {
-        const mbn_layer *depthwise = &network->layers[group->depthwise];
-        mbn_value *expanded = &values[group->expand];
-        const int32_t blocks = mbn_block_count(expanded->channels, kernels->block);
-        expanded->floats = set_strides(kernels, mbn_band_inputs(depthwise, group->band),
-                                       mbn_chunk_most(group), expanded) +
-                           whole_lines((size_t)mbn_band_overlap(depthwise) *
-                                       (size_t)expanded->row_stride * (size_t)blocks);
+        const mbn_layer *depthwise = &plan->network->layers[group->depthwise];
+        mbn_value *expanded = &plan->values[group->expand];
+        expanded->carried = (ptrdiff_t)set_strides(mbn_band_inputs(depthwise, group->band),
+                                                   mbn_chunk_most(group), expanded);
+        expanded->carried_stride = mbn_band_overlap(depthwise) * expanded->row_stride;
+        expanded->bytes = (size_t)expanded->carried + mbn_align((size_t)expanded->carried_stride *
+                                                                (size_t)count_blocks(expanded));
     }
-    mbn_value *filtered = filtered_of(group, values);
+    mbn_value *filtered = filtered_of(group, plan->values);
     if (filtered != NULL) {
-        filtered->floats = set_strides(
-            kernels, group->band, mbn_block_count(filtered->channels, kernels->block), filtered);
+        filtered->bytes = set_strides(group->band, count_blocks(filtered), filtered);
     }
 }
 
-/* Gives a scratch its place in every task's part; returns the floats up to its end. */
+/* Gives a scratch its place in every task's part; returns the bytes up to its end. */
 static size_t place_in_part(mbn_value *value, size_t offset, size_t part) {
     if (value == NULL) return offset;
     value->placed = true;
     value->offset = offset;
     value->task_stride = part;
-    return offset + value->floats;
+    return offset + value->bytes;
 }
 
 /* Where steps have several tasks, each task has a part of the arena's start for its scratch, the same
  * one in all steps: memory that one core has written and another writes next has to move between
  * them, line by line.  (Two threads on cores where that takes 300 ns: v2 and v3-small 9 % faster.)
- * Returns the floats of all parts. */
+ * Returns the bytes of all parts. */
 static size_t place_scratch(const mbn_group *groups, int32_t group_count, mbn_value *values) {
     size_t part = 0;
     int32_t tasks = 1;
@@ -124,9 +150,9 @@ static size_t place_scratch(const mbn_group *groups, int32_t group_count, mbn_va
         const mbn_value *expanded = groups[g].expand >= 0 ? &values[groups[g].expand] : NULL;
         const mbn_value *filtered = filtered_of(&groups[g], values);
         if (expanded == NULL && filtered == NULL) continue;
-        const size_t floats =
-            (expanded != NULL ? expanded->floats : 0) + (filtered != NULL ? filtered->floats : 0);
-        if (floats > part) part = floats;
+        const size_t bytes =
+            (expanded != NULL ? expanded->bytes : 0) + (filtered != NULL ? filtered->bytes : 0);
+        if (bytes > part) part = bytes;
         tasks = mbn_larger(tasks, groups[g].row_tasks * groups[g].block_tasks);
     }
     if (tasks == 1) return 0; /* then it shares memory as all values do */
@@ -150,8 +176,8 @@ static size_t find_place(const mbn_value *values, int32_t count, size_t reserved
         moved = false;
         for (const mbn_value *other = values; other < values + count; other++) {
             if (!other->placed || !live_together(value, other)) continue;
-            if (offset < other->offset + other->floats && other->offset < offset + value->floats) {
-                offset = other->offset + other->floats;
+            if (offset < other->offset + other->bytes && other->offset < offset + value->bytes) {
+                offset = other->offset + other->bytes;
                 moved = true;
             }
         }
@@ -164,25 +190,23 @@ static mbn_value *largest_unplaced(mbn_value *values, int32_t count) {
     mbn_value *largest = NULL;
     for (int32_t i = 0; i < count; i++) {
         if (values[i].owner != i || values[i].placed) continue;
-        if (largest == NULL || values[i].floats > largest->floats) largest = &values[i];
+        if (largest == NULL || values[i].bytes > largest->bytes) largest = &values[i];
     }
     return largest;
 }
 
-size_t mbn_plan_values(const mbn_network *network, const mbn_kernels *kernels,
-                       const mbn_group *groups, int32_t group_count, mbn_value *values) {
-    const int32_t count = network->layer_count;
-    find_uses(network, groups, group_count, values);
-    for (int32_t i = 0; i < count; i++) size_plane(kernels, &values[i]);
-    for (int32_t g = 0; g < group_count; g++) {
-        size_scratch(network, kernels, &groups[g], values);
-    }
-    const size_t reserved = place_scratch(groups, group_count, values);
+size_t mbn_plan_values(mbn_plan *plan) {
+    const int32_t count = plan->network->layer_count + plan->conversion_count;
+    mbn_value *values = plan->values;
+    find_uses(plan);
+    for (int32_t i = 0; i < count; i++) size_plane(&values[i]);
+    for (int32_t g = 0; g < plan->group_count; g++) size_scratch(plan, &plan->groups[g]);
+    const size_t reserved = place_scratch(plan->groups, plan->group_count, values);
     size_t total = reserved;
     for (mbn_value *value; (value = largest_unplaced(values, count)) != NULL;) {
         value->offset = find_place(values, count, reserved, value);
         value->placed = true;
-        if (value->offset + value->floats > total) total = value->offset + value->floats;
+        if (value->offset + value->bytes > total) total = value->offset + value->bytes;
     }
     for (int32_t i = 0; i < count; i++) values[i] = values[values[i].owner];
     return total;

@@ -46,13 +46,17 @@ static mbn_status create_network(const mbn_model *model, const mbn_context_optio
  * with. */
 typedef struct draft {
     mbn_network *network;
-    mbn_group *groups; /* [layer_count], of which group_count are used */
-    mbn_value *values; /* [layer_count] */
-    int32_t *stages;   /* [stage_count]: layers */
-    bool *wanted;      /* [layer_count]: is a stage */
-    int32_t group_count, stage_count, threads, singles;
+    mbn_network loaded; /* of it, what the model can run */
+    mbn_plan plan;
+    int32_t *stages; /* [stage_count]: layers */
+    bool *wanted;    /* [layer_count]: is a stage */
+    int32_t stage_count, threads, singles;
     parts parts;
 } draft;
+
+static size_t value_count(const draft *d) {
+    return (size_t)d->loaded.layer_count + (size_t)d->plan.conversion_count;
+}
 
 static size_t take(size_t *total, size_t bytes) {
     const size_t at = *total;
@@ -60,20 +64,19 @@ static size_t take(size_t *total, size_t bytes) {
     return at;
 }
 
-static parts measure(const draft *d, size_t arena_floats) {
+static parts measure(const draft *d, size_t arena) {
     const mbn_network *network = d->network;
     const size_t layers = (size_t)network->layer_count;
     const size_t pixels = (size_t)network->input_height * (size_t)network->input_width;
     parts p = {.total = mbn_align(sizeof(mbn_context))};
     p.layers = take(&p.total, layers * sizeof(mbn_layer));
-    p.values = take(&p.total, layers * sizeof(mbn_value));
-    p.steps = take(&p.total, (size_t)d->group_count * sizeof(mbn_step));
+    p.values = take(&p.total, value_count(d) * sizeof(mbn_value));
+    p.steps = take(&p.total, (size_t)d->plan.group_count * sizeof(mbn_step));
     p.stages = take(&p.total, (size_t)d->stage_count * sizeof(int32_t));
     p.singles = take(&p.total, (size_t)d->singles * sizeof(mbn_context *));
     /* An image is preprocessed before its activations are: they share their memory. */
     const size_t scratch =
         mbn_preprocess_scratch_bytes(network->input_height, network->input_width);
-    const size_t arena = arena_floats * sizeof(float);
     p.arena_bytes = mbn_align(arena);
     p.arena = take(&p.total, arena > scratch ? arena : scratch);
     p.image = take(&p.total, pixels * 3 * sizeof(float));
@@ -81,12 +84,14 @@ static parts measure(const draft *d, size_t arena_floats) {
 }
 
 static size_t draft_bytes(const draft *d) {
-    const size_t of_layer = sizeof(mbn_group) + sizeof(mbn_value) + sizeof(bool);
-    return (size_t)d->network->layer_count * of_layer + (size_t)d->stage_count * sizeof(int32_t);
+    const size_t conversions = (size_t)d->plan.conversion_count * sizeof(mbn_conversion);
+    return value_count(d) * (sizeof(mbn_value) + sizeof(mbn_group)) + conversions +
+           (size_t)d->stage_count * sizeof(int32_t) +
+           (size_t)d->network->layer_count * sizeof(bool);
 }
 
 static void discard(const mbn_allocator *allocator, draft *d) {
-    mbn_release(allocator, d->values, draft_bytes(d));
+    mbn_release(allocator, d->plan.values, draft_bytes(d));
     mbn_network_free(d->network);
 }
 
@@ -144,13 +149,21 @@ static mbn_status prepare(const mbn_model *model, const mbn_context_options *opt
     if (status == MBN_OK) status = create_network(model, options, &d->network, error);
     if (status != MBN_OK) return status;
     d->stage_count = options->stage_count;
-    d->values = mbn_allocate(allocator, draft_bytes(d), MBN_ALIGNMENT);
-    if (d->values == NULL) {
+    d->loaded = *d->network;
+    d->loaded.layer_count = model->loaded_layers;
+    d->plan = (mbn_plan){
+        .network = &d->loaded,
+        .packed = model->packed,
+        .conversion_count = mbn_plan_conversions(&d->loaded, model->packed, NULL),
+    };
+    d->plan.values = mbn_allocate(allocator, draft_bytes(d), MBN_ALIGNMENT);
+    if (d->plan.values == NULL) {
         mbn_network_free(d->network);
         return mbn_fail(error, MBN_OUT_OF_MEMORY, "no memory to plan a context");
     }
-    d->groups = (mbn_group *)(void *)(d->values + d->network->layer_count);
-    d->stages = (int32_t *)(void *)(d->groups + d->network->layer_count);
+    d->plan.conversions = (mbn_conversion *)(void *)(d->plan.values + value_count(d));
+    d->plan.groups = (mbn_group *)(void *)(d->plan.conversions + d->plan.conversion_count);
+    d->stages = (int32_t *)(void *)(d->plan.groups + value_count(d));
     d->wanted = (bool *)(void *)(d->stages + d->stage_count);
     d->threads = count_threads(options);
     d->singles = count_singles(options, d->threads);
@@ -159,13 +172,10 @@ static mbn_status prepare(const mbn_model *model, const mbn_context_options *opt
         discard(allocator, d);
         return status;
     }
-    const mbn_plan_options plan = {model->kernels, mbn_cpu_l2_bytes(), d->threads,
-                                   options->band_rows, d->wanted};
-    mbn_network loaded = *d->network;
-    loaded.layer_count = model->loaded_layers;
-    d->group_count = mbn_plan_groups(&loaded, &plan, d->groups);
-    d->parts =
-        measure(d, mbn_plan_values(&loaded, model->kernels, d->groups, d->group_count, d->values));
+    const mbn_plan_options how = {mbn_cpu_l2_bytes(), d->threads, options->band_rows, d->wanted};
+    mbn_plan_conversions(&d->loaded, model->packed, d->plan.conversions);
+    mbn_plan_groups(&d->plan, &how);
+    d->parts = measure(d, mbn_plan_values(&d->plan));
     return MBN_OK;
 }
 
@@ -220,7 +230,7 @@ static mbn_context *assemble(const mbn_model *model, const mbn_allocator *alloca
         .preprocessing = model->preprocessing,
         .values = (mbn_value *)(void *)(memory + d->parts.values),
         .steps = (mbn_step *)(void *)(memory + d->parts.steps),
-        .step_count = d->group_count,
+        .step_count = d->plan.group_count,
         .stages = (int32_t *)(void *)(memory + d->parts.stages),
         .stage_count = d->stage_count,
         .singles = (mbn_context **)(void *)(memory + d->parts.singles),
@@ -229,12 +239,13 @@ static mbn_context *assemble(const mbn_model *model, const mbn_allocator *alloca
     };
     memcpy(layers, d->network->layers, layer_count * sizeof *layers);
     context->network.layers = layers;
-    memcpy(context->values, d->values, layer_count * sizeof *d->values);
+    memcpy(context->values, d->plan.values, value_count(d) * sizeof *context->values);
     for (int32_t i = 0; i < d->stage_count; i++) context->stages[i] = d->stages[i];
     context->preprocessing.resize =
         scale_resize(model->preprocessing.resize, &model->network, &context->network);
-    mbn_plan_steps(&context->network, model->kernels, model->weights, d->groups, d->group_count,
-                   context->values, (float *)(void *)(memory + d->parts.arena), context->steps);
+    mbn_plan plan = d->plan;
+    plan.values = context->values; /* steps point to them */
+    mbn_plan_steps(&plan, memory + d->parts.arena, context->steps);
     return context;
 }
 

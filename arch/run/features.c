@@ -21,38 +21,21 @@ static void export_rows(void *task, size_t index) {
                                   begin,
                                   end < e->args.height ? end : e->args.height,
                                   0,
-                                  mbn_block_count(e->args.channels, e->args.block),
+                                  mbn_block_count(e->args.channels, e->args.blocking.block),
                               });
 }
 
 /* Writes the output of a step's last layer. */
 static void export_map(const mbn_context *context, const mbn_step *step, mbn_tensor_layout layout,
                        float *output) {
-    const mbn_kernels *kernels = context->model->kernels;
-    const mbn_call *last = mbn_step_last(step);
-    const mbn_value *value = last->output;
-    const ptrdiff_t pixels = (ptrdiff_t)value->height * value->width;
-    const bool interleaved = layout == MBN_NHWC;
+    const mbn_value *value = mbn_step_last(step)->output;
     export_task task = {
-        .from_blocked = kernels->from_blocked,
-        .args =
-            {
-                .blocked = last->memory + value->halo_top * value->row_stride +
-                           (ptrdiff_t)value->halo_left * kernels->block,
-                .blocked_row_stride = value->row_stride,
-                .blocked_block_stride = value->block_stride,
-                .strided = output,
-                .channel_stride = interleaved ? 1 : pixels,
-                .strided_row_stride = (ptrdiff_t)value->width * (interleaved ? value->channels : 1),
-                .pixel_stride = interleaved ? value->channels : 1,
-                .height = value->height,
-                .width = value->width,
-                .channels = value->channels,
-                .block = kernels->block,
-            },
+        .from_blocked = value->form->from_blocked,
+        .args = mbn_context_export(step, layout, output),
         .rows_per_task = value->height,
     };
-    const ptrdiff_t worthwhile = pixels * value->channels / FLOATS_PER_TASK;
+    const ptrdiff_t worthwhile =
+        (ptrdiff_t)value->height * value->width * value->channels / FLOATS_PER_TASK;
     if (context->pool != NULL && worthwhile > 1) {
         const int32_t tasks = worthwhile < value->height ? (int32_t)worthwhile : value->height;
         task.rows_per_task = (value->height + tasks - 1) / tasks;
@@ -83,7 +66,8 @@ static void run_image(mbn_context *context, const float *image, mbn_tensor_layou
         if (step->group.first_layer > last) break;
         mbn_context_run_step(context, i);
         for (int32_t s = 0; s < context->stage_count; s++) {
-            if (context->stages[s] != step->group.last_layer) continue;
+            if (context->stages[s] != step->group.last_layer || step->group.conversion >= 0)
+                continue;
             export_map(context, step, maps[s].layout,
                        maps[s].values + index * map_floats(context, s));
         }

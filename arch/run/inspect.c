@@ -20,8 +20,33 @@ int32_t mbn_context_step_count(const mbn_context *context) {
     return context->step_count;
 }
 
-static int64_t output_floats(const mbn_layer *layer) {
-    return (int64_t)layer->output_height * layer->output_width * layer->output_channels;
+/* Of a value without its halo. */
+static int64_t value_bytes(const mbn_value *value) {
+    return (int64_t)value->height * value->width * value->channels * value->form->element_bytes;
+}
+
+static int64_t weights_bytes(const mbn_context *context, int32_t layer) {
+    const mbn_layer *l = &context->network.layers[layer];
+    if (l->weights == 0) return 0;
+    return l->weights * context->model->packed[layer].kernels->element_bytes +
+           l->output_channels * (int64_t)sizeof(float);
+}
+
+/* What a step that runs layers has to move at least. */
+static int64_t group_bytes(const mbn_context *context, const mbn_group *group) {
+    const mbn_layer *first = &context->network.layers[group->first_layer];
+    const mbn_layer *last = &context->network.layers[group->last_layer];
+    const int64_t input = (int64_t)first->input_height * first->input_width * first->input_channels;
+    const int32_t element = first->input < 0 ? (int32_t)sizeof(float)
+                                             : context->values[first->input].form->element_bytes;
+    const int64_t output = value_bytes(&context->values[group->last_layer]);
+    int64_t bytes = input * element + output;
+    if (last->residual >= 0 && !group->inner_residual) bytes += output;
+    if (group->pool >= 0) bytes += value_bytes(&context->values[group->depthwise]);
+    for (int32_t i = group->first_layer; i <= group->last_layer; i++) {
+        bytes += weights_bytes(context, i);
+    }
+    return bytes;
 }
 
 mbn_status mbn_context_step(const mbn_context *context, int32_t index, mbn_step_info *info,
@@ -41,17 +66,14 @@ mbn_status mbn_context_step(const mbn_context *context, int32_t index, mbn_step_
         .tasks = group->row_tasks * group->block_tasks,
         .band_rows = group->band > 0 ? group->band : group->rows,
     };
-    const mbn_layer *first = &context->network.layers[group->first_layer];
-    const mbn_layer *last = &context->network.layers[group->last_layer];
-    int64_t floats = (int64_t)first->input_height * first->input_width * first->input_channels +
-                     output_floats(last);
-    if (last->residual >= 0 && !group->inner_residual) floats += output_floats(last);
-    if (group->pool >= 0) floats += output_floats(&context->network.layers[group->depthwise]);
-    for (const mbn_layer *layer = first; layer <= last; layer++) {
-        info->multiply_adds += layer->multiply_adds;
-        floats += layer->weights + (layer->weights > 0 ? layer->output_channels : 0);
+    if (group->conversion >= 0) {
+        info->bytes = 2 * value_bytes(context->steps[index].convert.output);
+        return MBN_OK;
     }
-    info->bytes = floats * (int64_t)sizeof(float);
+    for (int32_t i = group->first_layer; i <= group->last_layer; i++) {
+        info->multiply_adds += context->network.layers[i].multiply_adds;
+    }
+    info->bytes = group_bytes(context, group);
     return MBN_OK;
 }
 

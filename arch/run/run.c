@@ -24,30 +24,58 @@ void mbn_context_run_step(const mbn_context *context, int32_t index) {
     }
 }
 
+/* Where the image goes: into a conversion, or into the first layer as it is. */
 void mbn_context_set_image(mbn_context *context, const float *image, mbn_tensor_layout layout) {
     mbn_step *first = &context->steps[0];
+    const mbn_network *network = &context->network;
+    const ptrdiff_t pixels = (ptrdiff_t)network->input_height * network->input_width;
+    const bool interleaved = layout == MBN_NHWC;
+    const int32_t side_by_side = interleaved ? 3 : 1;
+    const ptrdiff_t row = (ptrdiff_t)network->input_width * side_by_side;
+    if (first->group.conversion >= 0) {
+        mbn_layout_args *args = &first->convert.to;
+        args->strided = (float *)image;
+        args->channel_stride = interleaved ? 1 : pixels;
+        args->strided_row_stride = row;
+        args->pixel_stride = side_by_side;
+        return;
+    }
     mbn_call *stem = first->group.expand >= 0 ? &first->expand : &first->filter;
     mbn_convolution_args *args = &stem->args.convolution;
-    const ptrdiff_t height = context->network.input_height, width = context->network.input_width;
+    const ptrdiff_t bytes = (ptrdiff_t)sizeof(float);
+    args->input = (mbn_plane){(void *)image, row * bytes, interleaved ? 0 : pixels * bytes};
+    args->input_block = side_by_side;
+}
+
+/* The floats of a step's output, a plane of the arena, as maps are laid out. */
+mbn_layout_args mbn_context_export(const mbn_step *step, mbn_tensor_layout layout, float *output) {
+    const mbn_call *last = mbn_step_last(step);
+    const mbn_value *value = last->output;
     const bool interleaved = layout == MBN_NHWC;
-    args->input = image;
-    args->input_block = interleaved ? 3 : 1;
-    args->input_row_stride = interleaved ? width * 3 : width;
-    args->input_block_stride = interleaved ? 0 : height * width;
+    return (mbn_layout_args){
+        .blocked = {last->memory + mbn_inside_halo(value), value->row_stride, value->block_stride},
+        .strided = output,
+        .channel_stride = interleaved ? 1 : (ptrdiff_t)value->height * value->width,
+        .strided_row_stride = (ptrdiff_t)value->width * (interleaved ? value->channels : 1),
+        .pixel_stride = interleaved ? value->channels : 1,
+        .height = value->height,
+        .width = value->width,
+        .channels = value->channels,
+        .blocking = value->form->blocking,
+    };
 }
 
 static void run_image(mbn_context *context, const float *image, mbn_tensor_layout layout,
                       mbn_output kind, float *output) {
-    const mbn_call *last = mbn_step_last(&context->steps[context->step_count - 1]);
-    const int32_t classes = context->network.classes;
+    const mbn_step *last = &context->steps[context->step_count - 1];
     mbn_context_set_image(context, image, layout);
     for (int32_t i = 0; i < context->step_count; i++) mbn_context_run_step(context, i);
-    const float *logits = last->args.fully_connected.output;
+    const mbn_layout_args logits = mbn_context_export(last, MBN_NHWC, output);
+    mbn_step_last(last)->output->form->from_blocked(
+        &logits, (mbn_range){0, 1, 0, mbn_block_count(logits.channels, logits.blocking.block)});
     if (kind == MBN_PROBABILITIES) {
-        const mbn_softmax_args args = {logits, output, classes};
+        const mbn_softmax_args args = {output, output, logits.channels};
         context->model->kernels->softmax(&args);
-    } else {
-        memcpy(output, logits, (size_t)classes * sizeof *output);
     }
 }
 

@@ -4,6 +4,13 @@
 
 #include <mobilenet.h>
 
+/* Everything in memory starts on a cache line. */
+enum { MBN_ALIGNMENT = 64 };
+
+static inline size_t mbn_align(size_t bytes) {
+    return (bytes + MBN_ALIGNMENT - 1) & ~(size_t)(MBN_ALIGNMENT - 1);
+}
+
 /* The caller's allocator, or the C library's where `allocator` is NULL. */
 mbn_allocator mbn_allocator_or_default(const mbn_allocator *allocator);
 

@@ -1,20 +1,20 @@
-/* The kernels: one table of functions per instruction set, and what goes with them (packing,
- * dispatch).  Nothing here knows of networks; mobilenet.h builds those from these.
+/* The kernels: one table of functions per element type and instruction set, and what goes with them
+ * (packing, dispatch).  Nothing here knows of networks; mobilenet.h builds those from these.
  *
- * Layout.  An activation tensor of one image is channel-blocked: with B the table's `block`,
- * channel c of row y, column x is at
+ * Layout.  An activation tensor of one image is channel-blocked: with B the table's block, channel c
+ * of row y, column x of a mbn_plane is at
  *
- *     data[(c / B) * block_stride + y * row_stride + x * B + c % B]
+ *     (char *)data + (c / B) * block_stride + y * row_stride + (x * B + c % B) * element_bytes
  *
- * Strides are in floats.  Where C is not a multiple of B, the last block has all B lanes: a kernel
+ * Strides are in bytes.  Where C is not a multiple of B, the last block has all B lanes: a kernel
  * writes the lanes past C (with the activation of 0) and never lets them reach a channel below C.
- * A plane with a halo is the same thing with a row_stride above width * B.
+ * A plane with a halo is the same thing with a row_stride above width * B * element_bytes.
  *
  * Contract, for every kernel of every table:
  * - It reads and writes exactly the elements that its arguments describe, restricted to the rows
  *   and channel blocks of the range: no over-read, no slack.
- * - Pointers need the alignment of float only.  Input and output do not overlap, except where a
- *   kernel says "in place".
+ * - Pointers and strides need the alignment of one element only.  Input and output do not overlap,
+ *   except where a kernel says "in place".
  * - It allocates nothing, keeps no state, and leaves the floating-point control register alone.
  * - An output accumulates from its bias in ascending k, in one chain: k runs over the taps row by
  *   row, and inside a tap over the input channels (fully_connected may use several chains).  So a
@@ -26,6 +26,7 @@
 #ifndef MOBILENET_KERNELS_H
 #define MOBILENET_KERNELS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -57,6 +58,12 @@ typedef enum mbn_isa {
 
 #define MBN_ISA_MASK_ALL ((1u << MBN_ISA_COUNT) - 1u)
 
+/* What a plane's elements are.  A table is of one element type. */
+typedef enum mbn_element {
+    MBN_ELEMENT_F32 = 0, /* IEEE 754 binary32 */
+    MBN_ELEMENT_COUNT
+} mbn_element;
+
 /* y = activation(x).
  *   NONE          x
  *   RELU          max(x, 0)
@@ -79,6 +86,48 @@ typedef struct mbn_activation {
     float offset;
 } mbn_activation;
 
+/* A blocked tensor in memory; kernels do not write to those that are inputs. */
+typedef struct mbn_plane {
+    void *data;                         /* channel 0 of the first pixel; NULL: no plane */
+    ptrdiff_t row_stride, block_stride; /* bytes */
+} mbn_plane;
+
+/* How a table keeps planes and packed weights. */
+typedef struct mbn_blocking {
+    int32_t block; /* B: channels side by side in a plane */
+    int32_t
+        panel; /* blocks of output channels that packed weights keep together (mbn_panel_width) */
+    int32_t
+        depth; /* inputs k that packed weights keep together, for instructions that sum products */
+} mbn_blocking;
+
+/* Number of channel blocks: channels / block, rounded up. */
+static inline int32_t mbn_block_count(int32_t channels, int32_t block) {
+    return channels / block + (channels % block != 0);
+}
+
+/* Packed weights keep the output channels of several blocks side by side, in panels.  The panel
+ * that begins at a block where `remaining` blocks are left (itself included) is this many blocks
+ * wide: min(panel, remaining), but 3 where panel + 1 blocks are left of panels of 2 or 4, so that no
+ * panel of one block follows a wider one.  panel is 1, 2 or 4. */
+static inline int32_t mbn_panel_width(int32_t remaining, int32_t panel) {
+    if (panel > 1 && remaining == panel + 1) return 3;
+    return remaining < panel ? remaining : panel;
+}
+
+/* Packed weights and bias of a layer.  Every channel block has the same number of bytes of each, so
+ * the operands of the blocks from b on begin b strides further. */
+typedef struct mbn_operands {
+    const void *weights;
+    const void *bias;
+    ptrdiff_t weights_stride, bias_stride; /* bytes of one channel block */
+} mbn_operands;
+
+/* What becomes of an accumulator when its chain is complete. */
+typedef struct mbn_finish {
+    mbn_activation activation;
+} mbn_finish;
+
 /* The part of the output that one call computes: rows [row_begin, row_end) of the output plane and
  * channel blocks [block_begin, block_end) of B channels each. */
 typedef struct mbn_range {
@@ -86,23 +135,19 @@ typedef struct mbn_range {
     int32_t block_begin, block_end;
 } mbn_range;
 
-/* Pointwise (1x1) convolution: output = activation(bias + W input [+ residual]).
- * weights and bias are packed (mbn_pack_convolution with a 1x1 kernel, mbn_pack_vector).  The
- * range's block_begin and block_end lie on panel borders (mbn_panel_width).  Cheapest where the
- * input has no halo (input_row_stride == width * block). */
+/* Pointwise (1x1) convolution: output = finish(bias + W input [+ residual]).
+ * Packed by the table's pack_convolution with a 1x1 kernel.  The range's block_begin and block_end lie
+ * on panel borders (mbn_panel_width).  Cheapest where the input has no halo (row_stride == width *
+ * block * element_bytes). */
 typedef struct mbn_pointwise_args {
-    const float *input; /* [input_channels / B][height][width][B] */
-    ptrdiff_t input_row_stride, input_block_stride;
-    const float *weights;
-    const float *bias;
-    const float *residual; /* the output's shape, or NULL */
-    ptrdiff_t residual_row_stride, residual_block_stride;
-    float *output; /* [output_channels / B][height][width][B] */
-    ptrdiff_t output_row_stride, output_block_stride;
+    mbn_plane input;    /* [input_channels / B][height][width][B] */
+    mbn_plane residual; /* the output's shape, or none */
+    mbn_plane output;   /* [output_channels / B][height][width][B] */
+    mbn_operands operands;
+    mbn_finish finish;
     int32_t height, width;
     int32_t input_channels, output_channels;
-    int32_t block, panel; /* those of the table that the operands were packed for */
-    mbn_activation activation;
+    mbn_blocking blocking; /* that of the table that the operands were packed for */
     const void *fetch;  /* memory that what runs next reads, to be brought into cache meanwhile: */
     size_t fetch_bytes; /* its size; as much of it as goes beside the multiply-adds.  Or NULL, 0 */
 } mbn_pointwise_args;
@@ -111,101 +156,88 @@ typedef struct mbn_pointwise_args {
  * Taps that fall outside the input plane count as zero: input row oy * stride_vertical + ky -
  * pad_top, and the like for columns.  A caller that keeps a halo of zeros around the plane passes
  * the halo as part of the plane and pads of 0, which spares the border code.
- * Packed by mbn_pack_depthwise and mbn_pack_vector. */
+ * Packed by the table's pack_depthwise. */
 typedef struct mbn_depthwise_args {
-    const float *input; /* [channels / B][input_height][input_width][B] */
-    ptrdiff_t input_row_stride, input_block_stride;
-    const float *weights;
-    const float *bias;
-    float *output; /* [channels / B][output_height][output_width][B] */
-    ptrdiff_t output_row_stride, output_block_stride;
+    mbn_plane input;  /* [channels / B][input_height][input_width][B] */
+    mbn_plane output; /* [channels / B][output_height][output_width][B] */
+    mbn_operands operands;
+    mbn_finish finish;
     int32_t input_height, input_width;
     int32_t output_height, output_width;
     int32_t channels;
     int32_t kernel_height, kernel_width;
     int32_t stride_vertical, stride_horizontal;
     int32_t pad_top, pad_left;
-    int32_t block;
-    mbn_activation activation;
+    mbn_blocking blocking;
 } mbn_depthwise_args;
 
 /* Standard convolution.  Pads may be negative, which skips rows or columns of the input.  The input
- * may be blocked differently from the output: by input_block
- * channels, so that interleaved pixels (NHWC, input_block == input_channels, row_stride == width *
- * input_channels) and planes (NCHW, input_block == 1, block_stride == height * width) are read as
- * they are.  Taps outside the input plane count as zero.  Packed by mbn_pack_convolution and
- * mbn_pack_vector; the range's blocks lie on panel borders. */
+ * may be blocked differently from the output: by input_block channels, so that interleaved pixels
+ * (NHWC, input_block == input_channels, row_stride == width * input_channels elements) and planes
+ * (NCHW, input_block == 1, block_stride == height * width elements) are read as they are.  Taps outside
+ * the input plane count as zero.  Packed by the table's pack_convolution; the range's blocks lie on
+ * panel borders. */
 typedef struct mbn_convolution_args {
-    const float *input; /* [input_channels / input_block][input_height][input_width][input_block] */
-    ptrdiff_t input_row_stride, input_block_stride;
+    mbn_plane input;    /* [input_channels / input_block][input_height][input_width][input_block] */
+    mbn_plane residual; /* the output's shape, or none */
+    mbn_plane output;   /* [output_channels / B][output_height][output_width][B] */
+    mbn_operands operands;
+    mbn_finish finish;
     int32_t input_block;
-    const float *weights;
-    const float *bias;
-    const float *residual; /* the output's shape, or NULL */
-    ptrdiff_t residual_row_stride, residual_block_stride;
-    float *output; /* [output_channels / B][output_height][output_width][B] */
-    ptrdiff_t output_row_stride, output_block_stride;
     int32_t input_height, input_width;
     int32_t output_height, output_width;
     int32_t input_channels, output_channels;
     int32_t kernel_height, kernel_width;
     int32_t stride_vertical, stride_horizontal;
     int32_t pad_top, pad_left;
-    int32_t block, panel;
-    mbn_activation activation;
+    mbn_blocking blocking;
 } mbn_convolution_args;
 
 /* Elementwise kernels over a plane; all may work in place (output == input, same strides).
- *   batch_norm     output = activation(input * scale[c] + shift[c])   (mbn_fold_batch_norm)
- *   channel_scale  output = input * scale[c]                          (shift, activation not read)
- *   add            output = activation(input + other)
- * scale and shift hold channels rounded up to B floats; for `add` they are not read. */
+ *   batch_norm     output = finish(input * scale[c] + shift[c])   (mbn_fold_batch_norm)
+ *   channel_scale  output = input * scale[c]                      (shift, finish not read)
+ *   add            output = finish(input + other)
+ * scale and shift are vectors: channels rounded up to B; for `add` they are not read. */
 typedef struct mbn_elementwise_args {
-    const float *input; /* [channels / B][height][width][B] */
-    ptrdiff_t input_row_stride, input_block_stride;
-    const float *other; /* `add` only */
-    ptrdiff_t other_row_stride, other_block_stride;
-    const float *scale;
-    const float *shift;
-    float *output;
-    ptrdiff_t output_row_stride, output_block_stride;
+    mbn_plane input;  /* [channels / B][height][width][B] */
+    mbn_plane other;  /* `add` only; the input's shape */
+    mbn_plane output; /* the input's shape */
+    const void *scale;
+    const void *shift;
+    mbn_finish finish;
     int32_t height, width, channels;
-    int32_t block;
-    mbn_activation activation;
+    mbn_blocking blocking;
 } mbn_elementwise_args;
 
 /* Pools.
  *   global_average_pool  output[c] = mean over the plane: each row is summed from left to right, then
  *                        the rows' sums from top to bottom, then divided by their number.  output is
- *                        [channels / B][B]; output strides, window, strides and pads are not read;
- *                        the range's rows are not read (the whole plane is pooled).
+ *                        a vector: [channels / B][B]; its strides, window, strides and pads are not
+ *                        read; the range's rows are not read (the whole plane is pooled).
  *   max_pool             maximum over window_height x window_width; positions outside the plane do
  *                        not count; a window holds at least one position inside it. */
 typedef struct mbn_pool_args {
-    const float *input; /* [channels / B][input_height][input_width][B] */
-    ptrdiff_t input_row_stride, input_block_stride;
-    float *output; /* max_pool: [channels / B][output_height][output_width][B] */
-    ptrdiff_t output_row_stride, output_block_stride;
+    mbn_plane input;  /* [channels / B][input_height][input_width][B] */
+    mbn_plane output; /* max_pool: [channels / B][output_height][output_width][B] */
     int32_t input_height, input_width;
     int32_t output_height, output_width;
     int32_t channels;
     int32_t window_height, window_width;
     int32_t stride_vertical, stride_horizontal;
     int32_t pad_top, pad_left;
-    int32_t block;
+    mbn_blocking blocking;
 } mbn_pool_args;
 
-/* Fully connected layer on one vector: output = activation(bias + W input).  Packed as a 1x1
- * convolution.  output has output_channels rounded up to B floats, written in full.  Only the
- * range's blocks are read; they lie on panel borders. */
+/* Fully connected layer on one vector: output = finish(bias + W input).  Packed as a 1x1
+ * convolution.  output has output_channels rounded up to B, written in full.  Only the range's
+ * blocks are read; they lie on panel borders. */
 typedef struct mbn_fully_connected_args {
-    const float *input; /* [input_channels] */
-    const float *weights;
-    const float *bias;
-    float *output;
+    const void *input; /* [input_channels] */
+    void *output;
+    mbn_operands operands;
+    mbn_finish finish;
     int32_t input_channels, output_channels;
-    int32_t block, panel;
-    mbn_activation activation;
+    mbn_blocking blocking;
 } mbn_fully_connected_args;
 
 /* Softmax over count floats, in place allowed: output = exp(input - max) / sum.  A NaN or a
@@ -216,17 +248,16 @@ typedef struct mbn_softmax_args {
     int32_t count;
 } mbn_softmax_args;
 
-/* Conversion between a blocked plane and a strided one, which covers NHWC (channel_stride 1,
- * pixel_stride C) and NCHW (channel_stride height * width, pixel_stride 1).
+/* Conversion between a plane of the table's elements and strided floats, which covers NHWC
+ * (channel_stride 1, pixel_stride C) and NCHW (channel_stride height * width, pixel_stride 1).
  *   to_blocked    blocked = strided; lanes past `channels` become 0
  *   from_blocked  strided = blocked */
 typedef struct mbn_layout_args {
-    float *blocked; /* [channels / B][height][width][B]; read only by from_blocked */
-    ptrdiff_t blocked_row_stride, blocked_block_stride;
-    float *strided; /* read only by to_blocked */
-    ptrdiff_t channel_stride, strided_row_stride, pixel_stride;
+    mbn_plane blocked; /* [channels / B][height][width][B] */
+    float *strided;    /* read only by to_blocked */
+    ptrdiff_t channel_stride, strided_row_stride, pixel_stride; /* floats */
     int32_t height, width, channels;
-    int32_t block;
+    mbn_blocking blocking;
 } mbn_layout_args;
 
 typedef void mbn_pointwise_fn(const mbn_pointwise_args *args, mbn_range range);
@@ -238,14 +269,44 @@ typedef void mbn_fully_connected_fn(const mbn_fully_connected_args *args, mbn_ra
 typedef void mbn_softmax_fn(const mbn_softmax_args *args);
 typedef void mbn_layout_fn(const mbn_layout_args *args, mbn_range range);
 
-/* One instruction set's kernels, complete: a slot without a kernel of its own holds the scalar
- * function, which reads `block` and `panel` from its arguments and so serves every layout. */
+/* Weights of a convolution (1x1 and fully connected included) and their strides in floats: element
+ * (n, c, ky, kx) is at weights[n * output_stride + c * input_stride + ky * row_stride + kx *
+ * column_stride].  PyTorch's OIHW: {C*KH*KW, KH*KW, KW, 1}; Keras's HWIO: {1, N, KW*C*N, C*N};
+ * PyTorch's linear [N][C]: {C, 1, 0, 0}; Keras's dense [C][N]: {1, N, 0, 0}.
+ * scale: NULL, or one factor per output channel that its weights are multiplied with. */
+typedef struct mbn_pack_convolution_args {
+    const float *weights;
+    ptrdiff_t output_stride, input_stride, row_stride, column_stride;
+    const float *scale;
+    int32_t output_channels, input_channels, kernel_height, kernel_width;
+    mbn_blocking blocking;
+} mbn_pack_convolution_args;
+
+/* Depthwise weights: element (c, ky, kx) is at weights[c * channel_stride + ky * row_stride + kx *
+ * column_stride].  PyTorch's [C][1][KH][KW]: {KH*KW, KW, 1}; Keras's [KH][KW][C][1]: {1, KW*C, C}.
+ * scale: as above, per channel. */
+typedef struct mbn_pack_depthwise_args {
+    const float *weights;
+    ptrdiff_t channel_stride, row_stride, column_stride;
+    const float *scale;
+    int32_t channels, kernel_height, kernel_width;
+    mbn_blocking blocking;
+} mbn_pack_depthwise_args;
+
+/* Both write packed weights and return their bytes, the same number for every channel block; with
+ * packed NULL they only return it.  packed needs an element's alignment. */
+typedef size_t mbn_pack_convolution_fn(const mbn_pack_convolution_args *args, void *packed);
+typedef size_t mbn_pack_depthwise_fn(const mbn_pack_depthwise_args *args, void *packed);
+
+/* The kernels of one element type for one instruction set, complete: a slot without a kernel of its
+ * own holds the scalar function, which reads the blocking from its arguments and so serves every
+ * layout. */
 typedef struct mbn_kernels {
-    const char *name; /* "scalar", "sse", "avx2", "avx512", "neon" */
+    const char *name; /* the instruction set's: "scalar", "sse", "avx2", "avx512", "neon" */
     mbn_isa isa;
-    int32_t block; /* B: floats in one vector */
-    int32_t
-        panel; /* blocks of output channels that packed weights keep together (mbn_panel_width) */
+    mbn_element element;
+    int32_t element_bytes; /* of planes */
+    mbn_blocking blocking;
     /* [kernel 3x3, 5x5][stride_vertical - 1][stride_horizontal - 1] */
     mbn_depthwise_fn *depthwise[2][2][2];
     mbn_pointwise_fn *pointwise;
@@ -259,19 +320,26 @@ typedef struct mbn_kernels {
     mbn_softmax_fn *softmax;
     mbn_layout_fn *to_blocked;
     mbn_layout_fn *from_blocked;
+    mbn_pack_convolution_fn *pack_convolution;
+    mbn_pack_depthwise_fn *pack_depthwise;
+    /* The table whose elements vectors have (pools' outputs, what fully connected layers read and
+     * write, channel_scale's factors); NULL: this one.  Its block is the same. */
+    const struct mbn_kernels *vectors;
+    bool reads_floats; /* `convolution` reads the image as it is: floats, whatever the element */
 } mbn_kernels;
 
-/* The table of one instruction set, or NULL where it was not built in.  That it was built in does
- * not mean that this machine can run it. */
-MBN_API const mbn_kernels *mbn_kernels_for(mbn_isa isa);
+/* The table of an element type for one instruction set, or NULL where there is none or it was not
+ * built in.  That it was built in does not mean that this machine can run it. */
+MBN_API const mbn_kernels *mbn_kernels_for(mbn_element element, mbn_isa isa);
 
 /* Masks of the instruction sets that were built in, and of those among them that this machine and
  * its operating system can run.  The scalar bit is always set in both. */
 MBN_API uint32_t mbn_isa_built(void);
 MBN_API uint32_t mbn_isa_usable(void);
 
-/* The best usable table whose bit is in `mask`; NULL if there is none. */
-MBN_API const mbn_kernels *mbn_kernels_best(uint32_t mask);
+/* The best usable table of an element type under a mask, in which an instruction set allows those
+ * that it builds on; NULL if none of the mask is usable, or the element type has no table. */
+MBN_API const mbn_kernels *mbn_kernels_best(mbn_element element, uint32_t mask);
 
 /* "scalar", "sse", "avx2", "avx512", "neon"; NULL for anything else. */
 MBN_API const char *mbn_isa_name(mbn_isa isa);
@@ -280,50 +348,18 @@ MBN_API const char *mbn_isa_name(mbn_isa isa);
  * is unknown or the list is empty (a valid list's mask is never 0). */
 MBN_API uint32_t mbn_isa_parse(const char *names);
 
-/* Number of channel blocks: channels / block, rounded up. */
-MBN_API int32_t mbn_block_count(int32_t channels, int32_t block);
+/* "f32"; NULL for anything else. */
+MBN_API const char *mbn_element_name(mbn_element element);
 
-/* Packed weights keep the output channels of several blocks side by side, in panels.  The panel
- * that begins at a block where `remaining` blocks are left (itself included) is this many blocks
- * wide: min(panel, remaining), but 3 where panel + 1 blocks are left of panels of 2 or 4, so that no
- * panel of one block follows a wider one.  panel is 1, 2 or 4. */
-MBN_API int32_t mbn_panel_width(int32_t remaining, int32_t panel);
+/* What the float32 tables have as pack_convolution.  Packed form: panel after panel; a panel of v blocks
+ * that begins at block b starts b strides further (mbn_operands) and is [K / depth][v * B][depth]
+ * floats, k ascending as (ky, kx, c) with every tap's channels rounded up to depth; channels past
+ * input_channels and output_channels are 0. */
+MBN_API size_t mbn_pack_convolution(const mbn_pack_convolution_args *args, void *packed);
 
-/* Weights of a convolution (1x1 and fully connected included) and their strides in floats: element
- * (n, c, ky, kx) is at weights[n * output_stride + c * input_stride + ky * row_stride + kx *
- * column_stride].  PyTorch's OIHW: {C*KH*KW, KH*KW, KW, 1}; Keras's HWIO: {1, N, KW*C*N, C*N};
- * PyTorch's linear [N][C]: {C, 1, 0, 0}; Keras's dense [C][N]: {1, N, 0, 0}.
- * scale: NULL, or one factor per output channel that its weights are multiplied with. */
-typedef struct mbn_pack_convolution_args {
-    const float *weights;
-    ptrdiff_t output_stride, input_stride, row_stride, column_stride;
-    const float *scale;
-    int32_t output_channels, input_channels, kernel_height, kernel_width;
-    int32_t block, panel;
-} mbn_pack_convolution_args;
-
-/* Packed form: panel after panel; a panel of v blocks that begins at block b starts at float
- * b * B * K and is [K][v * B], K = kernel_height * kernel_width * input_channels, k ascending as
- * (ky, kx, c); channels past output_channels are 0.  mbn_packed_convolution_size is in floats. */
-MBN_API size_t mbn_packed_convolution_size(int32_t output_channels, int32_t input_channels,
-                                           int32_t kernel_height, int32_t kernel_width,
-                                           int32_t block);
-MBN_API void mbn_pack_convolution(const mbn_pack_convolution_args *args, float *packed);
-
-/* Depthwise weights: element (c, ky, kx) is at weights[c * channel_stride + ky * row_stride + kx *
- * column_stride].  PyTorch's [C][1][KH][KW]: {KH*KW, KW, 1}; Keras's [KH][KW][C][1]: {1, KW*C, C}.
- * Packed form: [channels / B][KH * KW][B], channels past `channels` are 0. */
-typedef struct mbn_pack_depthwise_args {
-    const float *weights;
-    ptrdiff_t channel_stride, row_stride, column_stride;
-    const float *scale;
-    int32_t channels, kernel_height, kernel_width;
-    int32_t block;
-} mbn_pack_depthwise_args;
-
-MBN_API size_t mbn_packed_depthwise_size(int32_t channels, int32_t kernel_height,
-                                         int32_t kernel_width, int32_t block);
-MBN_API void mbn_pack_depthwise(const mbn_pack_depthwise_args *args, float *packed);
+/* What they have as pack_depthwise.  Packed form: [channels / B][KH * KW][B] floats, channels past
+ * `channels` are 0. */
+MBN_API size_t mbn_pack_depthwise(const mbn_pack_depthwise_args *args, void *packed);
 
 /* A vector of one float per channel (bias, scale, shift), zero-padded to whole blocks.  values may
  * be NULL, which packs zeros.  packed has mbn_block_count(channels, block) * block floats. */

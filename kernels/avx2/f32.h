@@ -1,49 +1,60 @@
-/* The vector vocabulary of kernels/body/ in AVX2 with FMA. */
-#ifndef MBN_KERNELS_AVX2_VEC_H
-#define MBN_KERNELS_AVX2_VEC_H
+/* The vocabulary of kernels/body/f32/ (vocabulary.h) in AVX2 with FMA. */
+#ifndef MBN_KERNELS_AVX2_F32_H
+#define MBN_KERNELS_AVX2_F32_H
 
 #include <immintrin.h>
 
-#define MBN_ISA_NAME(name) mbn_avx2_##name
+#define VEC_TABLE mbn_avx2_f32
+#define VEC_ISA MBN_ISA_AVX2
+#define VEC_ISA_NAME "avx2"
 
 typedef __m256 vec;
 
-enum { VEC_WIDTH = 8 };
+#define VEC_WIDTH 8
 
 /* Tiles, each the largest whose accumulators and operands fit 16 registers.  A panel is two or three
  * vectors wide (mbn_panel_width with panel 2); one vector only where there is one block in all.
  * Zen 5 reaches 97-100 % of the FMA peak with 6 x 2 and with 4 x 3. */
 #define PANEL 2
 #define PANEL_MAX 3
-enum {
-    POINTWISE_PIXELS_1 = 8,
-    POINTWISE_PIXELS_2 = 6,
-    POINTWISE_PIXELS_3 = 4,
-};
+#define POINTWISE_PIXELS_1 8
+#define POINTWISE_PIXELS_2 6
+#define POINTWISE_PIXELS_3 4
 
 #define VEC_HALVES 0 /* every channel count of MobileNet fills whole vectors */
 
+/* The hardware fetches the weights of fully connected layers as early as they are wanted. */
+#define FULLY_CONNECTED_AHEAD 0
+
+#define STEM_SHARED 0 /* v3's stem is a convolution like others */
+
 /* Standard convolution on planes narrower than the tiles above. */
-enum { NARROW_PIXELS = 4 };
+#define NARROW_PIXELS 4
 
 /* Depthwise steps, in output rows x columns.  Seven columns divide every row of MobileNet at 224;
  * where they do not divide a row, four may leave less.  Two rows would share loads, but their
  * accumulators leave too few registers: 2 x 4 reaches 61-77 % of the FMA peak on Zen 5, 1 x 7 84-89 %. */
-enum { DEPTHWISE_ROWS = 1, DEPTHWISE_COLUMNS = 7, DEPTHWISE_NARROW = 4 };
+#define DEPTHWISE_ROWS 1
+#define DEPTHWISE_COLUMNS 7
+#define DEPTHWISE_NARROW 4
+
+#define VEC_FENCED 0
+#define VEC_FENCE() ((void)0)
+#define VEC_LANES 0 /* no multiply-add by one lane */
 
 static inline vec vec_zero(void) {
     return _mm256_setzero_ps();
 }
-static inline vec vec_load(const float *p) {
+static inline vec vec_load(const void *p) {
     return _mm256_loadu_ps(p);
 }
-static inline void vec_store(float *p, vec a) {
+static inline void vec_store(void *p, vec a) {
     _mm256_storeu_ps(p, a);
 }
 static inline vec vec_splat(float a) {
     return _mm256_set1_ps(a);
 }
-static inline vec vec_broadcast(const float *p) {
+static inline vec vec_broadcast(const void *p) {
     return _mm256_broadcast_ss(p);
 }
 static inline vec vec_add(vec a, vec b) {

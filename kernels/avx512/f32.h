@@ -1,59 +1,66 @@
-/* The vector vocabulary of kernels/body/ in AVX-512 (F, BW, DQ, VL). */
-#ifndef MBN_KERNELS_AVX512_VEC_H
-#define MBN_KERNELS_AVX512_VEC_H
+/* The vocabulary of kernels/body/f32/ (vocabulary.h) in AVX-512 (F, BW, DQ, VL). */
+#ifndef MBN_KERNELS_AVX512_F32_H
+#define MBN_KERNELS_AVX512_F32_H
 
 #include <immintrin.h>
 
-#define MBN_ISA_NAME(name) mbn_avx512_##name
+#define VEC_TABLE mbn_avx512_f32
+#define VEC_ISA MBN_ISA_AVX512
+#define VEC_ISA_NAME "avx512"
 
 typedef __m512 vec;
 
-enum { VEC_WIDTH = 16 };
+#define VEC_WIDTH 16
 
 /* Tiles, each the largest whose accumulators and operands fit 32 registers.  14 pixels divide the
  * rows of MobileNet at 224 (112, 56, 28, 14, 7 + 7).  Zen 5 reaches 93-98 % of the FMA peak. */
 #define PANEL 2
 #define PANEL_MAX 3
-enum {
-    POINTWISE_PIXELS_1 = 14,
-    POINTWISE_PIXELS_2 = 14,
-    POINTWISE_PIXELS_3 = 9,
-};
+#define POINTWISE_PIXELS_1 14
+#define POINTWISE_PIXELS_2 14
+#define POINTWISE_PIXELS_3 9
 
 /* Where half of the last vector's channels exist (24, 40, 72, ...), a vector of it holds two pixels.
  * Making the operand costs a blend per pair of pixels, which Zen 5 runs beside the multiply-adds
  * (24 channels: 69 % of the FMA peak become 92 %) and Intel in the place of the one it saves. */
 #define VEC_HALVES 1
-enum {
-    HALVES_PIXELS_1 = 14,
-    HALVES_PIXELS_2 = 14,
-    HALVES_PIXELS_3 = 10,
-};
+#define HALVES_PIXELS_1 14
+#define HALVES_PIXELS_2 14
+#define HALVES_PIXELS_3 10
 
 /* v3's stem, 3 to 16 channels, has tiles of its own: 86 % of the FMA peak of Zen 5, where tiles as of
  * pointwise reach 68 %. */
 #define STEM_SHARED 1
+/* The hardware fetches the weights of fully connected layers as early as they are wanted. */
+#define FULLY_CONNECTED_AHEAD 0
+
 /* Standard convolution on planes narrower than the tiles above. */
-enum { NARROW_PIXELS = 7 };
+#define NARROW_PIXELS 7
 
 /* Depthwise steps, in output rows x columns.  Seven columns divide every row of MobileNet at 224;
  * where they do not divide a row, four may leave less. */
-enum { DEPTHWISE_ROWS = 2, DEPTHWISE_COLUMNS = 7, DEPTHWISE_NARROW = 4 };
+#define DEPTHWISE_ROWS 2
+#define DEPTHWISE_COLUMNS 7
+#define DEPTHWISE_NARROW 4
+
+#define VEC_FENCED 0
+#define VEC_FENCE() ((void)0)
+#define VEC_LANES 0 /* no multiply-add by one lane */
 
 static inline vec vec_zero(void) {
     return _mm512_setzero_ps();
 }
-static inline vec vec_load(const float *p) {
+static inline vec vec_load(const void *p) {
     return _mm512_loadu_ps(p);
 }
-static inline void vec_store(float *p, vec a) {
+static inline void vec_store(void *p, vec a) {
     _mm512_storeu_ps(p, a);
 }
 static inline vec vec_splat(float a) {
     return _mm512_set1_ps(a);
 }
-static inline vec vec_broadcast(const float *p) {
-    return _mm512_set1_ps(*p);
+static inline vec vec_broadcast(const void *p) {
+    return _mm512_set1_ps(*(const float *)p);
 }
 static inline vec vec_add(vec a, vec b) {
     return _mm512_add_ps(a, b);
@@ -91,7 +98,7 @@ static inline vec vec_exp2_whole(vec n) {
     return _mm512_castsi512_ps(_mm512_slli_epi32(biased, 23));
 }
 /* VEC_WIDTH / 2 floats, in both halves */
-static inline vec vec_load_twice(const float *p) {
+static inline vec vec_load_twice(const void *p) {
     return _mm512_broadcast_f32x8(_mm256_loadu_ps(p));
 }
 /* the low half of a beside the high half of b */

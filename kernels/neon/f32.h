@@ -1,54 +1,59 @@
-/* The vector vocabulary of kernels/body/ in AArch64 NEON. */
-#ifndef MBN_KERNELS_NEON_VEC_H
-#define MBN_KERNELS_NEON_VEC_H
+/* The vocabulary of kernels/body/f32/ (vocabulary.h) in AArch64 NEON. */
+#ifndef MBN_KERNELS_NEON_F32_H
+#define MBN_KERNELS_NEON_F32_H
 
 #include <arm_neon.h>
 
-#define MBN_ISA_NAME(name) mbn_neon_##name
+#define VEC_TABLE mbn_neon_f32
+#define VEC_ISA MBN_ISA_NEON
+#define VEC_ISA_NAME "neon"
 
 typedef float32x4_t vec;
 
-enum { VEC_WIDTH = 4 };
+#define VEC_WIDTH 4
 
 /* Tiles, each the largest whose accumulators and operands fit 32 registers. */
 #define PANEL 4
 #define PANEL_MAX 4
-enum {
-    POINTWISE_PIXELS_1 = 14,
-    POINTWISE_PIXELS_2 = 10,
-    POINTWISE_PIXELS_3 = 7,
-    POINTWISE_PIXELS_4 = 6,
-};
+#define POINTWISE_PIXELS_1 14
+#define POINTWISE_PIXELS_2 10
+#define POINTWISE_PIXELS_3 7
+#define POINTWISE_PIXELS_4 6
 
 #define VEC_HALVES 0 /* every channel count of MobileNet fills whole vectors */
 
 /* As for SSE. */
-#define FULLY_CONNECTED_AHEAD (8192 / sizeof(float))
+#define FULLY_CONNECTED_AHEAD 8192
+
+#define STEM_SHARED 0 /* v3's stem is a convolution like others */
 
 /* Standard convolution on planes narrower than the tiles above. */
-enum { NARROW_PIXELS = 4 };
+#define NARROW_PIXELS 4
 
 /* Depthwise steps, in output rows x columns.  Seven columns divide every row of MobileNet at 224;
  * where they do not divide a row, four may leave less. */
-enum { DEPTHWISE_ROWS = 2, DEPTHWISE_COLUMNS = 7, DEPTHWISE_NARROW = 4 };
+#define DEPTHWISE_ROWS 2
+#define DEPTHWISE_COLUMNS 7
+#define DEPTHWISE_NARROW 4
 
 /* Loads stay on their side of it.  gcc moves them as far forward as it can, and spills accumulators;
  * vec_fma_lane below stays where it is, too. */
+#define VEC_FENCED 1
 #define VEC_FENCE() __asm__ volatile("" ::: "memory")
 
 static inline vec vec_zero(void) {
     return vdupq_n_f32(0.0F);
 }
-static inline vec vec_load(const float *p) {
+static inline vec vec_load(const void *p) {
     return vld1q_f32(p);
 }
-static inline void vec_store(float *p, vec a) {
+static inline void vec_store(void *p, vec a) {
     vst1q_f32(p, a);
 }
 static inline vec vec_splat(float a) {
     return vdupq_n_f32(a);
 }
-static inline vec vec_broadcast(const float *p) {
+static inline vec vec_broadcast(const void *p) {
     return vld1q_dup_f32(p);
 }
 static inline vec vec_add(vec a, vec b) {
@@ -67,6 +72,7 @@ static inline vec vec_div(vec a, vec b) {
 static inline vec vec_fma(vec a, vec b, vec c) {
     return vfmaq_f32(c, a, b);
 }
+#define VEC_LANES 1
 /* a * b[lane] + c for a constant lane.  In assembler: of vfmaq_laneq_f32 with the same lane gcc 12
  * makes a dup that it shares, and spills accumulators for want of registers. */
 #define vec_fma_lane(a, b, lane, c) fma_lane_##lane(a, b, c)

@@ -1,52 +1,60 @@
-/* The vector vocabulary of kernels/body/ in SSE4.1. */
-#ifndef MBN_KERNELS_SSE_VEC_H
-#define MBN_KERNELS_SSE_VEC_H
+/* The vocabulary of kernels/body/f32/ (vocabulary.h) in SSE4.1. */
+#ifndef MBN_KERNELS_SSE_F32_H
+#define MBN_KERNELS_SSE_F32_H
 
 #include <smmintrin.h>
 
-#define MBN_ISA_NAME(name) mbn_sse_##name
+#define VEC_TABLE mbn_sse_f32
+#define VEC_ISA MBN_ISA_SSE
+#define VEC_ISA_NAME "sse"
 
 typedef __m128 vec;
 
-enum { VEC_WIDTH = 4 };
+#define VEC_WIDTH 4
 
 /* Tiles: without FMA each product needs a register of its own, so 12 accumulators, one broadcast
  * and its products fill the 16.  Weights are wide (four vectors), which spares broadcasts. */
 #define PANEL 4
 #define PANEL_MAX 4
-enum {
-    POINTWISE_PIXELS_1 = 8,
-    POINTWISE_PIXELS_2 = 6,
-    POINTWISE_PIXELS_3 = 4,
-    POINTWISE_PIXELS_4 = 3,
-};
+#define POINTWISE_PIXELS_1 8
+#define POINTWISE_PIXELS_2 6
+#define POINTWISE_PIXELS_3 4
+#define POINTWISE_PIXELS_4 3
 
 #define VEC_HALVES 0 /* every channel count of MobileNet fills whole vectors */
 
-/* The classifier of v3-small on Zen 5: 0.076 ms with it, 0.101 without; wider vectors need none. */
-#define FULLY_CONNECTED_AHEAD (8192 / sizeof(float))
+/* v3-small's classifier takes three quarters of the time with it (Zen 5); wider vectors need none. */
+#define FULLY_CONNECTED_AHEAD 8192
+
+#define STEM_SHARED 0 /* v3's stem is a convolution like others */
 
 /* Standard convolution on planes narrower than the tiles above. */
-enum { NARROW_PIXELS = 3 };
+#define NARROW_PIXELS 3
 
 /* Depthwise steps, in output rows x columns: as for AVX2, a row of seven beats two of four (Zen 5, 3x3
  * at 14x14: 68 % of the mul+add peak against 55 %). */
-enum { DEPTHWISE_ROWS = 1, DEPTHWISE_COLUMNS = 7, DEPTHWISE_NARROW = 4 };
+#define DEPTHWISE_ROWS 1
+#define DEPTHWISE_COLUMNS 7
+#define DEPTHWISE_NARROW 4
+
+#define VEC_FENCED 0
+#define VEC_FENCE() ((void)0)
+#define VEC_LANES 0 /* no multiply-add by one lane */
 
 static inline vec vec_zero(void) {
     return _mm_setzero_ps();
 }
-static inline vec vec_load(const float *p) {
+static inline vec vec_load(const void *p) {
     return _mm_loadu_ps(p);
 }
-static inline void vec_store(float *p, vec a) {
+static inline void vec_store(void *p, vec a) {
     _mm_storeu_ps(p, a);
 }
 static inline vec vec_splat(float a) {
     return _mm_set1_ps(a);
 }
-static inline vec vec_broadcast(const float *p) {
-    return _mm_set1_ps(*p);
+static inline vec vec_broadcast(const void *p) {
+    return _mm_set1_ps(*(const float *)p);
 }
 static inline vec vec_add(vec a, vec b) {
     return _mm_add_ps(a, b);

@@ -1,6 +1,6 @@
 /* Which outputs of a sliding window need no care for borders. */
-#ifndef MBN_KERNELS_BODY_SPAN_H
-#define MBN_KERNELS_BODY_SPAN_H
+#ifndef MBN_KERNELS_WALK_SPAN_H
+#define MBN_KERNELS_WALK_SPAN_H
 
 #include "kernels/inline.h"
 

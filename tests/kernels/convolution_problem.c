@@ -74,17 +74,19 @@ static expected expect_output(const convolution_problem *p, int32_t n, int32_t o
     return expect_chain(sum, magnitude, terms, plain, fused, &p->activation);
 }
 
-convolution_problem convolution_problem_create(const convolution_case *s, random_state *r) {
+convolution_problem convolution_problem_create(const convolution_case *s, mbn_element element,
+                                               random_state *r) {
     size_t taps = (size_t)(s->kernel_height * s->kernel_width);
     size_t outputs = (size_t)s->outputs, inputs = s->depthwise ? 1 : (size_t)s->channels;
     size_t count = outputs * (size_t)(s->output_height * s->output_width);
     convolution_problem p = {
         .shape = *s,
         .activation = make_activation(s->activation),
-        .input = make_values((size_t)s->channels * (size_t)(s->height * s->width), s->data, r),
-        .weights = make_weights(outputs * inputs * taps, s->data, r),
-        .bias = make_values(outputs, s->data, r),
-        .residual = s->residual ? make_values(count, s->data, r) : NULL,
+        .input =
+            make_values((size_t)s->channels * (size_t)(s->height * s->width), element, s->data, r),
+        .weights = make_weights(outputs * inputs * taps, element, s->data, r),
+        .bias = make_values(outputs, element, s->data, r),
+        .residual = s->residual ? make_values(count, element, s->data, r) : NULL,
         .expected = malloc(count * sizeof(expected)),
     };
     cr_assert(p.expected != NULL);
@@ -117,56 +119,47 @@ void operands_free(operands *memory) {
 
 void describe_convolution(const mbn_kernels *table, const char *family, const convolution_case *s,
                           guard_side side) {
-    describe_case(
-        "%s (block %d, panel %d) %s %dx%dx%d -> %dx%dx%d, kernel %dx%d, stride %dx%d, pad "
-        "%d,%d, activation %s%s, data %s, guard %s",
-        table->name, table->block, table->panel, family, s->height, s->width, s->channels,
-        s->output_height, s->output_width, s->outputs, s->kernel_height, s->kernel_width,
-        s->stride_vertical, s->stride_horizontal, s->pad_top, s->pad_left,
-        activation_name(s->activation), s->residual ? ", residual" : "", data_name(s->data),
-        guard_name(side));
-}
-
-static int32_t random_gap(random_state *r) {
-    return random_int(r, 0, 1) == 0 ? 0 : random_int(r, 1, 33);
+    describe_case("%s %s %dx%dx%d -> %dx%dx%d, kernel %dx%d, stride %dx%d, pad %d,%d, activation "
+                  "%s%s, data %s, guard %s",
+                  table_text(table), family, s->height, s->width, s->channels, s->output_height,
+                  s->output_width, s->outputs, s->kernel_height, s->kernel_width,
+                  s->stride_vertical, s->stride_horizontal, s->pad_top, s->pad_left,
+                  activation_name(s->activation), s->residual ? ", residual" : "",
+                  data_name(s->data), guard_name(side));
 }
 
 plane lay_out_input(const convolution_problem *problem, operands *memory, guard_side side,
-                    int32_t block, random_state *r) {
+                    mbn_element element, int32_t block, random_state *r) {
     const convolution_case *s = &problem->shape;
-    plane p =
-        plane_create(&memory->input, side, s->channels, s->height, s->width, block, random_gap(r));
+    plane p = plane_create(&memory->input, side, element, s->channels, s->height, s->width, block,
+                           random_gap(r));
     plane_fill(&p, problem->input, s->lanes, r);
     return p;
 }
 
-plane lay_out_residual(const convolution_problem *problem, operands *memory, guard_side side,
-                       int32_t block, random_state *r) {
+mbn_plane lay_out_residual(const convolution_problem *problem, operands *memory, guard_side side,
+                           const mbn_kernels *table, random_state *r) {
     const convolution_case *s = &problem->shape;
-    if (problem->residual == NULL) return (plane){0};
-    plane p = plane_create(&memory->residual, side, s->outputs, s->output_height, s->output_width,
-                           block, random_gap(r));
+    if (problem->residual == NULL) return (mbn_plane){0};
+    plane p = plane_create(&memory->residual, side, table->element, s->outputs, s->output_height,
+                           s->output_width, table->blocking.block, random_gap(r));
     plane_fill(&p, problem->residual, LANES_ZERO, r);
-    return p;
+    return p.view;
 }
 
 plane lay_out_output(const convolution_problem *problem, operands *memory, guard_side side,
-                     int32_t block, random_state *r) {
+                     const mbn_kernels *table, random_state *r) {
     const convolution_case *s = &problem->shape;
-    return plane_create(&memory->output, side, s->outputs, s->output_height, s->output_width, block,
-                        random_gap(r));
+    return plane_create(&memory->output, side, table->element, s->outputs, s->output_height,
+                        s->output_width, table->blocking.block, random_gap(r));
 }
 
-const float *pack_weights(const convolution_problem *problem, operands *memory, guard_side side,
-                          const mbn_kernels *table) {
+/* By the table's packers; `packed` NULL: only the size. */
+static size_t pack(const convolution_problem *problem, const mbn_kernels *table, void *packed) {
     const convolution_case *s = &problem->shape;
-    ptrdiff_t kh = s->kernel_height, kw = s->kernel_width;
+    const ptrdiff_t kh = s->kernel_height, kw = s->kernel_width;
     if (s->depthwise) {
-        float *packed = guarded_floats(
-            &memory->weights,
-            mbn_packed_depthwise_size(s->channels, s->kernel_height, s->kernel_width, table->block),
-            side);
-        mbn_pack_depthwise(
+        return table->pack_depthwise(
             &(mbn_pack_depthwise_args){
                 .weights = problem->weights,
                 .channel_stride = kh * kw,
@@ -175,17 +168,11 @@ const float *pack_weights(const convolution_problem *problem, operands *memory, 
                 .channels = s->channels,
                 .kernel_height = s->kernel_height,
                 .kernel_width = s->kernel_width,
-                .block = table->block,
+                .blocking = table->blocking,
             },
             packed);
-        return packed;
     }
-    float *packed =
-        guarded_floats(&memory->weights,
-                       mbn_packed_convolution_size(s->outputs, s->channels, s->kernel_height,
-                                                   s->kernel_width, table->block),
-                       side);
-    mbn_pack_convolution(
+    return table->pack_convolution(
         &(mbn_pack_convolution_args){
             .weights = problem->weights,
             .output_stride = s->channels * kh * kw,
@@ -196,20 +183,28 @@ const float *pack_weights(const convolution_problem *problem, operands *memory, 
             .input_channels = s->channels,
             .kernel_height = s->kernel_height,
             .kernel_width = s->kernel_width,
-            .block = table->block,
-            .panel = table->panel,
+            .blocking = table->blocking,
         },
         packed);
-    return packed;
 }
 
-const float *pack_bias(const convolution_problem *problem, operands *memory, guard_side side,
-                       int32_t block) {
-    int32_t outputs = problem->shape.outputs;
-    size_t count = (size_t)mbn_block_count(outputs, block) * (size_t)block;
-    float *packed = guarded_floats(&memory->bias, count, side);
-    mbn_pack_vector(problem->bias, outputs, block, packed);
-    return packed;
+mbn_operands pack_operands(const convolution_problem *problem, operands *memory, guard_side side,
+                           const mbn_kernels *table) {
+    const int32_t outputs = problem->shape.outputs, block = table->blocking.block;
+    const size_t blocks = (size_t)mbn_block_count(outputs, block);
+    const size_t unit = element_type_of(table->element)->bytes;
+    const size_t bytes = pack(problem, table, NULL);
+    cr_assert(bytes % (blocks * unit) == 0, "%s: %zu bytes packed", described_case(), bytes);
+    void *weights = guarded_elements(&memory->weights, bytes / unit, unit, side);
+    cr_assert(pack(problem, table, weights) == bytes, "%s", described_case());
+    float *bias = guarded_floats(&memory->bias, blocks * (size_t)block, side);
+    mbn_pack_vector(problem->bias, outputs, block, bias);
+    return (mbn_operands){
+        .weights = weights,
+        .bias = bias,
+        .weights_stride = (ptrdiff_t)(bytes / blocks),
+        .bias_stride = block * (ptrdiff_t)sizeof *bias,
+    };
 }
 
 kernel_call convolution_call(const convolution_problem *problem, const mbn_kernels *table,

@@ -35,7 +35,9 @@ typedef struct convolution_problem {
     expected *expected;
 } convolution_problem;
 
-convolution_problem convolution_problem_create(const convolution_case *shape, random_state *r);
+/* Values that the element type has. */
+convolution_problem convolution_problem_create(const convolution_case *shape, mbn_element element,
+                                               random_state *r);
 void convolution_problem_free(convolution_problem *problem);
 
 /* Guarded memory for the operands of one call. */
@@ -49,18 +51,15 @@ void operands_free(operands *memory);
 void describe_convolution(const mbn_kernels *table, const char *family,
                           const convolution_case *shape, guard_side side);
 
-/* The problem's tensors for a table.  Rows of planes are a random number of floats apart, which is 0
- * half of the time. */
+/* The problem's tensors for a table.  Rows of planes are a random_gap apart. */
 plane lay_out_input(const convolution_problem *problem, operands *memory, guard_side side,
-                    int32_t block, random_state *r);
-plane lay_out_residual(const convolution_problem *problem, operands *memory, guard_side side,
-                       int32_t block, random_state *r);
+                    mbn_element element, int32_t block, random_state *r);
+mbn_plane lay_out_residual(const convolution_problem *problem, operands *memory, guard_side side,
+                           const mbn_kernels *table, random_state *r);
 plane lay_out_output(const convolution_problem *problem, operands *memory, guard_side side,
-                     int32_t block, random_state *r);
-const float *pack_weights(const convolution_problem *problem, operands *memory, guard_side side,
-                          const mbn_kernels *table);
-const float *pack_bias(const convolution_problem *problem, operands *memory, guard_side side,
-                       int32_t block);
+                     const mbn_kernels *table, random_state *r);
+mbn_operands pack_operands(const convolution_problem *problem, operands *memory, guard_side side,
+                           const mbn_kernels *table);
 
 /* The call's fields that follow from the problem; the test fills in run and args. */
 kernel_call convolution_call(const convolution_problem *problem, const mbn_kernels *table,

@@ -3,28 +3,49 @@
 #include <criterion/criterion.h>
 #include <float.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 /* ---- Tables --------------------------------------------------------------------------------- */
 
-int32_t tables_under_test(mbn_kernels tables[TABLES_MAX], bool layouts) {
+int32_t tables_under_test(mbn_kernels tables[TABLES_MAX], mbn_element element, bool layouts) {
     static const int32_t scalar[][2] = {{1, 4}, {4, 1}, {4, 4}, {8, 2}, {8, 4}, {16, 2}};
     int32_t count = 0;
     for (int isa = 0; isa < MBN_ISA_COUNT; isa++) {
-        if ((mbn_isa_usable() >> isa & 1u) == 0) continue;
-        tables[count++] = *mbn_kernels_for((mbn_isa)isa);
+        const mbn_kernels *table = mbn_kernels_for(element, (mbn_isa)isa);
+        if (table == NULL || (mbn_isa_usable() >> isa & 1u) == 0) continue;
+        cr_assert(count < TABLES_MAX);
+        tables[count++] = *table;
     }
 #if defined(TESTS_ARE_EMULATED)
     layouts = false; /* portable code, tested where it is fast */
 #endif
-    for (size_t i = 0; layouts && i < sizeof scalar / sizeof *scalar; i++) {
-        tables[count] = *mbn_kernels_for(MBN_ISA_SCALAR);
-        tables[count].block = scalar[i][0];
-        tables[count].panel = scalar[i][1];
+    const mbn_kernels *plain = mbn_kernels_for(element, MBN_ISA_SCALAR);
+    for (size_t i = 0; layouts && plain != NULL && i < sizeof scalar / sizeof *scalar; i++) {
+        cr_assert(count < TABLES_MAX);
+        tables[count] = *plain;
+        tables[count].blocking.block = scalar[i][0];
+        tables[count].blocking.panel = scalar[i][1];
         count++;
     }
     return count;
+}
+
+const char *table_text(const mbn_kernels *table) {
+    static char text[64];
+    snprintf(text, sizeof text, "%s %s (block %d, panel %d, depth %d)", table->name,
+             mbn_element_name(table->element), table->blocking.block, table->blocking.panel,
+             table->blocking.depth);
+    return text;
+}
+
+mbn_element vector_element(const mbn_kernels *table) {
+    return table->vectors != NULL ? table->vectors->element : table->element;
+}
+
+mbn_element image_element(const mbn_kernels *table) {
+    return table->reads_floats ? MBN_ELEMENT_F32 : table->element;
 }
 
 /* ---- Data ----------------------------------------------------------------------------------- */
@@ -50,10 +71,11 @@ static float make_value(data_kind kind, random_state *r) {
     }
 }
 
-float *make_values(size_t count, data_kind kind, random_state *r) {
+float *make_values(size_t count, mbn_element element, data_kind kind, random_state *r) {
+    const element_type *type = element_type_of(element);
     float *values = malloc(count * sizeof *values);
     cr_assert(values != NULL);
-    for (size_t i = 0; i < count; i++) values[i] = make_value(kind, r);
+    for (size_t i = 0; i < count; i++) values[i] = element_round(type, make_value(kind, r));
     if (!data_is_finite(kind)) {
         for (size_t i = 0; i < 1 + count / 500; i++) {
             size_t at = random_bits(r) % count;
@@ -65,9 +87,9 @@ float *make_values(size_t count, data_kind kind, random_state *r) {
     return values;
 }
 
-float *make_weights(size_t count, data_kind kind, random_state *r) {
+float *make_weights(size_t count, mbn_element element, data_kind kind, random_state *r) {
     bool extremes = kind == DATA_MAXIMUM || kind == DATA_MINIMUM;
-    float *values = make_values(count, extremes ? kind : DATA_RANDOM, r);
+    float *values = make_values(count, element, extremes ? kind : DATA_RANDOM, r);
     for (size_t i = 0; !extremes && i < count; i += 7) values[i] = 0.0f;
     return values;
 }
@@ -84,36 +106,43 @@ const char *activation_name(mbn_activation_kind kind) {
 
 /* ---- Planes --------------------------------------------------------------------------------- */
 
-/* A quiet NaN with a payload of its own. */
-static const uint32_t canary = 0x7FC0DEADu;
-
-static void set_canary(float *at) {
-    memcpy(at, &canary, sizeof canary);
+int32_t random_gap(random_state *r) {
+    return random_int(r, 0, 1) == 0 ? 0 : random_int(r, 1, 33);
 }
 
-static bool same_bits(const float *a, const float *b) {
-    return memcmp(a, b, sizeof *a) == 0;
-}
-
-plane plane_create(guarded *memory, guard_side side, int32_t channels, int32_t height,
-                   int32_t width, int32_t block, int32_t gap) {
-    plane p = {.channels = channels, .height = height, .width = width, .block = block};
-    p.row_stride = (ptrdiff_t)width * block + gap;
-    p.block_stride = height * p.row_stride;
-    int32_t blocks = mbn_block_count(channels, block);
-    p.count = (size_t)(blocks * p.block_stride - gap);
-    p.data = guarded_floats(memory, p.count, side);
+plane plane_create(guarded *memory, guard_side side, mbn_element element, int32_t channels,
+                   int32_t height, int32_t width, int32_t block, int32_t gap) {
+    const element_type *type = element_type_of(element);
+    const ptrdiff_t row = (ptrdiff_t)width * block + gap, blocks = mbn_block_count(channels, block);
+    const size_t count = (size_t)(blocks * height * row - gap);
+    plane p = {
+        .view = {.data = guarded_elements(memory, count, type->bytes, side),
+                 .row_stride = row * (ptrdiff_t)type->bytes,
+                 .block_stride = height * row * (ptrdiff_t)type->bytes},
+        .type = type,
+        .channels = channels,
+        .height = height,
+        .width = width,
+        .block = block,
+        .bytes = count * type->bytes,
+    };
     plane_clear(&p);
     return p;
 }
 
 void plane_clear(plane *p) {
-    for (size_t i = 0; i < p->count; i++) set_canary(p->data + i);
+    for (size_t at = 0; at < p->bytes; at += p->type->bytes) {
+        memcpy((char *)p->view.data + at, p->type->canary, p->type->bytes);
+    }
 }
 
-static float *element(const plane *p, int32_t c, int32_t y, int32_t x) {
-    return p->data + c / p->block * p->block_stride + y * p->row_stride + (ptrdiff_t)x * p->block +
-           c % p->block;
+static void *element_at(const plane *p, int32_t c, int32_t y, int32_t x) {
+    return (char *)p->view.data + c / p->block * p->view.block_stride + y * p->view.row_stride +
+           ((ptrdiff_t)x * p->block + c % p->block) * (ptrdiff_t)p->type->bytes;
+}
+
+static float value_at(const plane *p, int32_t c, int32_t y, int32_t x) {
+    return p->type->load(element_at(p, c, y, x));
 }
 
 void plane_fill(plane *p, const float *values, lane_fill lanes, random_state *r) {
@@ -125,26 +154,33 @@ void plane_fill(plane *p, const float *values, lane_fill lanes, random_state *r)
                 float value = lanes == LANES_NAN      ? NAN
                               : lanes == LANES_RANDOM ? random_float(r, -9.0f, 9.0f)
                                                       : 0.0f;
-                *element(p, c, y, x) = c < p->channels ? *values++ : value;
+                p->type->store(element_at(p, c, y, x), c < p->channels ? *values++ : value);
             }
         }
     }
 }
 
+const void *vector_create(guarded *memory, guard_side side, mbn_element element,
+                          const float *values, int32_t channels, int32_t block) {
+    plane p = plane_create(memory, side, element, channels, 1, 1, block, 0);
+    plane_fill(&p, values, LANES_ZERO, NULL);
+    return p.view.data;
+}
+
 /* Asserts that the range is as in `inside`, and everything else, gaps included, as in `outside`, bit
  * for bit. */
-static void check_range(const plane *p, const float *inside, const float *outside,
-                        mbn_range range) {
-    const ptrdiff_t row_floats = (ptrdiff_t)p->width * p->block;
-    for (ptrdiff_t i = 0; i < (ptrdiff_t)p->count;) {
-        ptrdiff_t b = i / p->block_stride, y = i % p->block_stride / p->row_stride;
-        bool in_row = i % p->block_stride % p->row_stride < row_floats;
+static void check_range(const plane *p, const char *inside, const char *outside, mbn_range range) {
+    const ptrdiff_t row_stride = p->view.row_stride, block_stride = p->view.block_stride;
+    const ptrdiff_t row_bytes = (ptrdiff_t)p->width * p->block * (ptrdiff_t)p->type->bytes;
+    const char *data = p->view.data;
+    for (ptrdiff_t i = 0; i < (ptrdiff_t)p->bytes;) {
+        ptrdiff_t b = i / block_stride, y = i % block_stride / row_stride;
+        bool in_row = i % block_stride % row_stride < row_bytes;
         bool in_range = in_row && b >= range.block_begin && b < range.block_end &&
                         y >= range.row_begin && y < range.row_end;
-        const float *expect = in_range ? inside : outside;
-        ptrdiff_t end = i + (in_row ? row_floats : p->row_stride - row_floats);
-        for (; i < end; i++) {
-            if (same_bits(p->data + i, expect + i)) continue;
+        const char *expect = in_range ? inside : outside;
+        size_t bytes = (size_t)(in_row ? row_bytes : row_stride - row_bytes);
+        if (memcmp(data + i, expect + i, bytes) != 0) {
             cr_assert(in_range,
                       "%s: called for rows %d-%d of blocks %d-%d, wrote block %td row %td%s",
                       described_case(), range.row_begin, range.row_end, range.block_begin,
@@ -155,6 +191,7 @@ static void check_range(const plane *p, const float *inside, const float *outsid
                       described_case(), range.row_begin, range.row_end, range.block_begin,
                       range.block_end, b, y);
         }
+        i += (ptrdiff_t)bytes;
     }
 }
 
@@ -205,6 +242,17 @@ expected expect_exactly(float value) {
     return (expected){(double)value, 0.0, value, value};
 }
 
+expected expect_stored(const expected *e, const element_type *type) {
+    return (expected){
+        .value = e->value,
+        .tolerance = type->rounding == 0.0
+                         ? e->tolerance
+                         : e->tolerance + type->rounding * (fabs(e->value) + e->tolerance),
+        .plain = element_round(type, e->plain),
+        .fused = element_round(type, e->fused),
+    };
+}
+
 const char *mismatch(double actual, const expected *e) {
     if (isnan(e->value)) return isnan(actual) ? NULL : "which is not NaN";
     if (isnan(actual)) return "which is NaN";
@@ -235,7 +283,7 @@ static void run(const kernel_call *call, mbn_range range) {
 
 static void check_value(const kernel_call *call, const expected *e, int32_t c, int32_t y,
                         int32_t x) {
-    double actual = (double)*element(&call->output, c, y, x);
+    double actual = (double)value_at(&call->output, c, y, x);
     const char *wrong = mismatch(actual, e);
     cr_assert(wrong == NULL,
               "%s: channel %d row %d column %d is %.9g, %s; expected %.9g, tolerance %.3g",
@@ -244,22 +292,23 @@ static void check_value(const kernel_call *call, const expected *e, int32_t c, i
 
 static void check_values(const kernel_call *call) {
     const plane *p = &call->output;
-    const expected *e = call->expected;
+    const expected *exact = call->expected;
     bool plain = true, fused = true;
     for (int32_t c = 0; c < p->channels; c++) {
         for (int32_t y = 0; y < p->height; y++) {
-            for (int32_t x = 0; x < p->width; x++, e++) {
-                float actual = *element(p, c, y, x);
-                if (mismatch((double)actual, e) != NULL) check_value(call, e, c, y, x);
+            for (int32_t x = 0; x < p->width; x++, exact++) {
+                const expected e = expect_stored(exact, p->type);
+                float actual = value_at(p, c, y, x);
+                if (mismatch((double)actual, &e) != NULL) check_value(call, &e, c, y, x);
                 if (isnan(actual)) continue;
-                plain = plain && actual == e->plain;
-                fused = fused && actual == e->fused;
+                plain = plain && actual == e.plain;
+                fused = fused && actual == e.fused;
                 if (!call->chain || plain || fused) continue;
                 cr_assert(
                     false,
                     "%s: channel %d row %d column %d is %.9g: neither this nor, for the outputs "
                     "so far, the other of the chains in ascending k (%.9g, fused %.9g)",
-                    described_case(), c, y, x, (double)actual, (double)e->plain, (double)e->fused);
+                    described_case(), c, y, x, (double)actual, (double)e.plain, (double)e.fused);
             }
         }
     }
@@ -271,7 +320,7 @@ static void check_lanes(const kernel_call *call) {
     for (int32_t c = p->channels; call->check_lanes && c < padded; c++) {
         for (int32_t y = 0; y < p->height; y++) {
             for (int32_t x = 0; x < p->width; x++) {
-                float actual = *element(p, c, y, x);
+                float actual = value_at(p, c, y, x);
                 if (actual == call->lanes) continue;
                 cr_assert(false,
                           "%s: lane %d past the channels, row %d column %d, is %.9g, not %.9g",
@@ -285,15 +334,14 @@ static void check_lanes(const kernel_call *call) {
 static int32_t random_border(const kernel_call *call, int32_t blocks, random_state *r) {
     int32_t aim = random_int(r, 0, blocks), b = 0;
     if (!call->panels) return aim;
-    while (b < aim) b += mbn_panel_width(blocks - b, call->table->panel);
+    while (b < aim) b += mbn_panel_width(blocks - b, call->table->blocking.panel);
     return b;
 }
 
 void check_output(kernel_call *call, random_state *r) {
     plane *p = &call->output;
     int32_t blocks = mbn_block_count(p->channels, p->block);
-    size_t bytes = p->count * sizeof(float);
-    float *before = malloc(bytes), *whole = malloc(bytes);
+    char *before = malloc(p->bytes), *whole = malloc(p->bytes);
     cr_assert(before != NULL && whole != NULL);
 
     if (call->initial != NULL) {
@@ -301,19 +349,19 @@ void check_output(kernel_call *call, random_state *r) {
     } else {
         plane_clear(p);
     }
-    memcpy(before, p->data, bytes);
+    memcpy(before, p->view.data, p->bytes);
     const mbn_range all = {0, p->height, 0, blocks};
     run(call, all);
     check_values(call);
     check_lanes(call);
-    memcpy(whole, p->data, bytes);
+    memcpy(whole, p->view.data, p->bytes);
     check_range(p, whole, before, all);
 
     int32_t y = random_int(r, 0, p->height), b = random_border(call, blocks, r);
     const mbn_range parts[] = {
         {0, y, 0, b}, {y, p->height, 0, b}, {0, y, b, blocks}, {y, p->height, b, blocks}};
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
-        memcpy(p->data, before, bytes);
+        memcpy(p->view.data, before, p->bytes);
         run(call, parts[i]);
         check_range(p, whole, before, parts[i]);
     }

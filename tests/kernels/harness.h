@@ -5,6 +5,7 @@
 
 #include "../guarded.h"
 #include "../random.h"
+#include "element.h"
 
 #include <mobilenet/kernels.h>
 
@@ -14,9 +15,17 @@
 
 enum { TABLES_MAX = 16 };
 
-/* The tables of this machine's instruction sets; with `layouts`, also the scalar functions under
- * every layout that a table may have (block and panel changed): so they fill another table's slots. */
-int32_t tables_under_test(mbn_kernels tables[TABLES_MAX], bool layouts);
+/* An element type's tables of this machine's instruction sets; with `layouts`, also the scalar
+ * functions under every layout that a table may have (block and panel changed): so they fill another
+ * table's slots.  Returns their number, which is 0 for an element type without tables. */
+int32_t tables_under_test(mbn_kernels tables[TABLES_MAX], mbn_element element, bool layouts);
+
+/* "avx2 f32 (block 8, panel 2, depth 1)", as messages have it; valid until the next call. */
+const char *table_text(const mbn_kernels *table);
+
+/* The element type of the table's vectors, and of what its convolution reads. */
+mbn_element vector_element(const mbn_kernels *table);
+mbn_element image_element(const mbn_kernels *table);
 
 /* ---- Data ----------------------------------------------------------------------------------- */
 
@@ -33,12 +42,12 @@ typedef enum data_kind {
 const char *data_name(data_kind kind);
 bool data_is_finite(data_kind kind);
 
-/* `count` floats from malloc. */
-float *make_values(size_t count, data_kind kind, random_state *r);
+/* `count` floats from malloc, each one a value that the element type has. */
+float *make_values(size_t count, mbn_element element, data_kind kind, random_state *r);
 
 /* Weights and scales to go with inputs of that kind: as large for the extremes, else random, with
  * some exact zeros (which infinity times weight must turn into NaN). */
-float *make_weights(size_t count, data_kind kind, random_state *r);
+float *make_weights(size_t count, mbn_element element, data_kind kind, random_state *r);
 
 /* The slope and offset of MobileNetV3; NaN where the kind must not read them. */
 mbn_activation make_activation(mbn_activation_kind kind);
@@ -48,18 +57,25 @@ const char *activation_name(mbn_activation_kind kind);
 
 /* A blocked tensor in guarded memory, with gaps between its rows and blocks. */
 typedef struct plane {
-    float *data;
+    mbn_plane view; /* as kernels get it */
+    const element_type *type;
     int32_t channels, height, width, block;
-    ptrdiff_t row_stride, block_stride; /* floats */
-    size_t count;                       /* floats from the first element to the last */
+    size_t bytes; /* from the first element to the last */
 } plane;
 
 /* Lanes past the last channel. */
 typedef enum lane_fill { LANES_ZERO, LANES_RANDOM, LANES_NAN, LANE_FILLS } lane_fill;
 
-/* gap: floats between the end of a row and the next. */
-plane plane_create(guarded *memory, guard_side side, int32_t channels, int32_t height,
-                   int32_t width, int32_t block, int32_t gap);
+/* gap: elements between the end of a row and the next. */
+plane plane_create(guarded *memory, guard_side side, mbn_element element, int32_t channels,
+                   int32_t height, int32_t width, int32_t block, int32_t gap);
+
+/* 0 half of the time. */
+int32_t random_gap(random_state *r);
+
+/* A vector in guarded memory: channels rounded up to blocks, with zeros there. */
+const void *vector_create(guarded *memory, guard_side side, mbn_element element,
+                          const float *values, int32_t channels, int32_t block);
 
 /* Canaries everywhere; they are NaN, so that one that is read is seen in the result. */
 void plane_clear(plane *p);
@@ -82,6 +98,9 @@ expected expect_chain(double sum, double magnitude, int32_t terms, float plain, 
 
 /* A result that has one value and no other, in every instruction set. */
 expected expect_exactly(float value);
+
+/* The same, stored as an element. */
+expected expect_stored(const expected *e, const element_type *type);
 
 /* NULL, or what is wrong with `actual`. */
 const char *mismatch(double actual, const expected *e);

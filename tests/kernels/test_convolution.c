@@ -9,7 +9,7 @@ static void run_convolution(const kernel_call *call, mbn_range range) {
 /* Blocked like the output, interleaved pixels, planes, or blocked in some other way. */
 static int32_t choose_input_block(const mbn_kernels *table, int32_t channels, random_state *r) {
     switch (random_int(r, 0, 3)) {
-    case 0: return table->block;
+    case 0: return table->blocking.block;
     case 1: return channels;
     case 2: return 1;
     default: return random_int(r, 1, channels);
@@ -21,22 +21,16 @@ static void check_convolution(const mbn_kernels *table, const convolution_proble
     const convolution_case *s = &problem->shape;
     describe_convolution(table, "convolution", s, side);
     int32_t input_block = choose_input_block(table, s->channels, r);
-    plane input = lay_out_input(problem, memory, side, input_block, r);
-    plane residual = lay_out_residual(problem, memory, side, table->block, r);
-    plane output = lay_out_output(problem, memory, side, table->block, r);
+    plane input = lay_out_input(problem, memory, side, image_element(table), input_block, r);
+    mbn_plane residual = lay_out_residual(problem, memory, side, table, r);
+    plane output = lay_out_output(problem, memory, side, table, r);
     const mbn_convolution_args args = {
-        .input = input.data,
-        .input_row_stride = input.row_stride,
-        .input_block_stride = input.block_stride,
+        .input = input.view,
+        .residual = residual,
+        .output = output.view,
+        .operands = pack_operands(problem, memory, side, table),
+        .finish = {.activation = problem->activation},
         .input_block = input_block,
-        .weights = pack_weights(problem, memory, side, table),
-        .bias = pack_bias(problem, memory, side, table->block),
-        .residual = residual.data,
-        .residual_row_stride = residual.row_stride,
-        .residual_block_stride = residual.block_stride,
-        .output = output.data,
-        .output_row_stride = output.row_stride,
-        .output_block_stride = output.block_stride,
         .input_height = s->height,
         .input_width = s->width,
         .output_height = s->output_height,
@@ -49,9 +43,7 @@ static void check_convolution(const mbn_kernels *table, const convolution_proble
         .stride_horizontal = s->stride_horizontal,
         .pad_top = s->pad_top,
         .pad_left = s->pad_left,
-        .block = table->block,
-        .panel = table->panel,
-        .activation = problem->activation,
+        .blocking = table->blocking,
     };
     kernel_call call = convolution_call(problem, table, output);
     call.run = run_convolution;
@@ -61,15 +53,17 @@ static void check_convolution(const mbn_kernels *table, const convolution_proble
 
 static void check_tables(const convolution_case *shape, bool layouts, operands *memory,
                          random_state *r) {
-    mbn_kernels tables[TABLES_MAX];
-    int32_t count = tables_under_test(tables, layouts);
-    convolution_problem problem = convolution_problem_create(shape, r);
-    for (int32_t t = 0; t < count; t++) {
-        for (guard_side side = 0; side < GUARD_SIDES; side++) {
-            check_convolution(tables + t, &problem, memory, side, r);
+    for (mbn_element element = 0; element < MBN_ELEMENT_COUNT; element++) {
+        mbn_kernels tables[TABLES_MAX];
+        int32_t count = tables_under_test(tables, element, layouts);
+        convolution_problem problem = convolution_problem_create(shape, element, r);
+        for (int32_t t = 0; t < count; t++) {
+            for (guard_side side = 0; side < GUARD_SIDES; side++) {
+                check_convolution(tables + t, &problem, memory, side, r);
+            }
         }
+        convolution_problem_free(&problem);
     }
-    convolution_problem_free(&problem);
 }
 
 static void check_awkward(int32_t cases, bool square, uint64_t seed) {

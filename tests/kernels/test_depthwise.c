@@ -27,17 +27,13 @@ static void check_depthwise(const mbn_kernels *table, const convolution_problem 
                             operands *memory, guard_side side, random_state *r) {
     const convolution_case *s = &problem->shape;
     describe_convolution(table, "depthwise", s, side);
-    plane input = lay_out_input(problem, memory, side, table->block, r);
-    plane output = lay_out_output(problem, memory, side, table->block, r);
+    plane input = lay_out_input(problem, memory, side, table->element, table->blocking.block, r);
+    plane output = lay_out_output(problem, memory, side, table, r);
     const mbn_depthwise_args args = {
-        .input = input.data,
-        .input_row_stride = input.row_stride,
-        .input_block_stride = input.block_stride,
-        .weights = pack_weights(problem, memory, side, table),
-        .bias = pack_bias(problem, memory, side, table->block),
-        .output = output.data,
-        .output_row_stride = output.row_stride,
-        .output_block_stride = output.block_stride,
+        .input = input.view,
+        .output = output.view,
+        .operands = pack_operands(problem, memory, side, table),
+        .finish = {.activation = problem->activation},
         .input_height = s->height,
         .input_width = s->width,
         .output_height = s->output_height,
@@ -49,8 +45,7 @@ static void check_depthwise(const mbn_kernels *table, const convolution_problem 
         .stride_horizontal = s->stride_horizontal,
         .pad_top = s->pad_top,
         .pad_left = s->pad_left,
-        .block = table->block,
-        .activation = problem->activation,
+        .blocking = table->blocking,
     };
     kernel_call call = convolution_call(problem, table, output);
     call.run = run_depthwise;
@@ -62,16 +57,18 @@ static void check_tables(convolution_case shape, bool layouts, operands *memory,
     shape.depthwise = true;
     shape.outputs = shape.channels;
     shape.residual = false;
-    mbn_kernels tables[TABLES_MAX];
-    int32_t count = tables_under_test(tables, layouts);
-    convolution_problem problem = convolution_problem_create(&shape, r);
-    for (int32_t t = 0; t < count; t++) {
-        if (slot(tables + t, &shape) == NULL) continue;
-        for (guard_side side = 0; side < GUARD_SIDES; side++) {
-            check_depthwise(tables + t, &problem, memory, side, r);
+    for (mbn_element element = 0; element < MBN_ELEMENT_COUNT; element++) {
+        mbn_kernels tables[TABLES_MAX];
+        int32_t count = tables_under_test(tables, element, layouts);
+        convolution_problem problem = convolution_problem_create(&shape, element, r);
+        for (int32_t t = 0; t < count; t++) {
+            if (slot(tables + t, &shape) == NULL) continue;
+            for (guard_side side = 0; side < GUARD_SIDES; side++) {
+                check_depthwise(tables + t, &problem, memory, side, r);
+            }
         }
+        convolution_problem_free(&problem);
     }
-    convolution_problem_free(&problem);
 }
 
 Test(depthwise, awkward_shapes) {

@@ -3,6 +3,18 @@
 #include <criterion/criterion.h>
 #include <string.h>
 
+/* Of which instruction sets a complete build has an element type's tables. */
+static const uint32_t expected_tables[MBN_ELEMENT_COUNT] = {
+#if defined(__x86_64__)
+    [MBN_ELEMENT_F32] =
+        1u << MBN_ISA_SCALAR | 1u << MBN_ISA_SSE | 1u << MBN_ISA_AVX2 | 1u << MBN_ISA_AVX512,
+#elif defined(__aarch64__)
+    [MBN_ELEMENT_F32] = 1u << MBN_ISA_SCALAR | 1u << MBN_ISA_NEON,
+#else
+    [MBN_ELEMENT_F32] = 1u << MBN_ISA_SCALAR,
+#endif
+};
+
 Test(dispatch, scalar_is_always_there) {
     cr_assert((mbn_isa_built() & 1u << MBN_ISA_SCALAR) != 0);
     cr_assert((mbn_isa_usable() & 1u << MBN_ISA_SCALAR) != 0);
@@ -10,36 +22,76 @@ Test(dispatch, scalar_is_always_there) {
     cr_assert((mbn_isa_built() & ~MBN_ISA_MASK_ALL) == 0);
 }
 
-Test(dispatch, tables_are_complete) {
-    for (int isa = 0; isa < MBN_ISA_COUNT; isa++) {
-        const mbn_kernels *table = mbn_kernels_for((mbn_isa)isa);
-        cr_assert((table != NULL) == ((mbn_isa_built() >> isa & 1u) != 0));
-        if (table == NULL) continue;
-        cr_assert(table->isa == (mbn_isa)isa);
-        cr_assert(strcmp(table->name, mbn_isa_name((mbn_isa)isa)) == 0);
-        cr_assert(table->block >= 1);
-        cr_assert(table->panel == 1 || table->panel == 2 || table->panel == 4);
-        for (int i = 0; i < 8; i++) {
-            cr_assert(table->depthwise[i >> 2][i >> 1 & 1][i & 1] != NULL, "%s: depthwise %d",
-                      table->name, i);
+Test(dispatch, tables_are_listed) {
+    uint32_t built = 0;
+    for (int element = 0; element < MBN_ELEMENT_COUNT; element++) {
+        for (int isa = 0; isa < MBN_ISA_COUNT; isa++) {
+            const mbn_kernels *table = mbn_kernels_for((mbn_element)element, (mbn_isa)isa);
+            const bool expected = (expected_tables[element] >> isa & 1u) != 0;
+            cr_assert((table != NULL) == expected, "%s %s", mbn_isa_name((mbn_isa)isa),
+                      mbn_element_name((mbn_element)element));
+            if (table == NULL) continue;
+            cr_assert(table->element == (mbn_element)element && table->isa == (mbn_isa)isa);
+            cr_assert(strcmp(table->name, mbn_isa_name((mbn_isa)isa)) == 0);
         }
-        cr_assert(table->pointwise != NULL && table->convolution != NULL &&
-                      table->batch_norm != NULL && table->channel_scale != NULL &&
-                      table->add != NULL && table->global_average_pool != NULL &&
-                      table->max_pool != NULL && table->fully_connected != NULL &&
-                      table->softmax != NULL && table->to_blocked != NULL &&
-                      table->from_blocked != NULL,
-                  "%s", table->name);
+        built |= expected_tables[element];
+    }
+    cr_assert(mbn_isa_built() == built);
+    cr_assert(mbn_kernels_for(MBN_ELEMENT_COUNT, MBN_ISA_SCALAR) == NULL);
+    cr_assert(mbn_kernels_for(MBN_ELEMENT_F32, MBN_ISA_COUNT) == NULL);
+}
+
+static void check_table(const mbn_kernels *table) {
+    static const int32_t element_bytes[MBN_ELEMENT_COUNT] = {[MBN_ELEMENT_F32] = 4};
+    const char *element = mbn_element_name(table->element);
+    cr_assert(table->element_bytes == element_bytes[table->element], "%s %s", table->name, element);
+    const mbn_blocking b = table->blocking;
+    cr_assert(b.block >= 1, "%s %s", table->name, element);
+    cr_assert(b.panel == 1 || b.panel == 2 || b.panel == 4, "%s %s", table->name, element);
+    cr_assert(b.depth >= 1 && (b.depth & (b.depth - 1)) == 0, "%s %s", table->name, element);
+    const mbn_kernels *vectors = table->vectors;
+    if (vectors != NULL) {
+        cr_assert(vectors->blocking.block == b.block, "%s %s", table->name, element);
+        cr_assert(vectors->vectors == NULL || vectors->vectors == vectors, "%s %s", table->name,
+                  element);
+    }
+    /* Every slot, by its bytes, so that one that is new is among them. */
+    mbn_pointwise_fn *const none = NULL;
+    const char *const bytes = (const char *)table;
+    for (size_t at = offsetof(mbn_kernels, depthwise); at < offsetof(mbn_kernels, vectors);
+         at += sizeof none) {
+        cr_assert(memcmp(bytes + at, &none, sizeof none) != 0, "%s %s: slot %zu is empty",
+                  table->name, element, (at - offsetof(mbn_kernels, depthwise)) / sizeof none);
     }
 }
 
+Test(dispatch, tables_are_complete) {
+    /* Slots are between the first and `vectors`, and nowhere else. */
+    cr_assert(offsetof(mbn_kernels, depthwise) - offsetof(mbn_kernels, blocking) <
+              sizeof(mbn_blocking) + sizeof(void *));
+    cr_assert(sizeof(mbn_kernels) - offsetof(mbn_kernels, vectors) <= 2 * sizeof(void *));
+    int32_t tables = 0;
+    for (int element = 0; element < MBN_ELEMENT_COUNT; element++) {
+        for (int isa = 0; isa < MBN_ISA_COUNT; isa++) {
+            const mbn_kernels *table = mbn_kernels_for((mbn_element)element, (mbn_isa)isa);
+            if (table == NULL) continue;
+            check_table(table);
+            tables++;
+        }
+    }
+    cr_assert(tables >= 1);
+}
+
+/* Every instruction set has a float32 table, so the best is of the best set; test_sparse has more. */
 Test(dispatch, best_of_a_mask) {
     uint32_t usable = mbn_isa_usable();
     for (uint32_t mask = 0; mask <= MBN_ISA_MASK_ALL; mask++) {
-        const mbn_kernels *best = mbn_kernels_best(mask);
+        const mbn_kernels *best = mbn_kernels_best(MBN_ELEMENT_F32, mask);
         cr_assert((best == NULL) == ((mask & usable) == 0), "mask %x", mask);
         if (best == NULL) continue;
+        cr_assert(best == mbn_kernels_for(MBN_ELEMENT_F32, best->isa), "mask %x", mask);
         cr_assert((mask & usable) >> best->isa == 1, "mask %x: %s", mask, best->name);
+        cr_assert(mbn_kernels_best(MBN_ELEMENT_COUNT, mask) == NULL, "mask %x", mask);
     }
 }
 
@@ -57,4 +109,13 @@ Test(dispatch, names) {
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
         cr_assert(mbn_isa_parse(wrong[i]) == 0, "\"%s\"", wrong[i]);
     }
+}
+
+Test(dispatch, element_names) {
+    static const char *const names[MBN_ELEMENT_COUNT] = {"f32"};
+    for (int element = 0; element < MBN_ELEMENT_COUNT; element++) {
+        cr_assert(strcmp(mbn_element_name((mbn_element)element), names[element]) == 0);
+    }
+    cr_assert(mbn_element_name(MBN_ELEMENT_COUNT) == NULL);
+    cr_assert(mbn_element_name((mbn_element)-1) == NULL);
 }

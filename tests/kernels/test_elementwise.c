@@ -34,16 +34,16 @@ static expected expect_element(const elementwise_problem *p, size_t at, size_t c
 }
 
 static elementwise_problem create(elementwise_kind kind, const convolution_case *s,
-                                  random_state *r) {
+                                  mbn_element element, random_state *r) {
     size_t channels = (size_t)s->channels, pixels = (size_t)(s->height * s->width);
     elementwise_problem p = {
         .kind = kind,
         .shape = *s,
         .activation = make_activation(s->activation),
-        .input = make_values(channels * pixels, s->data, r),
-        .other = make_values(channels * pixels, s->data, r),
-        .scale = make_weights(channels, s->data, r),
-        .shift = make_values(channels, s->data, r),
+        .input = make_values(channels * pixels, element, s->data, r),
+        .other = make_values(channels * pixels, element, s->data, r),
+        .scale = make_weights(channels, element, s->data, r),
+        .shift = make_values(channels, element, s->data, r),
         .expected = malloc(channels * pixels * sizeof(expected)),
     };
     cr_assert(p.expected != NULL);
@@ -72,14 +72,6 @@ static void run_add(const kernel_call *call, mbn_range range) {
     call->table->add(call->args, range);
 }
 
-static const float *pack_vector(const float *values, guarded *memory, guard_side side,
-                                int32_t channels, int32_t block) {
-    size_t count = (size_t)mbn_block_count(channels, block) * (size_t)block;
-    float *packed = guarded_floats(memory, count, side);
-    mbn_pack_vector(values, channels, block, packed);
-    return packed;
-}
-
 /* scale is in memory->weights, shift in bias, other in residual */
 static void check_elementwise(const mbn_kernels *table, const elementwise_problem *p, bool in_place,
                               operands *memory, guard_side side, random_state *r) {
@@ -87,45 +79,38 @@ static void check_elementwise(const mbn_kernels *table, const elementwise_proble
     static void (*const runs[])(const kernel_call *, mbn_range) = {run_batch_norm,
                                                                    run_channel_scale, run_add};
     const convolution_case *s = &p->shape;
-    describe_case("%s (block %d) %s%s %dx%dx%d, activation %s, data %s, guard %s", table->name,
-                  table->block, names[p->kind], in_place ? " in place" : "", s->height, s->width,
-                  s->channels, activation_name(s->activation), data_name(s->data),
-                  guard_name(side));
+    const int32_t block = table->blocking.block;
+    const mbn_element element = table->element, vectors = vector_element(table);
+    describe_case("%s %s%s %dx%dx%d, activation %s, data %s, guard %s", table_text(table),
+                  names[p->kind], in_place ? " in place" : "", s->height, s->width, s->channels,
+                  activation_name(s->activation), data_name(s->data), guard_name(side));
 
-    int32_t gap = random_int(r, 0, 1) * random_int(r, 1, 33);
-    plane output =
-        plane_create(&memory->output, side, s->channels, s->height, s->width, table->block, gap);
+    plane output = plane_create(&memory->output, side, element, s->channels, s->height, s->width,
+                                block, random_gap(r));
     plane input = output;
     if (!in_place) {
-        gap = random_int(r, 0, 1) * random_int(r, 1, 33);
-        input =
-            plane_create(&memory->input, side, s->channels, s->height, s->width, table->block, gap);
+        input = plane_create(&memory->input, side, element, s->channels, s->height, s->width, block,
+                             random_gap(r));
         plane_fill(&input, p->input, s->lanes, r);
     }
     plane other =
-        plane_create(&memory->residual, side, s->channels, s->height, s->width, table->block, 3);
+        plane_create(&memory->residual, side, element, s->channels, s->height, s->width, block, 3);
     plane_fill(&other, p->other, LANES_ZERO, r);
     const mbn_elementwise_args args = {
-        .input = input.data,
-        .input_row_stride = input.row_stride,
-        .input_block_stride = input.block_stride,
-        .other = p->kind == ADD ? other.data : NULL,
-        .other_row_stride = other.row_stride,
-        .other_block_stride = other.block_stride,
+        .input = input.view,
+        .other = p->kind == ADD ? other.view : (mbn_plane){0},
+        .output = output.view,
         .scale = p->kind == ADD
                      ? NULL
-                     : pack_vector(p->scale, &memory->weights, side, s->channels, table->block),
+                     : vector_create(&memory->weights, side, vectors, p->scale, s->channels, block),
         .shift = p->kind != BATCH_NORM
                      ? NULL
-                     : pack_vector(p->shift, &memory->bias, side, s->channels, table->block),
-        .output = output.data,
-        .output_row_stride = output.row_stride,
-        .output_block_stride = output.block_stride,
+                     : vector_create(&memory->bias, side, vectors, p->shift, s->channels, block),
+        .finish = {.activation = p->activation},
         .height = s->height,
         .width = s->width,
         .channels = s->channels,
-        .block = table->block,
-        .activation = p->activation,
+        .blocking = table->blocking,
     };
     bool zero_lanes = in_place || s->lanes == LANES_ZERO;
     bool sigmoid = p->kind != CHANNEL_SCALE && s->activation == MBN_ACTIVATION_HARD_SIGMOID;
@@ -146,16 +131,18 @@ static void check_elementwise(const mbn_kernels *table, const elementwise_proble
 
 static void check_tables(elementwise_kind kind, const convolution_case *shape, bool layouts,
                          operands *memory, random_state *r) {
-    mbn_kernels tables[TABLES_MAX];
-    int32_t count = tables_under_test(tables, layouts);
-    elementwise_problem problem = create(kind, shape, r);
-    for (int32_t t = 0; t < count; t++) {
-        for (guard_side side = 0; side < GUARD_SIDES; side++) {
-            check_elementwise(tables + t, &problem, false, memory, side, r);
-            check_elementwise(tables + t, &problem, true, memory, side, r);
+    for (mbn_element element = 0; element < MBN_ELEMENT_COUNT; element++) {
+        mbn_kernels tables[TABLES_MAX];
+        int32_t count = tables_under_test(tables, element, layouts);
+        elementwise_problem problem = create(kind, shape, element, r);
+        for (int32_t t = 0; t < count; t++) {
+            for (guard_side side = 0; side < GUARD_SIDES; side++) {
+                check_elementwise(tables + t, &problem, false, memory, side, r);
+                check_elementwise(tables + t, &problem, true, memory, side, r);
+            }
         }
+        destroy(&problem);
     }
-    destroy(&problem);
 }
 
 static void check_awkward(elementwise_kind kind, uint64_t seed) {

@@ -15,19 +15,18 @@ static void check_fully_connected(const mbn_kernels *table, const convolution_pr
     const convolution_case *s = &problem->shape;
     describe_convolution(table, "fully connected", s, side);
     /* One vector without blocks, and a 1x1 plane without gaps. */
-    plane input = plane_create(&memory->input, side, s->channels, 1, 1, s->channels, 0);
-    plane_fill(&input, problem->input, LANES_ZERO, r);
-    plane output = plane_create(&memory->output, side, s->outputs, 1, 1, table->block, 0);
+    const mbn_element vectors = vector_element(table);
+    plane output =
+        plane_create(&memory->output, side, vectors, s->outputs, 1, 1, table->blocking.block, 0);
     const mbn_fully_connected_args args = {
-        .input = input.data,
-        .weights = pack_weights(problem, memory, side, table),
-        .bias = pack_bias(problem, memory, side, table->block),
-        .output = output.data,
+        .input =
+            vector_create(&memory->input, side, vectors, problem->input, s->channels, s->channels),
+        .output = output.view.data,
+        .operands = pack_operands(problem, memory, side, table),
+        .finish = {.activation = problem->activation},
         .input_channels = s->channels,
         .output_channels = s->outputs,
-        .block = table->block,
-        .panel = table->panel,
-        .activation = problem->activation,
+        .blocking = table->blocking,
     };
     kernel_call call = convolution_call(problem, table, output);
     call.run = run_fully_connected;
@@ -37,15 +36,17 @@ static void check_fully_connected(const mbn_kernels *table, const convolution_pr
 }
 
 static void check_tables(convolution_case shape, bool layouts, operands *memory, random_state *r) {
-    mbn_kernels tables[TABLES_MAX];
-    int32_t count = tables_under_test(tables, layouts);
-    convolution_problem problem = convolution_problem_create(&shape, r);
-    for (int32_t t = 0; t < count; t++) {
-        for (guard_side side = 0; side < GUARD_SIDES; side++) {
-            check_fully_connected(tables + t, &problem, memory, side, r);
+    for (mbn_element element = 0; element < MBN_ELEMENT_COUNT; element++) {
+        mbn_kernels tables[TABLES_MAX];
+        int32_t count = tables_under_test(tables, element, layouts);
+        convolution_problem problem = convolution_problem_create(&shape, element, r);
+        for (int32_t t = 0; t < count; t++) {
+            for (guard_side side = 0; side < GUARD_SIDES; side++) {
+                check_fully_connected(tables + t, &problem, memory, side, r);
+            }
         }
+        convolution_problem_free(&problem);
     }
-    convolution_problem_free(&problem);
 }
 
 Test(fully_connected, awkward_shapes) {

@@ -53,17 +53,15 @@ static const float *value_at(const convolution_case *s, const float *values, int
 
 static void describe(const mbn_kernels *table, const char *family, tensor_order order,
                      const convolution_case *s, guard_side side) {
-    describe_case("%s (block %d) %s %s %dx%dx%d, data %s, guard %s", table->name, table->block,
-                  family, order_names[order], s->height, s->width, s->channels, data_name(s->data),
+    describe_case("%s %s %s %dx%dx%d, data %s, guard %s", table_text(table), family,
+                  order_names[order], s->height, s->width, s->channels, data_name(s->data),
                   guard_name(side));
 }
 
 static mbn_layout_args make_args(const mbn_kernels *table, const convolution_case *s,
                                  const plane *blocked, const strided *t) {
     return (mbn_layout_args){
-        .blocked = blocked->data,
-        .blocked_row_stride = blocked->row_stride,
-        .blocked_block_stride = blocked->block_stride,
+        .blocked = blocked->view,
         .strided = t->data,
         .channel_stride = t->channel,
         .strided_row_stride = t->row,
@@ -71,7 +69,7 @@ static mbn_layout_args make_args(const mbn_kernels *table, const convolution_cas
         .height = s->height,
         .width = s->width,
         .channels = s->channels,
-        .block = table->block,
+        .blocking = table->blocking,
     };
 }
 
@@ -92,8 +90,8 @@ static void check_to_blocked(const mbn_kernels *table, const convolution_case *s
             }
         }
     }
-    plane output = plane_create(&memory->output, side, s->channels, s->height, s->width,
-                                table->block, random_int(r, 0, 1) * random_int(r, 1, 33));
+    plane output = plane_create(&memory->output, side, table->element, s->channels, s->height,
+                                s->width, table->blocking.block, random_gap(r));
     const mbn_layout_args args = make_args(table, s, &output, &in);
     kernel_call call = {
         .table = table,
@@ -133,8 +131,9 @@ static void check_from_blocked(const mbn_kernels *table, const convolution_case 
                                const float *values, tensor_order order, operands *memory,
                                guard_side side, random_state *r) {
     describe(table, "from_blocked", order, s, side);
-    plane input = plane_create(&memory->input, side, s->channels, s->height, s->width, table->block,
-                               random_int(r, 0, 1) * random_int(r, 1, 33));
+    const int32_t block = table->blocking.block;
+    plane input = plane_create(&memory->input, side, table->element, s->channels, s->height,
+                               s->width, block, random_gap(r));
     plane_fill(&input, values, s->lanes, r);
     strided out = strided_create(&memory->output, side, order, s, random_int(r, 0, 3));
     const mbn_layout_args args = make_args(table, s, &input, &out);
@@ -144,7 +143,7 @@ static void check_from_blocked(const mbn_kernels *table, const convolution_case 
     memset(out.data, 0, out.count * sizeof *out.data);
     for (size_t i = 0; i < out.count; i++) out.data[i] = 12345.0f;
 
-    int32_t blocks = mbn_block_count(s->channels, table->block);
+    int32_t blocks = mbn_block_count(s->channels, block);
     int32_t y = random_int(r, 0, s->height), b = random_int(r, 0, blocks);
     const mbn_range ranges[] = {{0, s->height, 0, blocks},
                                 {0, y, 0, b},
@@ -155,32 +154,33 @@ static void check_from_blocked(const mbn_kernels *table, const convolution_case 
         uint32_t control = control_register();
         table->from_blocked(&args, ranges[i]);
         cr_assert(control_register() == control, "%s: control register changed", described_case());
-        check_strided(s, values, &out, table->block, ranges[i], scratch);
+        check_strided(s, values, &out, block, ranges[i], scratch);
     }
     free(scratch);
 }
 
 static void check_tables(const convolution_case *s, bool to_blocked, operands *memory,
                          random_state *r) {
-    mbn_kernels tables[TABLES_MAX];
-    int32_t table_count = tables_under_test(tables, true);
     size_t count = (size_t)s->channels * (size_t)(s->height * s->width);
-    float *values = make_values(count, s->data, r);
     expected *e = malloc(count * sizeof *e);
     cr_assert(e != NULL);
-    for (size_t i = 0; i < count; i++) e[i] = expect_exactly(values[i]);
-    for (int32_t t = 0; t < table_count; t++) {
-        for (guard_side side = 0; side < GUARD_SIDES; side++) {
-            for (tensor_order o = 0; o < ORDERS; o++) {
-                if (to_blocked) {
-                    check_to_blocked(tables + t, s, values, e, o, memory, side, r);
-                } else {
-                    check_from_blocked(tables + t, s, values, o, memory, side, r);
-                }
+    for (mbn_element element = 0; element < MBN_ELEMENT_COUNT; element++) {
+        mbn_kernels tables[TABLES_MAX];
+        int32_t table_count = tables_under_test(tables, element, true);
+        float *values = make_values(count, element, s->data, r);
+        for (size_t i = 0; i < count; i++) e[i] = expect_exactly(values[i]);
+        for (int32_t at = 0; at < table_count * GUARD_SIDES * ORDERS; at++) {
+            const mbn_kernels *table = tables + at / (GUARD_SIDES * ORDERS);
+            const guard_side side = (guard_side)(at / ORDERS % GUARD_SIDES);
+            const tensor_order order = (tensor_order)(at % ORDERS);
+            if (to_blocked) {
+                check_to_blocked(table, s, values, e, order, memory, side, r);
+            } else {
+                check_from_blocked(table, s, values, order, memory, side, r);
             }
         }
+        free(values);
     }
-    free(values);
     free(e);
 }
 

@@ -42,27 +42,37 @@ Test(pack, panels_partition_the_blocks) {
     }
 }
 
-/* Written out by hand: 5 outputs of 2 inputs in blocks of 2, so a panel of 3 blocks; weight (n, c) is
- * 10 n + c + 1. */
+/* Packed forms written out by hand; weight (n, c) is 10 n + c + 1. */
+static void check_written_out(int32_t outputs, int32_t inputs, mbn_blocking blocking,
+                              const float *expect, size_t count) {
+    float weights[16], packed[16];
+    for (int32_t i = 0; i < outputs * inputs; i++) {
+        weights[i] = (float)(10 * (i / inputs) + i % inputs + 1);
+    }
+    const mbn_pack_convolution_args args = {
+        .weights = weights,
+        .output_stride = inputs,
+        .input_stride = 1,
+        .output_channels = outputs,
+        .input_channels = inputs,
+        .kernel_height = 1,
+        .kernel_width = 1,
+        .blocking = blocking,
+    };
+    cr_assert(count <= sizeof packed / sizeof *packed);
+    cr_assert(mbn_pack_convolution(&args, NULL) == count * sizeof(float));
+    cr_assert(mbn_pack_convolution(&args, packed) == count * sizeof(float));
+    cr_assert(memcmp(packed, expect, count * sizeof(float)) == 0, "block %d, panel %d, depth %d",
+              blocking.block, blocking.panel, blocking.depth);
+}
+
 Test(pack, written_out) {
-    static const float weights[] = {1, 2, 11, 12, 21, 22, 31, 32, 41, 42};
-    static const float expect[] = {1, 11, 21, 31, 41, 0, 2, 12, 22, 32, 42, 0};
-    float packed[12];
-    cr_assert(mbn_packed_convolution_size(5, 2, 1, 1, 2) == 12);
-    mbn_pack_convolution(
-        &(mbn_pack_convolution_args){
-            .weights = weights,
-            .output_stride = 2,
-            .input_stride = 1,
-            .output_channels = 5,
-            .input_channels = 2,
-            .kernel_height = 1,
-            .kernel_width = 1,
-            .block = 2,
-            .panel = 2,
-        },
-        packed);
-    cr_assert(memcmp(packed, expect, sizeof expect) == 0);
+    /* 5 outputs in blocks of 2: one panel of 3 blocks. */
+    static const float wide[] = {1, 11, 21, 31, 41, 0, 2, 12, 22, 32, 42, 0};
+    check_written_out(5, 2, (mbn_blocking){2, 2, 1}, wide, sizeof wide / sizeof *wide);
+    /* 3 inputs in pairs, 3 outputs in two panels of a block of 2. */
+    static const float deep[] = {1, 2, 11, 12, 3, 0, 13, 0, 21, 22, 0, 0, 23, 0, 0, 0};
+    check_written_out(3, 3, (mbn_blocking){2, 1, 2}, deep, sizeof deep / sizeof *deep);
 }
 
 typedef struct kernel_shape {
@@ -78,27 +88,48 @@ static size_t hwio(const kernel_shape *s, int32_t n, int32_t c, int32_t ky, int3
     return (size_t)(((ky * s->width + kx) * s->inputs + c) * s->outputs + n);
 }
 
-/* Where the header says that a weight is packed. */
-static size_t packed_at(const kernel_shape *s, int32_t block, int32_t panel, int32_t n, int32_t c,
-                        int32_t ky, int32_t kx) {
-    int32_t blocks = mbn_block_count(s->outputs, block), first = 0, width;
-    for (;; first += width) {
-        width = mbn_panel_width(blocks - first, panel);
-        if (n / block < first + width) break;
-    }
-    int32_t depth = s->height * s->width * s->inputs;
-    int32_t k = (ky * s->width + kx) * s->inputs + c;
-    return (size_t)(first * block * depth + k * width * block + n - first * block);
+/* Of every tap, with those that are rounded up to depth. */
+static int32_t tap_inputs(const kernel_shape *s, int32_t depth) {
+    int32_t inputs = s->inputs;
+    while (inputs % depth != 0) inputs++;
+    return inputs;
 }
 
-static void check_convolution(const kernel_shape *s, int32_t block, int32_t panel,
-                              random_state *r) {
-    static guarded memory[2];
-    size_t count = (size_t)(s->outputs * s->inputs * s->height * s->width);
-    size_t size = mbn_packed_convolution_size(s->outputs, s->inputs, s->height, s->width, block);
-    float *o = make_values(count, DATA_RANDOM, r), *h = malloc(count * sizeof *h);
-    float *scale = make_values((size_t)s->outputs, DATA_RANDOM, r);
-    float *expect = calloc(size, sizeof *expect);
+/* Where the header says that a weight is packed, in floats. */
+static size_t packed_at(const kernel_shape *s, mbn_blocking blocking, int32_t n, int32_t c,
+                        int32_t ky, int32_t kx) {
+    const int32_t block = blocking.block, depth = blocking.depth;
+    int32_t blocks = mbn_block_count(s->outputs, block), first = 0, width;
+    for (;; first += width) {
+        width = mbn_panel_width(blocks - first, blocking.panel);
+        if (n / block < first + width) break;
+    }
+    int32_t inputs = tap_inputs(s, depth), all = s->height * s->width * inputs;
+    int32_t k = (ky * s->width + kx) * inputs + c;
+    return (size_t)(first * block * all + k / depth * width * block * depth +
+                    (n - first * block) * depth + k % depth);
+}
+
+static void check_packed(const mbn_pack_convolution_args *args, const float *expect, size_t bytes,
+                         guard_side side, const char *source) {
+    static guarded memory;
+    cr_assert(mbn_pack_convolution(args, NULL) == bytes, "%s: %s: %zu bytes, not %zu",
+              described_case(), source, mbn_pack_convolution(args, NULL), bytes);
+    float *packed = guarded_floats(&memory, bytes / sizeof(float), side);
+    for (size_t i = 0; i < bytes / sizeof(float); i++) packed[i] = NAN;
+    cr_assert(mbn_pack_convolution(args, packed) == bytes, "%s: %s", described_case(), source);
+    cr_assert(memcmp(packed, expect, bytes) == 0, "%s: %s", described_case(), source);
+}
+
+static void check_convolution(const kernel_shape *s, mbn_blocking blocking, random_state *r) {
+    const int32_t blocks = mbn_block_count(s->outputs, blocking.block);
+    const size_t count = (size_t)(s->outputs * s->inputs * s->height * s->width);
+    const size_t stride =
+        (size_t)(blocking.block * s->height * s->width * tap_inputs(s, blocking.depth));
+    const size_t bytes = (size_t)blocks * stride * sizeof(float);
+    float *o = make_values(count, MBN_ELEMENT_F32, DATA_RANDOM, r), *h = malloc(count * sizeof *h);
+    float *scale = make_values((size_t)s->outputs, MBN_ELEMENT_F32, DATA_RANDOM, r);
+    float *expect = calloc(bytes, 1);
     cr_assert(h != NULL && expect != NULL);
     for (int32_t n = 0; n < s->outputs; n++) {
         for (int32_t c = 0; c < s->inputs; c++) {
@@ -106,13 +137,13 @@ static void check_convolution(const kernel_shape *s, int32_t block, int32_t pane
                 for (int32_t kx = 0; kx < s->width; kx++) {
                     float weight = o[oihw(s, n, c, ky, kx)];
                     h[hwio(s, n, c, ky, kx)] = weight;
-                    expect[packed_at(s, block, panel, n, c, ky, kx)] = weight * scale[n];
+                    expect[packed_at(s, blocking, n, c, ky, kx)] = weight * scale[n];
                 }
             }
         }
     }
-    describe_case("pack %d outputs %d inputs kernel %dx%d, block %d panel %d", s->outputs,
-                  s->inputs, s->height, s->width, block, panel);
+    describe_case("pack %d outputs %d inputs kernel %dx%d, block %d panel %d depth %d", s->outputs,
+                  s->inputs, s->height, s->width, blocking.block, blocking.panel, blocking.depth);
     mbn_pack_convolution_args args = {
         .weights = o,
         .output_stride = s->inputs * s->height * s->width,
@@ -124,37 +155,32 @@ static void check_convolution(const kernel_shape *s, int32_t block, int32_t pane
         .input_channels = s->inputs,
         .kernel_height = s->height,
         .kernel_width = s->width,
-        .block = block,
-        .panel = panel,
+        .blocking = blocking,
     };
-    float *packed = guarded_floats(&memory[0], size, GUARD_AFTER);
-    mbn_pack_convolution(&args, packed);
-    cr_assert(memcmp(packed, expect, size * sizeof *packed) == 0, "%s: OIHW", described_case());
+    check_packed(&args, expect, bytes, GUARD_AFTER, "OIHW");
 
     args.weights = h;
     args.output_stride = 1;
     args.input_stride = s->outputs;
     args.row_stride = s->width * s->inputs * s->outputs;
     args.column_stride = s->inputs * s->outputs;
-    packed = guarded_floats(&memory[1], size, GUARD_BEFORE);
-    mbn_pack_convolution(&args, packed);
-    cr_assert(memcmp(packed, expect, size * sizeof *packed) == 0, "%s: HWIO", described_case());
+    check_packed(&args, expect, bytes, GUARD_BEFORE, "HWIO");
     free(o);
     free(h);
     free(scale);
     free(expect);
 }
 
+/* Inputs of less than a depth, and of several times what is packed at a time. */
 Test(pack, convolution) {
-    static const int32_t blocks[] = {1, 4, 8, 16};
+    static const int32_t blocks[] = {1, 4, 8, 16}, depths[] = {1, 2, 4, 8};
     random_state r = {61};
     for (int32_t outputs = 1; outputs <= 40; outputs++) {
-        const kernel_shape s = {outputs, random_int(&r, 1, 9), random_int(&r, 1, 3),
-                                random_int(&r, 1, 3)};
-        for (size_t b = 0; b < sizeof blocks / sizeof *blocks; b++) {
-            for (size_t p = 0; p < sizeof panels / sizeof *panels; p++) {
-                check_convolution(&s, blocks[b], panels[p], &r);
-            }
+        const int32_t inputs = random_int(&r, 1, outputs % 2 == 0 ? 9 : 50);
+        const kernel_shape s = {outputs, inputs, random_int(&r, 1, 3), random_int(&r, 1, 3)};
+        for (size_t i = 0; i < 4 * 3 * 4; i++) {
+            const mbn_blocking blocking = {blocks[i / 12], panels[i / 4 % 3], depths[i % 4]};
+            check_convolution(&s, blocking, &r);
         }
     }
 }
@@ -174,25 +200,25 @@ Test(pack, depthwise) {
         }
         for (size_t b = 0; b < sizeof blocks / sizeof *blocks; b++) {
             int32_t block = blocks[b], padded = (channels + block - 1) / block * block;
-            size_t size = mbn_packed_depthwise_size(channels, KH, KW, block);
-            cr_assert(size == (size_t)(padded * KH * KW));
+            const size_t bytes = (size_t)(padded * KH * KW) * sizeof(float);
             for (int32_t source = 0; source < 2; source++) {
                 bool is_torch = source == 0;
-                float *packed =
-                    guarded_floats(&memory, size, is_torch ? GUARD_AFTER : GUARD_BEFORE);
-                mbn_pack_depthwise(
-                    &(mbn_pack_depthwise_args){
-                        .weights = is_torch ? torch : keras,
-                        .channel_stride = is_torch ? KH * KW : 1,
-                        .row_stride = is_torch ? KW : KW * channels,
-                        .column_stride = is_torch ? 1 : channels,
-                        .scale = scale,
-                        .channels = channels,
-                        .kernel_height = KH,
-                        .kernel_width = KW,
-                        .block = block,
-                    },
-                    packed);
+                const mbn_pack_depthwise_args args = {
+                    .weights = is_torch ? torch : keras,
+                    .channel_stride = is_torch ? KH * KW : 1,
+                    .row_stride = is_torch ? KW : KW * channels,
+                    .column_stride = is_torch ? 1 : channels,
+                    .scale = scale,
+                    .channels = channels,
+                    .kernel_height = KH,
+                    .kernel_width = KW,
+                    .blocking = {.block = block, .panel = 1, .depth = 1},
+                };
+                cr_assert(mbn_pack_depthwise(&args, NULL) == bytes);
+                float *packed = guarded_floats(&memory, bytes / sizeof(float),
+                                               is_torch ? GUARD_AFTER : GUARD_BEFORE);
+                for (size_t i = 0; i < bytes / sizeof(float); i++) packed[i] = NAN;
+                cr_assert(mbn_pack_depthwise(&args, packed) == bytes);
                 for (int32_t c = 0; c < padded; c++) {
                     for (int32_t k = 0; k < KH * KW; k++) {
                         float actual = packed[c / block * KH * KW * block + k * block + c % block];
@@ -211,7 +237,7 @@ Test(pack, vector) {
     guarded memory = {0};
     random_state r = {63};
     for (int32_t channels = 1; channels <= 40; channels++) {
-        float *values = make_values((size_t)channels, DATA_RANDOM, &r);
+        float *values = make_values((size_t)channels, MBN_ELEMENT_F32, DATA_RANDOM, &r);
         for (int32_t block = 1; block <= 16; block *= 2) {
             int32_t padded = (channels + block - 1) / block * block;
             float *packed = guarded_floats(&memory, (size_t)padded, GUARD_AFTER);

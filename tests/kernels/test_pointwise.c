@@ -10,33 +10,25 @@ static void check_pointwise(const mbn_kernels *table, const convolution_problem 
                             operands *memory, guard_side side, random_state *r) {
     const convolution_case *s = &problem->shape;
     describe_convolution(table, "pointwise", s, side);
-    plane input = lay_out_input(problem, memory, side, table->block, r);
-    plane residual = lay_out_residual(problem, memory, side, table->block, r);
-    plane output = lay_out_output(problem, memory, side, table->block, r);
+    plane input = lay_out_input(problem, memory, side, table->element, table->blocking.block, r);
+    mbn_plane residual = lay_out_residual(problem, memory, side, table, r);
+    plane output = lay_out_output(problem, memory, side, table, r);
     /* What is fetched may be anywhere, and changes nothing. */
     const int32_t fetched = random_int(r, 0, 2);
     const mbn_pointwise_args args = {
-        .input = input.data,
-        .input_row_stride = input.row_stride,
-        .input_block_stride = input.block_stride,
-        .weights = pack_weights(problem, memory, side, table),
-        .bias = pack_bias(problem, memory, side, table->block),
-        .residual = residual.data,
-        .residual_row_stride = residual.row_stride,
-        .residual_block_stride = residual.block_stride,
-        .output = output.data,
-        .output_row_stride = output.row_stride,
-        .output_block_stride = output.block_stride,
+        .input = input.view,
+        .residual = residual,
+        .output = output.view,
+        .operands = pack_operands(problem, memory, side, table),
+        .finish = {.activation = problem->activation},
         .height = s->height,
         .width = s->width,
         .input_channels = s->channels,
         .output_channels = s->outputs,
-        .block = table->block,
-        .panel = table->panel,
-        .activation = problem->activation,
+        .blocking = table->blocking,
         .fetch = fetched == 0   ? NULL
                  : fetched == 1 ? problem->weights
-                                : (const float *)64,
+                                : (const void *)64,
         .fetch_bytes = fetched == 0 ? 0 : (size_t)random_int(r, 1, 100000),
     };
     kernel_call call = convolution_call(problem, table, output);
@@ -47,15 +39,17 @@ static void check_pointwise(const mbn_kernels *table, const convolution_problem 
 
 static void check_tables(const convolution_case *shape, bool layouts, operands *memory,
                          random_state *r) {
-    mbn_kernels tables[TABLES_MAX];
-    int32_t count = tables_under_test(tables, layouts);
-    convolution_problem problem = convolution_problem_create(shape, r);
-    for (int32_t t = 0; t < count; t++) {
-        for (guard_side side = 0; side < GUARD_SIDES; side++) {
-            check_pointwise(tables + t, &problem, memory, side, r);
+    for (mbn_element element = 0; element < MBN_ELEMENT_COUNT; element++) {
+        mbn_kernels tables[TABLES_MAX];
+        int32_t count = tables_under_test(tables, element, layouts);
+        convolution_problem problem = convolution_problem_create(shape, element, r);
+        for (int32_t t = 0; t < count; t++) {
+            for (guard_side side = 0; side < GUARD_SIDES; side++) {
+                check_pointwise(tables + t, &problem, memory, side, r);
+            }
         }
+        convolution_problem_free(&problem);
     }
-    convolution_problem_free(&problem);
 }
 
 Test(pointwise, awkward_shapes) {

@@ -48,10 +48,11 @@ static expected expect_maximum(const convolution_case *s, const float *channel, 
     return expect_exactly(nan ? NAN : maximum);
 }
 
-static pool_problem create(const convolution_case *s, bool global, random_state *r) {
+static pool_problem create(const convolution_case *s, bool global, mbn_element element,
+                           random_state *r) {
     size_t pixels = (size_t)(s->height * s->width), channels = (size_t)s->channels;
     size_t count = channels * (size_t)(s->output_height * s->output_width);
-    pool_problem p = {*s, make_values(channels * pixels, s->data, r),
+    pool_problem p = {*s, make_values(channels * pixels, element, s->data, r),
                       malloc(count * sizeof(expected))};
     cr_assert(p.expected != NULL);
     expected *e = p.expected;
@@ -81,31 +82,29 @@ static void run_max_pool(const kernel_call *call, mbn_range range) {
 static void check_pool(const mbn_kernels *table, const pool_problem *p, bool global,
                        operands *memory, guard_side side, random_state *r) {
     const convolution_case *s = &p->shape;
-    describe_case("%s (block %d) %s %dx%dx%d -> %dx%d, window %dx%d, stride %dx%d, pad %d,%d, data "
-                  "%s, guard %s",
-                  table->name, table->block, global ? "global average pool" : "max pool", s->height,
+    const int32_t block = table->blocking.block;
+    describe_case("%s %s %dx%dx%d -> %dx%d, window %dx%d, stride %dx%d, pad %d,%d, data %s, guard "
+                  "%s",
+                  table_text(table), global ? "global average pool" : "max pool", s->height,
                   s->width, s->channels, s->output_height, s->output_width, s->kernel_height,
                   s->kernel_width, s->stride_vertical, s->stride_horizontal, s->pad_top,
                   s->pad_left, data_name(s->data), guard_name(side));
-    plane input = plane_create(&memory->input, side, s->channels, s->height, s->width, table->block,
-                               random_int(r, 0, 1) * random_int(r, 1, 33));
+    plane input = plane_create(&memory->input, side, table->element, s->channels, s->height,
+                               s->width, block, random_gap(r));
     plane_fill(&input, p->input, s->lanes, r);
-    plane output =
-        plane_create(&memory->output, side, s->channels, s->output_height, s->output_width,
-                     table->block, global ? 0 : random_int(r, 0, 1) * random_int(r, 1, 33));
+    plane output = plane_create(
+        &memory->output, side, global ? vector_element(table) : table->element, s->channels,
+        s->output_height, s->output_width, block, global ? 0 : random_gap(r));
     mbn_pool_args args = {
-        .input = input.data,
-        .input_row_stride = input.row_stride,
-        .input_block_stride = input.block_stride,
-        .output = output.data,
+        .input = input.view,
+        .output = {.data = output.view.data},
         .input_height = s->height,
         .input_width = s->width,
         .channels = s->channels,
-        .block = table->block,
+        .blocking = table->blocking,
     };
     if (!global) {
-        args.output_row_stride = output.row_stride;
-        args.output_block_stride = output.block_stride;
+        args.output = output.view;
         args.output_height = s->output_height;
         args.output_width = s->output_width;
         args.window_height = s->kernel_height;
@@ -129,16 +128,18 @@ static void check_pool(const mbn_kernels *table, const pool_problem *p, bool glo
 
 static void check_tables(const convolution_case *shape, bool global, bool layouts, operands *memory,
                          random_state *r) {
-    mbn_kernels tables[TABLES_MAX];
-    int32_t count = tables_under_test(tables, layouts);
-    pool_problem problem = create(shape, global, r);
-    for (int32_t t = 0; t < count; t++) {
-        for (guard_side side = 0; side < GUARD_SIDES; side++) {
-            check_pool(tables + t, &problem, global, memory, side, r);
+    for (mbn_element element = 0; element < MBN_ELEMENT_COUNT; element++) {
+        mbn_kernels tables[TABLES_MAX];
+        int32_t count = tables_under_test(tables, element, layouts);
+        pool_problem problem = create(shape, global, element, r);
+        for (int32_t t = 0; t < count; t++) {
+            for (guard_side side = 0; side < GUARD_SIDES; side++) {
+                check_pool(tables + t, &problem, global, memory, side, r);
+            }
         }
+        free(problem.input);
+        free(problem.expected);
     }
-    free(problem.input);
-    free(problem.expected);
 }
 
 Test(global_average_pool, awkward_shapes) {
@@ -183,37 +184,41 @@ Test(max_pool, awkward_shapes) {
 }
 
 /* A maximum that starts from 0 or from the lowest finite number would win against these. */
+static void check_lowest(mbn_element element, float lowest, data_kind kind, operands *memory,
+                         random_state *r) {
+    const convolution_case c = {
+        .channels = 20,
+        .height = 7,
+        .width = 9,
+        .output_height = 7,
+        .output_width = 9,
+        .kernel_height = 3,
+        .kernel_width = 3,
+        .stride_vertical = 1,
+        .stride_horizontal = 1,
+        .pad_top = 1,
+        .pad_left = 1,
+        .data = kind,
+    };
+    pool_problem p = create(&c, false, element, r);
+    for (int32_t at = 0; at < 20 * 7 * 9; at++) {
+        p.input[at] = lowest;
+        p.expected[at] = expect_exactly(lowest);
+    }
+    mbn_kernels tables[TABLES_MAX];
+    int32_t count = tables_under_test(tables, element, true);
+    for (int32_t t = 0; t < count; t++) check_pool(tables + t, &p, false, memory, GUARD_AFTER, r);
+    free(p.input);
+    free(p.expected);
+}
+
 Test(max_pool, lowest_values) {
     operands memory = {0};
     random_state r = {34};
-    static const float lowest[] = {-FLT_MAX, -INFINITY};
-    for (size_t i = 0; i < 2; i++) {
-        const convolution_case c = {
-            .channels = 20,
-            .height = 7,
-            .width = 9,
-            .output_height = 7,
-            .output_width = 9,
-            .kernel_height = 3,
-            .kernel_width = 3,
-            .stride_vertical = 1,
-            .stride_horizontal = 1,
-            .pad_top = 1,
-            .pad_left = 1,
-            .data = i == 0 ? DATA_MINIMUM : DATA_INFINITY,
-        };
-        pool_problem p = create(&c, false, &r);
-        for (int32_t at = 0; at < 20 * 7 * 9; at++) {
-            p.input[at] = lowest[i];
-            p.expected[at] = expect_exactly(lowest[i]);
-        }
-        mbn_kernels tables[TABLES_MAX];
-        int32_t count = tables_under_test(tables, true);
-        for (int32_t t = 0; t < count; t++) {
-            check_pool(tables + t, &p, false, &memory, GUARD_AFTER, &r);
-        }
-        free(p.input);
-        free(p.expected);
+    for (mbn_element element = 0; element < MBN_ELEMENT_COUNT; element++) {
+        check_lowest(element, element_round(element_type_of(element), -FLT_MAX), DATA_MINIMUM,
+                     &memory, &r);
+        check_lowest(element, -INFINITY, DATA_INFINITY, &memory, &r);
     }
     operands_free(&memory);
 }

@@ -26,7 +26,7 @@ static void expect_softmax(const float *values, int32_t count, expected *e) {
 static void check_softmax(const mbn_kernels *table, const float *values, const expected *e,
                           int32_t count, bool in_place, guard_side side, const char *data) {
     static guarded input_memory, output_memory;
-    describe_case("%s softmax of %d%s, data %s, guard %s", table->name, count,
+    describe_case("%s softmax of %d%s, data %s, guard %s", table_text(table), count,
                   in_place ? " in place" : "", data, guard_name(side));
     size_t size = (size_t)count;
     float *input = guarded_floats(&input_memory, size, side);
@@ -45,15 +45,17 @@ static void check_softmax(const mbn_kernels *table, const float *values, const e
 }
 
 static void check_tables(const float *values, int32_t count, const char *data) {
-    mbn_kernels tables[TABLES_MAX];
-    int32_t table_count = tables_under_test(tables, false);
     expected *e = malloc((size_t)count * sizeof *e);
     cr_assert(e != NULL);
     expect_softmax(values, count, e);
-    for (int32_t t = 0; t < table_count; t++) {
-        for (guard_side side = 0; side < GUARD_SIDES; side++) {
-            check_softmax(tables + t, values, e, count, false, side, data);
-            check_softmax(tables + t, values, e, count, true, side, data);
+    for (mbn_element element = 0; element < MBN_ELEMENT_COUNT; element++) {
+        mbn_kernels tables[TABLES_MAX];
+        int32_t table_count = tables_under_test(tables, element, false);
+        for (int32_t t = 0; t < table_count; t++) {
+            for (guard_side side = 0; side < GUARD_SIDES; side++) {
+                check_softmax(tables + t, values, e, count, false, side, data);
+                check_softmax(tables + t, values, e, count, true, side, data);
+            }
         }
     }
     free(e);
@@ -68,7 +70,7 @@ Test(softmax, finite) {
     random_state r = {41};
     for (int32_t count = 1; count < INT32_MAX; count = next_count(count)) {
         for (size_t i = 0; i < sizeof ranges / sizeof *ranges; i++) {
-            float *values = make_values((size_t)count, DATA_RANDOM, &r);
+            float *values = make_values((size_t)count, MBN_ELEMENT_F32, DATA_RANDOM, &r);
             for (int32_t k = 0; k < count; k++) values[k] *= ranges[i];
             check_tables(values, count, "random");
             free(values);
@@ -85,7 +87,7 @@ Test(softmax, special) {
     for (int32_t count = 1; count <= 40; count++) {
         for (int32_t at = 0; at < count; at++) {
             for (size_t i = 0; i < sizeof specials / sizeof *specials; i++) {
-                float *values = make_values((size_t)count, DATA_RANDOM, &r);
+                float *values = make_values((size_t)count, MBN_ELEMENT_F32, DATA_RANDOM, &r);
                 values[at] = specials[i];
                 check_tables(values, count, names[i]);
                 free(values);

@@ -51,13 +51,14 @@ static size_t wanted_bytes(const mbn_context *context) {
 static bool is_wanted(const mbn_context *context, const mbn_fetch *fetch) {
     for (int32_t i = 0; i < context->step_count; i++) {
         if (context->steps[i].filter.kind != MBN_LAYER_FULLY_CONNECTED) continue;
-        const char *begin = (const char *)context->steps[i].filter.args.fully_connected.weights;
+        const char *begin = context->steps[i].filter.args.fully_connected.operands.weights;
         for (; i + 1 < context->step_count; i++) {
             if (context->steps[i + 1].filter.kind != MBN_LAYER_FULLY_CONNECTED) break;
         }
         const mbn_fully_connected_args *last = &context->steps[i].filter.args.fully_connected;
         /* The bias follows the weights. */
-        if (fetch->data >= begin && fetch->data + fetch->bytes <= (const char *)last->bias) {
+        if (fetch->data >= begin &&
+            fetch->data + fetch->bytes <= (const char *)last->operands.bias) {
             return true;
         }
     }

@@ -44,7 +44,8 @@ static void check_cuts(const char *network, const mbn_model *model, const float 
 
     /* A pool of the caller's has as many threads as it says, whatever the machine has.  How work is
      * cut for them depends on the table only through its block, so one table stands for all. */
-    const size_t most = mbn_model_kernels(model) == mbn_kernels_best(isas_to_test()) ? 4 : 0;
+    const size_t most =
+        mbn_model_kernels(model) == mbn_kernels_best(MBN_ELEMENT_F32, isas_to_test()) ? 4 : 0;
     for (size_t threads = 1; threads <= most; threads++) {
         pthreadpool_t pool = pthreadpool_create(threads);
         char what[32];

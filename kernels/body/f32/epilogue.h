@@ -1,8 +1,8 @@
-/* activation(x), the end of every kernel.  Include after a vec.h. */
-#ifndef MBN_KERNELS_BODY_EPILOGUE_H
-#define MBN_KERNELS_BODY_EPILOGUE_H
+/* The finish of an accumulator, activation(x): the end of every kernel. */
+#ifndef MBN_KERNELS_BODY_F32_EPILOGUE_H
+#define MBN_KERNELS_BODY_F32_EPILOGUE_H
 
-#include "kernels/inline.h"
+#include "vocabulary.h"
 
 #include <math.h>
 #include <stdbool.h>
@@ -19,7 +19,8 @@ typedef struct epilogue {
     bool is_swish;           /* a line of x times x */
 } epilogue;
 
-MBN_INLINE epilogue epilogue_of(const mbn_activation *activation) {
+MBN_INLINE epilogue epilogue_of(const mbn_finish *finish) {
+    const mbn_activation *activation = &finish->activation;
     float low = -INFINITY, high = INFINITY;
     enum epilogue_kind kind = EPILOGUE_CLAMP;
     switch (activation->kind) {
@@ -57,17 +58,17 @@ MBN_INLINE vec epilogue_apply(const epilogue *e, vec x) {
 }
 
 /* activation(acc) of a tile's pixels side by side, in `vectors` vectors of channels from `first` on:
- * acc[pixel][vector].  output: the first vector's, `stride` floats before the next one's.  kind, pixels,
+ * acc[pixel][vector].  output: the first vector's, `stride` bytes before the next one's.  kind, pixels,
  * first and vectors are constants. */
 MBN_INLINE void store_tile_of_kind(const epilogue *e, enum epilogue_kind kind, int32_t pixels,
-                                   int32_t first, int32_t vectors, vec acc[16][4], float *output,
+                                   int32_t first, int32_t vectors, vec acc[16][4], char *output,
                                    ptrdiff_t stride) {
     MBN_UNROLL
     for (int32_t v = 0; v < vectors; v++) {
-        float *out = output + v * stride;
+        char *out = output + v * stride;
         MBN_UNROLL
         for (int32_t p = 0; p < pixels; p++) {
-            vec_store(out + p * VEC_WIDTH, epilogue_of_kind(e, kind, acc[p][first + v]));
+            vec_store(out + p * PIXEL_BYTES, epilogue_of_kind(e, kind, acc[p][first + v]));
         }
     }
 }
@@ -75,7 +76,7 @@ MBN_INLINE void store_tile_of_kind(const epilogue *e, enum epilogue_kind kind, i
 /* The same by the epilogue's own kind: one branch for all vectors.  has_none: whether a tile without an
  * activation is worth code of its own, a constant; else it is clamped between infinities. */
 MBN_INLINE void store_tile(const epilogue *e, bool has_none, int32_t pixels, int32_t first,
-                           int32_t vectors, vec acc[16][4], float *output, ptrdiff_t stride) {
+                           int32_t vectors, vec acc[16][4], char *output, ptrdiff_t stride) {
     if (e->kind == EPILOGUE_LINE) {
         store_tile_of_kind(e, EPILOGUE_LINE, pixels, first, vectors, acc, output, stride);
     } else if (has_none && e->kind == EPILOGUE_NONE) {

@@ -3,13 +3,12 @@
  * vectors loads 22 vectors for 96 multiply-adds, where broadcasts make it 40.  Cycles for a
  * multiply-add of that tile, by llvm-mca (docs/neon.md, gcc 12), were 0.56 on Neoverse N1, 0.27 on V1
  * and 1.77 on Cortex-A55 with broadcasts, and are 0.50, 0.25 and 0.74. */
-#ifndef MBN_KERNELS_BODY_LANES_H
-#define MBN_KERNELS_BODY_LANES_H
+#ifndef MBN_KERNELS_BODY_F32_LANES_H
+#define MBN_KERNELS_BODY_F32_LANES_H
 
-#include "kernels/inline.h"
+#include "vocabulary.h"
 
-#ifdef vec_fma_lane
-#define VEC_LANES 1
+#if VEC_LANES
 
 /* What the next multiply-adds need is in registers before they begin. */
 typedef struct lanes_state {
@@ -17,7 +16,7 @@ typedef struct lanes_state {
     vec row[2];    /* of weights: one is loaded while the other is used */
 } lanes_state;
 
-MBN_INLINE void lanes_begin(int32_t pixels, const float *x, ptrdiff_t pixel_stride, const float *w,
+MBN_INLINE void lanes_begin(int32_t pixels, const char *x, ptrdiff_t pixel_stride, const char *w,
                             lanes_state *s) {
     MBN_UNROLL
     for (int32_t p = 0; p < pixels; p++) s->value[p] = vec_load(x + p * pixel_stride);
@@ -30,7 +29,7 @@ MBN_INLINE void lanes_begin(int32_t pixels, const float *x, ptrdiff_t pixel_stri
     MBN_UNROLL                                                                                     \
     for (int32_t v = 0; v < count; v++) {                                                          \
         const int32_t i = lane * vectors + v;                                                      \
-        s->row[(i + 1) % 2] = vec_load(w + (i + 1) * VEC_WIDTH);                                   \
+        s->row[(i + 1) % 2] = vec_load(w + (i + 1) * STEP_BYTES);                                  \
         VEC_FENCE();                                                                               \
         MBN_UNROLL                                                                                 \
         for (int32_t p = 0; p < pixels; p++) {                                                     \
@@ -39,11 +38,11 @@ MBN_INLINE void lanes_begin(int32_t pixels, const float *x, ptrdiff_t pixel_stri
     }
 
 /* acc[p][v] += x[p][k] * w[k][v] for VEC_WIDTH k in ascending order, x being what is in the state;
- * then what comes next is in it.  pixel_stride: floats between the inputs of neighbouring pixels;
+ * then what comes next is in it.  pixel_stride: bytes between the inputs of neighbouring pixels;
  * it, pixels and vectors are constants. */
-MBN_INLINE void lanes_multiply(int32_t pixels, int32_t vectors, const float *w,
-                               const float *next_input, ptrdiff_t pixel_stride,
-                               const float *next_weights, lanes_state *s, vec acc[16][4]) {
+MBN_INLINE void lanes_multiply(int32_t pixels, int32_t vectors, const char *w,
+                               const char *next_input, ptrdiff_t pixel_stride,
+                               const char *next_weights, lanes_state *s, vec acc[16][4]) {
     LANES_STEP(0, vectors)
     LANES_STEP(1, vectors)
     LANES_STEP(2, vectors)
@@ -59,8 +58,6 @@ MBN_INLINE void lanes_multiply(int32_t pixels, int32_t vectors, const float *w,
     }
 }
 
-#else
-#define VEC_LANES 0
 #endif
 
 #endif

@@ -1,4 +1,4 @@
-/* Softmax over a vec.h. */
+/* Softmax. */
 #include "epilogue.h"
 
 /* e^x for x <= 0, to 2 ulp: x = n ln 2 + r, |r| <= ln 2 / 2, a polynomial of degree 6 in r times
@@ -32,7 +32,8 @@ MBN_INLINE void store_some(float *p, int32_t count, vec a) {
     for (int32_t i = 0; i < count; i++) p[i] = lanes[i];
 }
 
-void MBN_ISA_NAME(softmax)(const mbn_softmax_args *args) {
+static void softmax(const mbn_softmax_args *args) {
+    mbn_assert_softmax(args);
     const int32_t count = args->count, whole = count - count % VEC_WIDTH;
     const int32_t some = count - whole;
     float lanes[VEC_WIDTH];

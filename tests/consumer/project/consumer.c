@@ -14,7 +14,7 @@ int main(void) {
 
     const uint32_t usable = mbn_isa_usable();
     if (!(usable & 1u << MBN_ISA_SCALAR)) return fail("mbn_isa_usable", "no scalar kernels");
-    const mbn_kernels *kernels = mbn_kernels_best(usable);
+    const mbn_kernels *kernels = mbn_kernels_best(MBN_ELEMENT_F32, usable);
     if (!kernels) return fail("mbn_kernels_best", "no kernels");
 
     mbn_network_options options;

@@ -1,3 +1,0 @@
-#include "f32.h"
-
-#include "../body/f32/layout.h"

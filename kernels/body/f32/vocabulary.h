@@ -1,0 +1,82 @@
+/* What an instruction set's f32.h defines for the bodies in this folder.  Include it behind that.
+ *
+ *     vec                        a vector of VEC_WIDTH floats
+ *     vec_zero()                 vec_splat(float)             vec_broadcast(float in memory)
+ *     vec_load(p)                vec_store(p, a)              of VEC_WIDTH floats, aligned to 4
+ *     vec_add, vec_sub, vec_mul, vec_div
+ *     vec_fma(a, b, c)           a * b + c
+ *     vec_max(limit, x)          x where it is NaN; vec_min, too
+ *     vec_keep_nan(x, y)         x where it is NaN, else y
+ *     vec_round(a)               to the nearest whole number, ties to even
+ *     vec_exp2_whole(n)          2^n for whole n in [-127, 127]; -127 gives 0
+ *     vec_transpose(square)      VEC_WIDTH vectors: rows become columns
+ *
+ * with VEC_LANES, which asks for VEC_WIDTH 4:
+ *     vec_fma_lane(a, b, lane, c)  a * b[lane] + c for a constant lane
+ *
+ * with VEC_HALVES, for tiles whose last vector holds two pixels:
+ *     vec_load_twice(p)          VEC_WIDTH / 2 floats, in both halves
+ *     vec_join_halves(a, b)      the low half of a beside the high half of b
+ *     vec_low_half(a)            a half, with zeros above it
+ *     vec_high_half(a)
+ */
+#ifndef MBN_KERNELS_BODY_F32_VOCABULARY_H
+#define MBN_KERNELS_BODY_F32_VOCABULARY_H
+
+#include "kernels/contract.h"
+#include "kernels/inline.h"
+
+#if !defined(VEC_TABLE) || !defined(VEC_ISA) || !defined(VEC_ISA_NAME)
+#error "the table's name, its mbn_isa, and that one's name"
+#endif
+#if !defined(VEC_WIDTH)
+#error "VEC_WIDTH: floats in a vector, and the table's block"
+#endif
+#if !defined(PANEL) || !defined(PANEL_MAX)
+#error "PANEL: the table's; PANEL_MAX: vectors in the widest panel that it makes, 3 or 4"
+#endif
+#if !defined(POINTWISE_PIXELS_1) || !defined(POINTWISE_PIXELS_2) || !defined(POINTWISE_PIXELS_3)
+#error "POINTWISE_PIXELS_<n>: pixels of a tile with n vectors, at most 14"
+#endif
+#if PANEL_MAX >= 4 && !defined(POINTWISE_PIXELS_4)
+#error "POINTWISE_PIXELS_4"
+#endif
+#if !defined(VEC_HALVES)
+#error "VEC_HALVES: whether a vector of which half is padding is worth tiles of its own, 0 or 1"
+#endif
+#if VEC_HALVES &&                                                                                  \
+    (!defined(HALVES_PIXELS_1) || !defined(HALVES_PIXELS_2) || !defined(HALVES_PIXELS_3))
+#error "HALVES_PIXELS_<n>: their pixels"
+#endif
+#if !defined(NARROW_PIXELS)
+#error "NARROW_PIXELS: pixels of the tile for standard convolution on narrow planes"
+#endif
+#if !defined(STEM_SHARED)
+#error "STEM_SHARED: whether v3's stem is worth tiles of its own, 0 or 1"
+#endif
+#if !defined(DEPTHWISE_ROWS) || !defined(DEPTHWISE_COLUMNS) || !defined(DEPTHWISE_NARROW)
+#error "rows (1 or 2) and columns of a depthwise tile, and columns of the narrower one"
+#endif
+#if !defined(FULLY_CONNECTED_AHEAD)
+#error "FULLY_CONNECTED_AHEAD: bytes that fully connected fetches ahead of its weights; 0: none"
+#endif
+#if !defined(VEC_LANES)
+#error "VEC_LANES: whether there is a multiply-add by one lane of a register, 0 or 1"
+#endif
+#if !defined(VEC_FENCED) || !defined(VEC_FENCE)
+#error                                                                                             \
+    "VEC_FENCED: whether the compiler has to be kept from moving loads over a VEC_FENCE(), 0 or 1"
+#endif
+
+/* What walk/ wants to know. */
+enum {
+    BLOCK = VEC_WIDTH,
+    ELEMENT_BYTES = sizeof(float),
+    IMAGE_BYTES = sizeof(float),         /* of an element of what standard convolution reads */
+    PIXEL_BYTES = BLOCK * ELEMENT_BYTES, /* of one channel block */
+    VECTOR_BYTES = PIXEL_BYTES,          /* of one channel block of a vector */
+    DEPTH = 1,                           /* k of a step of a tile */
+    STEP_BYTES = PIXEL_BYTES,            /* of the weights that a step of one vector reads */
+};
+
+#endif

@@ -1,0 +1,20 @@
+/* How the tests keep numbers in each element type. */
+#ifndef MBN_TESTS_KERNELS_ELEMENT_H
+#define MBN_TESTS_KERNELS_ELEMENT_H
+
+#include <mobilenet/kernels.h>
+
+typedef struct element_type {
+    size_t bytes;
+    float (*load)(const void *at);
+    void (*store)(void *at, float value); /* the nearest that the type has */
+    double rounding;    /* what storing a float may change it by, as a part of it */
+    const void *canary; /* an element that tests put where no kernel has to write: a NaN */
+} element_type;
+
+const element_type *element_type_of(mbn_element element);
+
+/* The value that is left of a float when it has been stored. */
+float element_round(const element_type *type, float value);
+
+#endif
