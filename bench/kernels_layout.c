@@ -3,7 +3,8 @@
 
 enum { TO_BLOCKED = 1, NCHW = 2 };
 
-/* What users hand in and take out: the image, and the feature maps that blocks and heads end with. */
+/* What users hand in and take out: the image, and the feature maps that blocks and heads end
+ * with. */
 static bool shape(const bench_case *c, char *text, size_t size) {
     const mbn_layer *l = c->layer;
     if (l->role == MBN_ROLE_STEM) {

@@ -8,8 +8,8 @@
  * memory, and puts them and the CPU's name into the report's head. */
 void machine_measure(uint32_t isa_mask);
 
-/* FLOP/s of one core now: a core's clock drifts by some percent within a minute.  Of an instruction set
- * that machine_measure has measured. */
+/* FLOP/s of one core now: a core's clock drifts by some percent within a minute.  Of an instruction
+ * set that machine_measure has measured. */
 double machine_peak(mbn_isa isa);
 
 /* CPUs that this process may run on. */

@@ -53,8 +53,8 @@ static double median_rate(const struct work *work, long repeats, int probes) {
     return rates[probes / 2];
 }
 
-/* The search for the number of repeats is also the warm-up: a core may take a while to clock up or to
- * power its wide units. */
+/* The search for the number of repeats is also the warm-up: a core may take a while to clock up or
+ * to power its wide units. */
 static double repeats_per_second(const struct work *work) {
     long repeats = 1;
     while (seconds_for(work, repeats) < probe_seconds) repeats *= 2;

@@ -1,8 +1,8 @@
 /* Other libraries' operators on the networks' shapes, beside ours in one program
  * (-DMOBILENET_BENCH_PEERS=ON).
  *
- * A peer gets the layout it likes best, its weights packed ahead, one thread, and random operands of
- * its own.  What it cannot fuse into the operator is left out, in its favour. */
+ * A peer gets the layout it likes best, its weights packed ahead, one thread, and random operands
+ * of its own.  What it cannot fuse into the operator is left out, in its favour. */
 #ifndef BENCH_PEER_H
 #define BENCH_PEER_H
 

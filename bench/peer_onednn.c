@@ -20,7 +20,7 @@ static void version(char *text, size_t size) {
     snprintf(text, size, "%d.%d.%d", v->major, v->minor, v->patch);
 }
 
-/* ---- One layer -------------------------------------------------------------------------------- */
+/* ---- One layer ------------------------------------------------------------------------------- */
 
 enum { SOURCE, WEIGHTS, BIAS, DESTINATION, OPERANDS };
 

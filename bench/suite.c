@@ -24,11 +24,11 @@ struct bench_suite {
     struct allocation *allocations;
 };
 
-/* ---- Squares ---------------------------------------------------------------------------------- */
+/* ---- Squares --------------------------------------------------------------------------------- */
 
-/* Beside the networks' shapes, each kernel runs square ones: powers of two everywhere, so no tail in
- * any vector or tile, and strides that fall on the same cache sets.  64 Ki values each; the deeper,
- * the more of the traffic is weights. */
+/* Beside the networks' shapes, each kernel runs square ones: powers of two everywhere, so no tail
+ * in any vector or tile, and strides that fall on the same cache sets.  64 Ki values each; the
+ * deeper, the more of the traffic is weights. */
 static const struct { int32_t size, channels; } squares[] = {{32, 64}, {16, 256}, {8, 1024}};
 
 static const mbn_layer_kind square_kinds[] = {
@@ -105,7 +105,7 @@ static bool create_squares(bench_suite *suite) {
     return true;
 }
 
-/* ---- Suite ------------------------------------------------------------------------------------ */
+/* ---- Suite ----------------------------------------------------------------------------------- */
 
 static bool create_networks(bench_suite *suite) {
     int names = 0;

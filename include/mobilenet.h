@@ -26,7 +26,7 @@
 extern "C" {
 #endif
 
-#define MBN_VERSION "0.1.0"
+#define MBN_VERSION "0.2.0"
 
 /* The version of the linked library, as MBN_VERSION is that of the header. */
 MBN_API const char *mbn_version(void);
@@ -123,7 +123,8 @@ typedef enum mbn_layer_role {
     MBN_ROLE_LOGITS
 } mbn_layer_role;
 
-/* One layer with what is fused to it: output = activation(batch_norm(layer(input)) [+ residual]). */
+/* One layer with what is fused to it: output = activation(batch_norm(layer(input)) [+
+ * residual]). */
 typedef struct mbn_layer {
     char name[64];            /* the source's name of its weights ("features.3.conv.0.0"), or a name
                                  of that form for a layer without weights; unique in the network */
@@ -168,7 +169,8 @@ MBN_API mbn_status mbn_network_create(const mbn_network_options *options, mbn_ne
                                       mbn_error *error);
 MBN_API void mbn_network_free(mbn_network *network);
 
-/* Name of network number `index`, in the order of mbn_network_options.network; NULL past the end. */
+/* Name of network number `index`, in the order of mbn_network_options.network; NULL past the
+ * end. */
 MBN_API const char *mbn_network_name(int32_t index);
 
 /* "convolution", "depthwise", "pointwise", ... */
@@ -194,8 +196,9 @@ MBN_API mbn_status mbn_network_init(const mbn_network_options *options, uint64_t
  *   "block0", "block1", ...
  *              The output of a row's repetition (mbn_layer.block), after the residual.
  *   "pool"     The globally pooled vector.
- *   a layer    mbn_layer.name: its output as mbn_layer has it, after batch norm (which is folded into
- *              the weights), activation and residual.  There is no output before the activation. */
+ *   a layer    mbn_layer.name: its output as mbn_layer has it, after batch norm (which is folded
+ *              into the weights), activation and residual.  There is no output before the
+ *              activation. */
 typedef struct mbn_stage_info {
     char name[64];
     int32_t layer; /* index of the network's layers */
@@ -276,10 +279,10 @@ typedef struct mbn_context_options {
     int32_t threads;          /* 1 to 1024; 0: 1.  More than the CPUs of this process's affinity
                                  mask are not used. */
     struct pthreadpool *pool; /* the caller's own pool instead; it must outlive the context */
-    /* Images that mbn_run and mbn_run_images will usually get at once; 0: 1.  From 2 on, a context of
-     * several threads has an arena for each (up to `batch` of them), and runs images side by side,
-     * one on each thread, where it would else run one after the other on all.  Any other number may
-     * be run, too, and results are the same. */
+    /* Images that mbn_run and mbn_run_images will usually get at once; 0: 1.  From 2 on, a context
+     * of several threads has an arena for each (up to `batch` of them), and runs images side by
+     * side, one on each thread, where it would else run one after the other on all.  Any other
+     * number may be run, too, and results are the same. */
     int32_t batch;
     int32_t band_rows; /* rows of a block that run together through a cache-sized scratch; 0: chosen
                           from the cache sizes; -1: every layer by itself.  For measuring: results
@@ -381,8 +384,8 @@ MBN_API mbn_status mbn_context_step(const mbn_context *context, int32_t index, m
                                     mbn_error *error);
 
 /* Runs one image's steps as mbn_run does, and times them: seconds[mbn_context_step_count].
- * again[the same], unless it is NULL: the time of every step's second run, which follows at once and
- * so finds what it reads and writes in the caches, as far as it fits them. */
+ * again[the same], unless it is NULL: the time of every step's second run, which follows at once
+ * and so finds what it reads and writes in the caches, as far as it fits them. */
 MBN_API mbn_status mbn_profile(mbn_context *context, const float *input, mbn_tensor_layout layout,
                                double *seconds, double *again, mbn_error *error);
 

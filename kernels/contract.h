@@ -45,7 +45,8 @@ static inline bool mbn_valid_operands(const mbn_operands *operands) {
            operands->bias_stride > 0;
 }
 
-/* Arguments of a table whose panels are `blocking`; a kernel of any layout passes its arguments' own. */
+/* Arguments of a table whose panels are `blocking`; a kernel of any layout passes its arguments'
+ * own. */
 static inline bool mbn_same_blocking(mbn_blocking a, mbn_blocking b) {
     return a.block == b.block && a.panel == b.panel && a.depth == b.depth;
 }

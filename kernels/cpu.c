@@ -3,8 +3,8 @@
 #include <cpuinfo.h>
 #include <unistd.h>
 
-/* Whether cpuinfo knows this machine; only then may its queries be asked.  It cannot start where /proc
- * or /sys are out of reach (some containers and sandboxes), and says so on stderr. */
+/* Whether cpuinfo knows this machine; only then may its queries be asked.  It cannot start where
+ * /proc or /sys are out of reach (some containers and sandboxes), and says so on stderr. */
 static bool is_known(void) {
 #if defined(__linux__)
     if (access("/proc/cpuinfo", R_OK) != 0) return false;

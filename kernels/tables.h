@@ -1,4 +1,5 @@
-/* The tables of this build: tables.inc has a line MBN_TABLE(instruction set, element type) for each. */
+/* The tables of this build: tables.inc has a line MBN_TABLE(instruction set, element type) for
+ * each. */
 #ifndef MBN_KERNELS_TABLES_H
 #define MBN_KERNELS_TABLES_H
 

@@ -1,14 +1,15 @@
 /* What is fetched beside the multiply-adds.
  *
- * A fully connected layer reads every weight once, and waits for it: those of v3-large are 16 MB, which
- * takes an eighth of its time where they come from memory.  Pointwise convolutions wait for nothing,
- * so while they run, the weights of the fully connected layers behind them are brought nearer: to L2 as
- * far as they fit, else to L3.  Zen 5, while neighbours have most of L3: v3-large 3 to 4 % faster, v2 1
- * to 2 %; where all weights stay in L3 by themselves, as fast as without. */
+ * A fully connected layer reads every weight once, and waits for it: those of v3-large are 16 MB,
+ * which takes an eighth of its time where they come from memory.  Pointwise convolutions wait for
+ * nothing, so while they run, the weights of the fully connected layers behind them are brought
+ * nearer: to L2 as far as they fit, else to L3.  Zen 5, while neighbours have most of L3: v3-large
+ * 3 to 4 % faster, v2 1 to 2 %; where all weights stay in L3 by themselves, as fast as without. */
 #include "plan.h"
 
-/* Multiply-adds for which at most one byte is fetched.  At their peak that is a sixth of what one core of
- * Zen 5 reads from memory; 6 and 9 of them were slower, since pointwise fetches its own weights, too. */
+/* Multiply-adds for which at most one byte is fetched.  At their peak that is a sixth of what one
+ * core of Zen 5 reads from memory; 6 and 9 of them were slower, since pointwise fetches its own
+ * weights, too. */
 enum { WORK_PER_BYTE = 16 };
 
 static bool is_fully_connected(const mbn_step *step) {

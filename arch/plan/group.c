@@ -5,9 +5,9 @@ static bool is_kind(const mbn_network *network, int32_t i, mbn_layer_kind kind) 
     return i < network->layer_count && network->layers[i].kind == kind;
 }
 
-/* Whether layer `reader` is of that kind and reads layer i as its input, and nothing else reads i: no
- * other layer, but for `adder` as its residual (-1: none may), nor the caller.  Both run with the same
- * table. */
+/* Whether layer `reader` is of that kind and reads layer i as its input, and nothing else reads i:
+ * no other layer, but for `adder` as its residual (-1: none may), nor the caller.  Both run with
+ * the same table. */
 static bool reads(const mbn_plan *plan, const mbn_plan_options *options, int32_t reader,
                   mbn_layer_kind kind, int32_t i, int32_t adder) {
     const mbn_network *network = plan->network;
@@ -28,8 +28,8 @@ static int32_t count_panels(int32_t blocks, int32_t panel) {
 }
 
 /* Multiply-adds, or for layers without any the floats that they read, from which it pays to wake
- * another thread: some microseconds' worth.  Fully connected and depthwise layers wait for what they
- * read. */
+ * another thread: some microseconds' worth.  Fully connected and depthwise layers wait for what
+ * they read. */
 enum { WORK_PER_TASK = 1 << 18, WAITING_WORK = 4 };
 
 static int32_t tasks_for(int64_t work, int32_t threads, int32_t tasks) {
@@ -49,12 +49,12 @@ static int32_t worthwhile_tasks(const mbn_layer *layer, int32_t threads, int32_t
 /* Tasks per thread: enough that a thread that falls behind is helped out. */
 enum { TASKS_PER_THREAD = 4 };
 
-/* Rows that a thread must have of a layer for it to be cut into as many bands as there are threads, and
- * of a block.  Of a block every task computes the kernel - stride rows of the expansion anew
+/* Rows that a thread must have of a layer for it to be cut into as many bands as there are threads,
+ * and of a bottleneck, of which every task computes the kernel - stride rows of the expansion anew
  * that its neighbour computes too.  On the other hand rows stay with their thread, where channels
- * travel: to the projection, and from it to the next block.  Two Zen 5 cores that share no L3: v2 takes
- * 1.36 ms with 14, 1.40 with 7 where a line takes 100 ns from one core to the other, but 1.82 and 1.66
- * where it takes 300. */
+ * travel: to the projection, and from it to the next one.  With two threads v2 is 9 % faster with 7
+ * than with 14 where a line takes 300 ns from one core to the other, and 3 % slower where it takes
+ * 100 (docs/performance.md). */
 enum { ROWS_PER_THREAD = 7, ROWS_PER_THREAD_WITHOUT_PROJECTION = 14 };
 
 /* Bands of rows where there are rows enough for all (the bands share the weights), else groups of
@@ -109,9 +109,10 @@ static size_t expanded_row_bytes(const mbn_layer *depthwise, const mbn_kernels *
            (size_t)kernels->element_bytes;
 }
 
-/* Rows of a plane that a quarter of L2 holds, which leaves room for the weights and what goes in and
- * out.  Fewer rows, down to what L1 holds, cost more in calls than they save in loads (Zen 5: v1 4.39 ms
- * with 4 rows throughout, 4.34 with this, 4.50 with whole planes, 4.66 without any fusion). */
+/* Rows of a plane that a quarter of L2 holds, which leaves room for the weights and what goes in
+ * and out.  Fewer rows, down to what L1 holds, cost more in calls than they save in loads: v1 takes
+ * 1 % longer with 4 rows throughout, 4 % with whole planes, 7 % without any fusion
+ * (docs/performance.md). */
 static int32_t cached_rows(const mbn_plan_options *options, size_t row_bytes) {
     return (int32_t)(options->l2_bytes / 4 / row_bytes);
 }
@@ -122,8 +123,8 @@ static int32_t choose_band(const mbn_plan_options *options, int32_t band, int32_
     return mbn_smaller(mbn_larger(band & ~1, 2), rows);
 }
 
-/* Large planes are cut into rows.  Of small ones the expansion and the depthwise are cut into chunks
- * of channels, and the projection, which needs all of them, becomes a step of its own. */
+/* Large planes are cut into rows.  Of small ones the expansion and the depthwise are cut into
+ * chunks of channels, and the projection, which needs all of them, becomes a step of its own. */
 static void cut_bottleneck(const mbn_plan *plan, const mbn_plan_options *options,
                            mbn_group *group) {
     const int32_t threads = options->threads;
@@ -140,17 +141,19 @@ static void cut_bottleneck(const mbn_plan *plan, const mbn_plan_options *options
     }
 }
 
-/* Whether a block that is cut by channels is better not fused: if its layers can be cut by rows each for
- * itself, of which none is computed twice, and only those at the cut travel.  But a mean behind the
- * depthwise wants whole planes.  (v1, whose blocks have no projection, is 8 % faster with two threads
- * where a line takes 200 ns from one Zen 5 core to the other, and as fast where it takes 40.) */
+/* Whether a bottleneck that is cut by channels is better not fused: if its layers can be cut by rows
+ * each for itself, of which none is computed twice, and only those at the cut travel.  But a mean
+ * behind the depthwise wants whole planes.  (v1, whose bottlenecks have no projection, is 8 % faster
+ * with two threads where a line takes 200 ns from one Zen 5 core to the other, and as fast where it
+ * takes 40.) */
 static bool better_apart(const mbn_plan *plan, const mbn_plan_options *options,
                          const mbn_group *group) {
     return group->block_tasks > 1 && group->rows / options->threads >= ROWS_PER_THREAD &&
            !is_kind(plan->network, group->depthwise + 1, MBN_LAYER_GLOBAL_POOL);
 }
 
-/* The mean of squeeze-excite, where every task has whole planes; the scale reads the planes again. */
+/* The mean of squeeze-excite, where every task has whole planes; the scale reads the planes
+ * again. */
 static void add_pool(const mbn_plan *plan, const mbn_plan_options *options, mbn_group *group) {
     const mbn_network *network = plan->network;
     const int32_t pool = group->depthwise + 1;
@@ -169,7 +172,7 @@ static bool find_bottleneck(const mbn_plan *plan, const mbn_plan_options *option
     const mbn_layer *layers = plan->network->layers;
     const mbn_kernels *kernels = plan->packed[i].kernels;
     const int32_t d = i + 1;
-    /* In v1 the projection is the next block's expansion, and does more there. */
+    /* In v1 the projection is the next one's expansion, and does more there. */
     const bool projects = reads(plan, options, d + 1, MBN_LAYER_POINTWISE, d, -1) &&
                           !reads(plan, options, d + 2, MBN_LAYER_DEPTHWISE, d + 1, -1);
     const bool inner_residual = projects && layers[d + 1].residual == i;

@@ -3,15 +3,16 @@
  *
  * A step is one layer, or several that are fused:
  *
- *   a bottleneck   an expansion (pointwise, or the stem), the depthwise convolution that reads it, and
- *                  the projection that reads that, if any; the residual may be the expansion itself;
+ *   a bottleneck   an expansion (pointwise, or the stem), the depthwise convolution that reads it,
+ *                  and the projection that reads that, if any; the residual may be the expansion
+ *                  itself;
  *   its beginning  where squeeze-excite comes between: the depthwise, with the mean of its planes;
  *   its end        then: the channel scale, and the projection.
  *
  * They run band by band: `band` rows of the depthwise's or the scale's output at a time, and inside
- * a band the expansion and the depthwise chunk by chunk of channel blocks, so that what they hand to
- * each other is in cache when it is read.  Every kernel computes the same numbers in the same order
- * however its work is cut, so bands, chunks and threads do not show in the results. */
+ * a band the expansion and the depthwise chunk by chunk of channel blocks, so that what they hand
+ * to each other is in cache when it is read.  Every kernel computes the same numbers in the same
+ * order however its work is cut, so bands, chunks and threads do not show in the results. */
 #ifndef MBN_ARCH_PLAN_H
 #define MBN_ARCH_PLAN_H
 
@@ -45,9 +46,9 @@ typedef struct mbn_conversion {
     const mbn_kernels *form; /* the table whose planes the result is of */
 } mbn_conversion;
 
-/* A layer's output in the arena, or a conversion's: a blocked plane with the halo that its readers want.
- * Of an expansion inside a bottleneck it is scratch, one part per task: `band` rows' worth of one
- * chunk, then the rows that the next band wants again, of all blocks. */
+/* A layer's output in the arena, or a conversion's: a blocked plane with the halo that its readers
+ * want.  Of an expansion inside a bottleneck it is scratch, one part per task: `band` rows' worth
+ * of one chunk, then the rows that the next band wants again, of all blocks. */
 typedef struct mbn_value {
     const mbn_kernels *form; /* the table whose planes these are */
     int32_t block;           /* channels side by side: the table's, or all of an image's */
@@ -158,25 +159,25 @@ typedef enum mbn_reading { MBN_READS_INPUT, MBN_READS_GATE, MBN_READS_RESIDUAL }
 
 enum { MBN_READINGS = MBN_READS_RESIDUAL + 1 };
 
-/* Index of the value that a layer reads: another layer's, or a conversion's; -1: none, or the image as it
- * is. */
+/* Index of the value that a layer reads: another layer's, or a conversion's; -1: none, or the image
+ * as it is. */
 int32_t mbn_read_value(const mbn_plan *plan, int32_t layer, mbn_reading reading);
 
-/* Cuts the network into groups.  A wanted layer is the last of its group, so that its whole output is in
- * the arena when the step is done. */
+/* Cuts the network into groups.  A wanted layer is the last of its group, so that its whole output
+ * is in the arena when the step is done. */
 void mbn_plan_groups(mbn_plan *plan, const mbn_plan_options *options);
 
 /* Lays out the values and returns the arena's size in bytes. */
 size_t mbn_plan_values(mbn_plan *plan);
 
-/* Fills steps[group_count].  The arguments of the first layer, or of the conversion of the image, lack the
- * image's address and strides, which change from run to run. */
+/* Fills steps[group_count].  The arguments of the first layer, or of the conversion of the image,
+ * lack the image's address and strides, which change from run to run. */
 void mbn_plan_steps(const mbn_plan *plan, char *arena, mbn_step *steps);
 
 /* Has pointwise calls fetch the weights of the fully connected layers that come behind them. */
 void mbn_plan_fetches(mbn_step *steps, int32_t count);
 
-/* ---- Running a step (step.c) ------------------------------------------------------------------ */
+/* ---- Running a step (step.c) ----------------------------------------------------------------- */
 
 static inline size_t mbn_step_tasks(const mbn_step *step) {
     return (size_t)step->group.row_tasks * (size_t)step->group.block_tasks;

@@ -3,14 +3,15 @@
 
 #include <string.h>
 
-/* ---- Cutting ---------------------------------------------------------------------------------- */
+/* ---- Cutting --------------------------------------------------------------------------------- */
 
 /* Where piece `index` of `pieces` begins among `count`. */
 static int32_t cut(int32_t count, int32_t index, int32_t pieces) {
     return (int32_t)((int64_t)count * index / pieces);
 }
 
-/* Rows are cut at even numbers, since kernels compute them in pairs, unless one more would be much. */
+/* Rows are cut at even numbers, since kernels compute them in pairs, unless one more would be
+ * much. */
 static int32_t cut_rows(const mbn_group *group, int32_t index) {
     if (group->rows < 8 * group->row_tasks) return cut(group->rows, index, group->row_tasks);
     return index == group->row_tasks ? group->rows
@@ -34,7 +35,7 @@ static mbn_range task_range(const mbn_group *group, size_t task) {
     };
 }
 
-/* ---- Halos ------------------------------------------------------------------------------------ */
+/* ---- Halos ----------------------------------------------------------------------------------- */
 
 /* Left and right of `rows` rows from `row` on (its halo's first byte). */
 static void fill_sides(const mbn_value *value, char *row, int32_t rows) {
@@ -65,7 +66,7 @@ static void fill_halo(const mbn_value *v, char *memory, mbn_range range) {
     }
 }
 
-/* ---- Fetching --------------------------------------------------------------------------------- */
+/* ---- Fetching -------------------------------------------------------------------------------- */
 
 /* What is fetched beside a part of a call's work: the like part.  begin, end, whole: counted in
  * rows of channel blocks. */
@@ -78,7 +79,8 @@ static void set_fetch(const mbn_call *call, int64_t begin, int64_t end, int64_t 
     args->fetch_bytes = (size_t)(bytes * end / whole - first);
 }
 
-/* Rows of blocks of a range, and of what comes before it where ranges share either rows or blocks. */
+/* Rows of blocks of a range, and of what comes before it where ranges share either rows or
+ * blocks. */
 static int64_t count_rows(mbn_range range) {
     return (int64_t)(range.row_end - range.row_begin) * (range.block_end - range.block_begin);
 }
@@ -87,7 +89,7 @@ static int64_t count_before(mbn_range range) {
            (int64_t)range.block_begin * (range.row_end - range.row_begin);
 }
 
-/* ---- One layer -------------------------------------------------------------------------------- */
+/* ---- One layer ------------------------------------------------------------------------------- */
 
 /* A plane from another row or channel block on. */
 static mbn_plane from(mbn_plane plane, int32_t b, int32_t y) {
@@ -128,7 +130,7 @@ static void run_call(const mbn_call *call, mbn_range range) {
     }
 }
 
-/* ---- Fused layers ------------------------------------------------------------------------------ */
+/* ---- Fused layers ---------------------------------------------------------------------------- */
 
 /* What a task works with. */
 typedef struct band_scratch {
@@ -176,8 +178,8 @@ static void expand_rows(const mbn_step *step, mbn_range chunk, int64_t done, int
     }
 }
 
-/* The halo around what the chunks of a band put into the scratch, which leave it alone: above and below
- * the plane for each band, beside it once for all. */
+/* The halo around what the chunks of a band put into the scratch, which leave it alone: above and
+ * below the plane for each band, beside it once for all. */
 static void fill_around(const mbn_step *step, const band_scratch *scratch, band_inputs inputs,
                         bool first) {
     const mbn_value *value = step->expand.output;
@@ -321,7 +323,7 @@ static void run_scaled(const mbn_step *step, size_t task) {
     }
 }
 
-/* ---- Conversions ------------------------------------------------------------------------------ */
+/* ---- Conversions ----------------------------------------------------------------------------- */
 
 /* Through floats on the stack, some pixels of some channels at a time. */
 static void convert_row(const mbn_convert_call *call, int32_t y) {

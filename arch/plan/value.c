@@ -32,7 +32,8 @@ static mbn_value value_of(const mbn_kernels *form, int32_t index, int32_t step, 
     };
 }
 
-/* What a conversion writes: a plane like its source's, but of an image all channels side by side. */
+/* What a conversion writes: a plane like its source's, but of an image all channels side by
+ * side. */
 static void begin_conversion(const mbn_plan *plan, int32_t step, int32_t index) {
     const mbn_network *network = plan->network;
     const mbn_conversion *conversion = &plan->conversions[index];
@@ -139,10 +140,10 @@ static size_t place_in_part(mbn_value *value, size_t offset, size_t part) {
     return offset + value->bytes;
 }
 
-/* Where steps have several tasks, each task has a part of the arena's start for its scratch, the same
- * one in all steps: memory that one core has written and another writes next has to move between
- * them, line by line.  (Two threads on cores where that takes 300 ns: v2 and v3-small 9 % faster.)
- * Returns the bytes of all parts. */
+/* Where steps have several tasks, each task has a part of the arena's start for its scratch, the
+ * same one in all steps: memory that one core has written and another writes next has to move
+ * between them, line by line.  (Two threads on cores where that takes 300 ns: v2 and v3-small 9 %
+ * faster.)  Returns the bytes of all parts. */
 static size_t place_scratch(const mbn_group *groups, int32_t group_count, mbn_value *values) {
     size_t part = 0;
     int32_t tasks = 1;

@@ -7,7 +7,8 @@
 #include <pthreadpool.h>
 
 /* One allocation: this structure, the network at the context's size, the plan, the arena and
- * the preprocessed image.  For images side by side there are contexts inside, of one thread each. */
+ * the preprocessed image.  For images side by side there are contexts inside, of one thread
+ * each. */
 struct mbn_context {
     const mbn_model *model;
     mbn_allocator allocator;

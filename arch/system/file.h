@@ -9,7 +9,8 @@ typedef struct mbn_file {
     size_t size;
 } mbn_file;
 
-/* Maps a file that has something in it; MBN_IO names it and says why not.  mbn_file_unmap ends it. */
+/* Maps a file that has something in it; MBN_IO names it and says why not.  mbn_file_unmap ends
+ * it. */
 mbn_status mbn_file_map(const char *path, mbn_file *file, mbn_error *error);
 void mbn_file_unmap(mbn_file *file);
 

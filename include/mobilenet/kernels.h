@@ -1,8 +1,8 @@
 /* The kernels: one table of functions per element type and instruction set, and what goes with them
  * (packing, dispatch).  Nothing here knows of networks; mobilenet.h builds those from these.
  *
- * Layout.  An activation tensor of one image is channel-blocked: with B the table's block, channel c
- * of row y, column x of a mbn_plane is at
+ * Layout.  An activation tensor of one image is channel-blocked: with B the table's block, channel
+ * c of row y, column x of a mbn_plane is at
  *
  *     (char *)data + (c / B) * block_stride + y * row_stride + (x * B + c % B) * element_bytes
  *
@@ -46,7 +46,8 @@
 extern "C" {
 #endif
 
-/* Instruction sets, worst to best within an architecture.  Bit `1u << isa` stands for one in a mask. */
+/* Instruction sets, worst to best within an architecture.  Bit `1u << isa` stands for one in a
+ * mask. */
 typedef enum mbn_isa {
     MBN_ISA_SCALAR = 0,
     MBN_ISA_SSE = 1,    /* x86-64 with SSE4.1 */
@@ -108,8 +109,8 @@ static inline int32_t mbn_block_count(int32_t channels, int32_t block) {
 
 /* Packed weights keep the output channels of several blocks side by side, in panels.  The panel
  * that begins at a block where `remaining` blocks are left (itself included) is this many blocks
- * wide: min(panel, remaining), but 3 where panel + 1 blocks are left of panels of 2 or 4, so that no
- * panel of one block follows a wider one.  panel is 1, 2 or 4. */
+ * wide: min(panel, remaining), but 3 where panel + 1 blocks are left of panels of 2 or 4, so that
+ * no panel of one block follows a wider one.  panel is 1, 2 or 4. */
 static inline int32_t mbn_panel_width(int32_t remaining, int32_t panel) {
     if (panel > 1 && remaining == panel + 1) return 3;
     return remaining < panel ? remaining : panel;
@@ -136,9 +137,9 @@ typedef struct mbn_range {
 } mbn_range;
 
 /* Pointwise (1x1) convolution: output = finish(bias + W input [+ residual]).
- * Packed by the table's pack_convolution with a 1x1 kernel.  The range's block_begin and block_end lie
- * on panel borders (mbn_panel_width).  Cheapest where the input has no halo (row_stride == width *
- * block * element_bytes). */
+ * Packed by the table's pack_convolution with a 1x1 kernel.  The range's block_begin and block_end
+ * lie on panel borders (mbn_panel_width).  Cheapest where the input has no halo (row_stride ==
+ * width * block * element_bytes). */
 typedef struct mbn_pointwise_args {
     mbn_plane input;    /* [input_channels / B][height][width][B] */
     mbn_plane residual; /* the output's shape, or none */
@@ -174,9 +175,9 @@ typedef struct mbn_depthwise_args {
 /* Standard convolution.  Pads may be negative, which skips rows or columns of the input.  The input
  * may be blocked differently from the output: by input_block channels, so that interleaved pixels
  * (NHWC, input_block == input_channels, row_stride == width * input_channels elements) and planes
- * (NCHW, input_block == 1, block_stride == height * width elements) are read as they are.  Taps outside
- * the input plane count as zero.  Packed by the table's pack_convolution; the range's blocks lie on
- * panel borders. */
+ * (NCHW, input_block == 1, block_stride == height * width elements) are read as they are.  Taps
+ * outside the input plane count as zero.  Packed by the table's pack_convolution; the range's
+ * blocks lie on panel borders. */
 typedef struct mbn_convolution_args {
     mbn_plane input;    /* [input_channels / input_block][input_height][input_width][input_block] */
     mbn_plane residual; /* the output's shape, or none */
@@ -210,10 +211,11 @@ typedef struct mbn_elementwise_args {
 } mbn_elementwise_args;
 
 /* Pools.
- *   global_average_pool  output[c] = mean over the plane: each row is summed from left to right, then
- *                        the rows' sums from top to bottom, then divided by their number.  output is
- *                        a vector: [channels / B][B]; its strides, window, strides and pads are not
- *                        read; the range's rows are not read (the whole plane is pooled).
+ *   global_average_pool  output[c] = mean over the plane: each row is summed from left to right,
+ *                        then the rows' sums from top to bottom, then divided by their number.
+ *                        output is a vector: [channels / B][B]; its strides, window, strides and
+ *                        pads are not read; the range's rows are not read (the whole plane is
+ *                        pooled).
  *   max_pool             maximum over window_height x window_width; positions outside the plane do
  *                        not count; a window holds at least one position inside it. */
 typedef struct mbn_pool_args {
@@ -351,10 +353,10 @@ MBN_API uint32_t mbn_isa_parse(const char *names);
 /* "f32"; NULL for anything else. */
 MBN_API const char *mbn_element_name(mbn_element element);
 
-/* What the float32 tables have as pack_convolution.  Packed form: panel after panel; a panel of v blocks
- * that begins at block b starts b strides further (mbn_operands) and is [K / depth][v * B][depth]
- * floats, k ascending as (ky, kx, c) with every tap's channels rounded up to depth; channels past
- * input_channels and output_channels are 0. */
+/* What the float32 tables have as pack_convolution.  Packed form: panel after panel; a panel of v
+ * blocks that begins at block b starts b strides further (mbn_operands) and is [K / depth][v *
+ * B][depth] floats, k ascending as (ky, kx, c) with every tap's channels rounded up to depth;
+ * channels past input_channels and output_channels are 0. */
 MBN_API size_t mbn_pack_convolution(const mbn_pack_convolution_args *args, void *packed);
 
 /* What they have as pack_depthwise.  Packed form: [channels / B][KH * KW][B] floats, channels past

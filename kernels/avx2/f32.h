@@ -12,9 +12,9 @@ typedef __m256 vec;
 
 #define VEC_WIDTH 8
 
-/* Tiles, each the largest whose accumulators and operands fit 16 registers.  A panel is two or three
- * vectors wide (mbn_panel_width with panel 2); one vector only where there is one block in all.
- * Zen 5 reaches 97-100 % of the FMA peak with 6 x 2 and with 4 x 3. */
+/* Tiles, each the largest whose accumulators and operands fit 16 registers.  A panel is two or
+ * three vectors wide (mbn_panel_width with panel 2); one vector only where there is one block in
+ * all.  Zen 5 reaches 97-100 % of the FMA peak with 6 x 2 and with 4 x 3. */
 #define PANEL 2
 #define PANEL_MAX 3
 #define POINTWISE_PIXELS_1 8
@@ -33,7 +33,8 @@ typedef __m256 vec;
 
 /* Depthwise steps, in output rows x columns.  Seven columns divide every row of MobileNet at 224;
  * where they do not divide a row, four may leave less.  Two rows would share loads, but their
- * accumulators leave too few registers: 2 x 4 reaches 61-77 % of the FMA peak on Zen 5, 1 x 7 84-89 %. */
+ * accumulators leave too few registers: 2 x 4 reaches 61-77 % of the FMA peak on Zen 5, 1 x 7 84-89
+ * %. */
 #define DEPTHWISE_ROWS 1
 #define DEPTHWISE_COLUMNS 7
 #define DEPTHWISE_NARROW 4

@@ -20,16 +20,17 @@ typedef __m512 vec;
 #define POINTWISE_PIXELS_2 14
 #define POINTWISE_PIXELS_3 9
 
-/* Where half of the last vector's channels exist (24, 40, 72, ...), a vector of it holds two pixels.
- * Making the operand costs a blend per pair of pixels, which Zen 5 runs beside the multiply-adds
- * (24 channels: 69 % of the FMA peak become 92 %) and Intel in the place of the one it saves. */
+/* Where half of the last vector's channels exist (24, 40, 72, ...), a vector of it holds two
+ * pixels.  Making the operand costs a blend per pair of pixels, which Zen 5 runs beside the
+ * multiply-adds (24 channels: 69 % of the FMA peak become 92 %) and Intel in the place of the one
+ * it saves. */
 #define VEC_HALVES 1
 #define HALVES_PIXELS_1 14
 #define HALVES_PIXELS_2 14
 #define HALVES_PIXELS_3 10
 
-/* v3's stem, 3 to 16 channels, has tiles of its own: 86 % of the FMA peak of Zen 5, where tiles as of
- * pointwise reach 68 %. */
+/* v3's stem, 3 to 16 channels, has tiles of its own: 86 % of the FMA peak of Zen 5, where tiles as
+ * of pointwise reach 68 %. */
 #define STEM_SHARED 1
 /* The hardware fetches the weights of fully connected layers as early as they are wanted. */
 #define FULLY_CONNECTED_AHEAD 0

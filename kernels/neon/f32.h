@@ -36,8 +36,8 @@ typedef float32x4_t vec;
 #define DEPTHWISE_COLUMNS 7
 #define DEPTHWISE_NARROW 4
 
-/* Loads stay on their side of it.  gcc moves them as far forward as it can, and spills accumulators;
- * vec_fma_lane below stays where it is, too. */
+/* Loads stay on their side of it.  gcc moves them as far forward as it can, and spills
+ * accumulators; vec_fma_lane below stays where it is, too. */
 #define VEC_FENCED 1
 #define VEC_FENCE() __asm__ volatile("" ::: "memory")
 

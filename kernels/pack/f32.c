@@ -1,4 +1,5 @@
-/* Weights from a framework's layout to the float32 kernels' (mobilenet/kernels.h), for any blocking. */
+/* Weights from a framework's layout to the float32 kernels' (mobilenet/kernels.h), for any
+ * blocking. */
 #include <mobilenet/kernels.h>
 
 #include <assert.h>

@@ -23,7 +23,8 @@ typedef __m128 vec;
 
 #define VEC_HALVES 0 /* every channel count of MobileNet fills whole vectors */
 
-/* v3-small's classifier takes three quarters of the time with it (Zen 5); wider vectors need none. */
+/* v3-small's classifier takes three quarters of the time with it (Zen 5); wider vectors need
+ * none. */
 #define FULLY_CONNECTED_AHEAD 8192
 
 #define STEM_SHARED 0 /* v3's stem is a convolution like others */
@@ -31,8 +32,8 @@ typedef __m128 vec;
 /* Standard convolution on planes narrower than the tiles above. */
 #define NARROW_PIXELS 3
 
-/* Depthwise steps, in output rows x columns: as for AVX2, a row of seven beats two of four (Zen 5, 3x3
- * at 14x14: 68 % of the mul+add peak against 55 %). */
+/* Depthwise steps, in output rows x columns: as for AVX2, a row of seven beats two of four (Zen 5,
+ * 3x3 at 14x14: 68 % of the mul+add peak against 55 %). */
 #define DEPTHWISE_ROWS 1
 #define DEPTHWISE_COLUMNS 7
 #define DEPTHWISE_NARROW 4

@@ -1,6 +1,6 @@
-/* Standard convolution: which tile is computed where.  Pixels of a tile lie in one output row.  Columns
- * whose taps leave the plane are computed one by one with the taps cut; rows are cut for all of a row's
- * tiles alike.
+/* Standard convolution: which tile is computed where.  Pixels of a tile lie in one output row.
+ * Columns whose taps leave the plane are computed one by one with the taps cut; rows are cut for
+ * all of a row's tiles alike.
  *
  * The body gives convolution_tile, and with STEM_SHARED stem_tile. */
 #ifndef MBN_KERNELS_WALK_CONVOLUTION_H
@@ -9,8 +9,8 @@
 #include "span.h"
 #include "taps.h"
 
-/* Bytes between the inputs of neighbouring outputs of the stem, of which every MobileNet has stride 2, over
- * 3 interleaved channels and over planes. */
+/* Bytes between the inputs of neighbouring outputs of the stem, of which every MobileNet has stride
+ * 2, over 3 interleaved channels and over planes. */
 enum { INTERLEAVED_STRIDE = 2 * 3 * IMAGE_BYTES, PLANE_STRIDE = 2 * IMAGE_BYTES };
 
 /* Offset of the input at tap (0, 0) of an output, which may lie outside the plane. */
@@ -20,10 +20,10 @@ MBN_INLINE ptrdiff_t input_offset_at(const mbn_convolution_args *args, int32_t o
                IMAGE_BYTES;
 }
 
-/* The image comes from memory, read too seldom to be in cache: what a row of outputs is the first to
- * read is fetched two rows before, beside the tile in the same columns.  (v3-large, between whose runs
- * 30 MB pass: its stem took twice as long without, with AVX2 and with AVX-512.)  Constants: the tile's
- * pixels and pixel_stride, INTERLEAVED_STRIDE or PLANE_STRIDE. */
+/* The image comes from memory, read too seldom to be in cache: what a row of outputs is the first
+ * to read is fetched two rows before, beside the tile in the same columns.  (v3-large, between
+ * whose runs 30 MB pass: its stem took twice as long without, with AVX2 and with AVX-512.)
+ * Constants: the tile's pixels and pixel_stride, INTERLEAVED_STRIDE or PLANE_STRIDE. */
 MBN_INLINE void fetch_image(const mbn_convolution_args *args, int32_t pixels,
                             ptrdiff_t pixel_stride, int32_t oy, int32_t ox) {
     enum { ROWS_AHEAD = 2, IMAGE_LINE = 64 };
@@ -61,8 +61,8 @@ MBN_INLINE int32_t tiled_columns(int32_t columns, int32_t pixels) {
     return columns < pixels ? 4 * columns : (columns + pixels - 1) / pixels * pixels;
 }
 
-/* One output row of one panel; vectors, pixels and pixel_stride as above.  can_narrow: whether tiles
- * for narrow planes are worth their code, a constant. */
+/* One output row of one panel; vectors, pixels and pixel_stride as above.  can_narrow: whether
+ * tiles for narrow planes are worth their code, a constant. */
 MBN_INLINE void convolution_row(const mbn_convolution_args *args, const epilogue *e,
                                 int32_t vectors, int32_t pixels, ptrdiff_t pixel_stride,
                                 bool can_narrow, int32_t b, int32_t oy) {
@@ -145,8 +145,8 @@ MBN_INLINE void stem(const mbn_convolution_args *args, const epilogue *e, mbn_ra
 #endif
 
 /* Where the stride is a constant, a tile's inputs are at fixed distances from one register; else
- * each needs an address of its own, which costs a quarter of the speed.  The stem of every MobileNet
- * has stride 2 over 3 interleaved channels, or over planes. */
+ * each needs an address of its own, which costs a quarter of the speed.  The stem of every
+ * MobileNet has stride 2 over 3 interleaved channels, or over planes. */
 MBN_INLINE void convolution_panel_row(const mbn_convolution_args *args, const epilogue *e,
                                       int32_t vectors, int32_t pixels, int32_t b, int32_t oy) {
     const ptrdiff_t pixel_stride =

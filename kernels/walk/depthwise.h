@@ -1,5 +1,5 @@
-/* Depthwise convolution: which tile is computed where.  Outputs whose taps leave the plane are computed
- * one by one with the taps cut; a plane that carries its own halo has none of those.
+/* Depthwise convolution: which tile is computed where.  Outputs whose taps leave the plane are
+ * computed one by one with the taps cut; a plane that carries its own halo has none of those.
  *
  * The body gives depthwise_tile, depthwise_border and what they share. */
 #ifndef MBN_KERNELS_WALK_DEPTHWISE_H
@@ -7,9 +7,9 @@
 
 #include "span.h"
 
-/* Columns of `rows` output rows from oy on, in steps of `tile` columns, a constant.  What is left of a
- * row after whole steps is computed by a step that ends with the row, over outputs that have their
- * value already. */
+/* Columns of `rows` output rows from oy on, in steps of `tile` columns, a constant.  What is left
+ * of a row after whole steps is computed by a step that ends with the row, over outputs that have
+ * their value already. */
 MBN_INLINE void depthwise_steps(const mbn_depthwise_args *args, int32_t rows, int32_t tile,
                                 int32_t kernel, int32_t vertical, int32_t horizontal,
                                 const char *line, const depthwise_block *block, const epilogue *e,

@@ -1,7 +1,7 @@
-/* Pointwise convolution: which tile is computed where.  Panels outermost: a panel (K x 2 vectors) stays in
- * L1 or L2 while the pixels stream past it, and every weight leaves L3 once.  Meanwhile the next panel is
- * fetched, a piece with each tile: a panel's first tile alone uses up weights faster than they come
- * from memory.
+/* Pointwise convolution: which tile is computed where.  Panels outermost: a panel (K x 2 vectors)
+ * stays in L1 or L2 while the pixels stream past it, and every weight leaves L3 once.  Meanwhile
+ * the next panel is fetched, a piece with each tile: a panel's first tile alone uses up weights
+ * faster than they come from memory.
  *
  * The body gives pointwise_tile, for VEC_HALVES pointwise_tile_halves, and a tile_place. */
 #ifndef MBN_KERNELS_WALK_POINTWISE_H

@@ -19,9 +19,9 @@ typedef struct convolution_case {
     lane_fill lanes; /* of the input, past its channels */
 } convolution_case;
 
-/* Number `index` of an endless row of awkward cases: few channels, small planes, kernels larger than
- * the plane, asymmetric padding, all activations and kinds of data.  Sets everything but depthwise and
- * outputs for the given kernel; strides are 1 or 2. */
+/* Number `index` of an endless row of awkward cases: few channels, small planes, kernels larger
+ * than the plane, asymmetric padding, all activations and kinds of data.  Sets everything but
+ * depthwise and outputs for the given kernel; strides are 1 or 2. */
 convolution_case awkward_case(int32_t index, int32_t kernel_height, int32_t kernel_width,
                               random_state *r);
 

@@ -167,8 +167,8 @@ const void *vector_create(guarded *memory, guard_side side, mbn_element element,
     return p.view.data;
 }
 
-/* Asserts that the range is as in `inside`, and everything else, gaps included, as in `outside`, bit
- * for bit. */
+/* Asserts that the range is as in `inside`, and everything else, gaps included, as in `outside`,
+ * bit for bit. */
 static void check_range(const plane *p, const char *inside, const char *outside, mbn_range range) {
     const ptrdiff_t row_stride = p->view.row_stride, block_stride = p->view.block_stride;
     const ptrdiff_t row_bytes = (ptrdiff_t)p->width * p->block * (ptrdiff_t)p->type->bytes;

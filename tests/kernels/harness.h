@@ -1,5 +1,6 @@
-/* What every kernel test needs: the tables to test, planes with canaries, expected values with their
- * tolerances, and check_output, which runs a kernel on the whole output and on parts of it. */
+/* What every kernel test needs: the tables to test, planes with canaries, expected values with
+ * their tolerances, and check_output, which runs a kernel on the whole output and on parts of
+ * it. */
 #ifndef MBN_TESTS_KERNELS_HARNESS_H
 #define MBN_TESTS_KERNELS_HARNESS_H
 
@@ -16,8 +17,8 @@
 enum { TABLES_MAX = 16 };
 
 /* An element type's tables of this machine's instruction sets; with `layouts`, also the scalar
- * functions under every layout that a table may have (block and panel changed): so they fill another
- * table's slots.  Returns their number, which is 0 for an element type without tables. */
+ * functions under every layout that a table may have (block and panel changed): so they fill
+ * another table's slots.  Returns their number, which is 0 for an element type without tables. */
 int32_t tables_under_test(mbn_kernels tables[TABLES_MAX], mbn_element element, bool layouts);
 
 /* "avx2 f32 (block 8, panel 2, depth 1)", as messages have it; valid until the next call. */

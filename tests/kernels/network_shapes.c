@@ -19,7 +19,8 @@ static int32_t reach(int32_t outputs, int32_t stride, int32_t kernel, int32_t pa
     return end < size ? end : size;
 }
 
-/* Rows beyond the first few repeat what those did; so do columns, where a row is too much already. */
+/* Rows beyond the first few repeat what those did; so do columns, where a row is too much
+ * already. */
 static void cut(convolution_case *c) {
     int64_t per_output =
         (int64_t)c->outputs * c->kernel_height * c->kernel_width * (c->depthwise ? 1 : c->channels);

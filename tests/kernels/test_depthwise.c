@@ -2,7 +2,8 @@
 
 #include <criterion/criterion.h>
 
-/* The table's slot for a shape; the scalar function takes every shape, others have none for some. */
+/* The table's slot for a shape; the scalar function takes every shape, others have none for
+ * some. */
 static mbn_depthwise_fn *slot(const mbn_kernels *table, const convolution_case *s) {
     bool square = s->kernel_height == s->kernel_width;
     bool slots = square && (s->kernel_height == 3 || s->kernel_height == 5) &&

@@ -82,7 +82,8 @@ Test(dispatch, tables_are_complete) {
     cr_assert(tables >= 1);
 }
 
-/* Every instruction set has a float32 table, so the best is of the best set; test_sparse has more. */
+/* Every instruction set has a float32 table, so the best is of the best set; test_sparse has
+ * more. */
 Test(dispatch, best_of_a_mask) {
     uint32_t usable = mbn_isa_usable();
     for (uint32_t mask = 0; mask <= MBN_ISA_MASK_ALL; mask++) {

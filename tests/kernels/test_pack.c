@@ -15,7 +15,8 @@ Test(pack, block_count) {
     cr_assert(mbn_block_count(INT32_MAX, 16) == 1 << 27);
 }
 
-/* Panels cover the blocks, none is wider than 3 or `panel`, and none of one block follows another. */
+/* Panels cover the blocks, none is wider than 3 or `panel`, and none of one block follows
+ * another. */
 Test(pack, panels_partition_the_blocks) {
     for (size_t i = 0; i < sizeof panels / sizeof *panels; i++) {
         int32_t panel = panels[i];

@@ -78,8 +78,8 @@ Test(softmax, finite) {
     }
 }
 
-/* A NaN or a positive infinity at every place makes every output NaN; a negative infinity gives 0 in
- * its place, and NaN everywhere when there is nothing else. */
+/* A NaN or a positive infinity at every place makes every output NaN; a negative infinity gives 0
+ * in its place, and NaN everywhere when there is nothing else. */
 Test(softmax, special) {
     static const float specials[] = {NAN, INFINITY, -INFINITY};
     static const char *const names[] = {"NaN", "infinity", "negative infinity"};

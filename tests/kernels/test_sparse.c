@@ -1,5 +1,5 @@
-/* The choice of a table where an element type has none for some instruction sets, on machines of all
- * kinds: dispatch.c with tables (sparse/tables.inc) and a CPU of this file's own. */
+/* The choice of a table where an element type has none for some instruction sets, on machines of
+ * all kinds: dispatch.c with tables (sparse/tables.inc) and a CPU of this file's own. */
 #include "kernels/cpu.h"
 #include "kernels/tables.h"
 

@@ -1,4 +1,5 @@
-/* The model's network as JSON: what bench/peers/network.py builds the other runtimes' models from. */
+/* The model's network as JSON: what bench/peers/network.py builds the other runtimes' models
+ * from. */
 #include "runner.h"
 
 #include <jansson.h>

@@ -1,5 +1,5 @@
-/* How long one CPU takes to see what another wrote: what threads pay for every piece of work that they
- * hand to each other.  Virtual CPUs move between physical ones, so this differs from minute to
+/* How long one CPU takes to see what another wrote: what threads pay for every piece of work that
+ * they hand to each other.  Virtual CPUs move between physical ones, so this differs from minute to
  * minute. */
 #ifdef __linux__
 #define _GNU_SOURCE /* CPU affinity */

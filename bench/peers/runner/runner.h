@@ -8,8 +8,8 @@
 /* Seconds, of the clock that Python calls time.monotonic: comparable between processes. */
 double runner_seconds(void);
 
-/* Seconds that a cache line takes from the first of this process's CPUs to the second; 0 where there is
- * but one. */
+/* Seconds that a cache line takes from the first of this process's CPUs to the second; 0 where
+ * there is but one. */
 double runner_handover(void);
 
 /* A model with an input for it. */

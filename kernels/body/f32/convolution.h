@@ -2,8 +2,8 @@
 #include "epilogue.h"
 #include "kernels/walk/taps.h"
 
-/* activation(acc [+ residual]), to output row oy, columns ox and on; vector by vector, since with one
- * branch for all of them gcc 12 spills the accumulators. */
+/* activation(acc [+ residual]), to output row oy, columns ox and on; vector by vector, since with
+ * one branch for all of them gcc 12 spills the accumulators. */
 MBN_INLINE void finish_convolution(const mbn_convolution_args *args, const epilogue *e,
                                    int32_t pixels, int32_t vectors, vec acc[16][4], int32_t b,
                                    int32_t oy, int32_t ox) {

@@ -1,5 +1,6 @@
-/* Depthwise convolution: a tile computes a few columns of one or two output rows: as many as there are registers for
- * (DEPTHWISE_ROWS, DEPTHWISE_COLUMNS).  Two rows share the input rows between them.
+/* Depthwise convolution: a tile computes a few columns of one or two output rows: as many as there
+ * are registers for (DEPTHWISE_ROWS, DEPTHWISE_COLUMNS).  Two rows share the input rows between
+ * them.
  *
  * Where loads are fenced, a row's inputs are loaded at once, and weights no sooner than they are
  * needed: left alone, gcc 12 spills for AArch64.  Cycles for a multiply-add on Neoverse N1 by

@@ -57,9 +57,9 @@ MBN_INLINE vec epilogue_apply(const epilogue *e, vec x) {
     return epilogue_of_kind(e, EPILOGUE_ANY, x);
 }
 
-/* activation(acc) of a tile's pixels side by side, in `vectors` vectors of channels from `first` on:
- * acc[pixel][vector].  output: the first vector's, `stride` bytes before the next one's.  kind, pixels,
- * first and vectors are constants. */
+/* activation(acc) of a tile's pixels side by side, in `vectors` vectors of channels from `first`
+ * on:  acc[pixel][vector].  output: the first vector's, `stride` bytes before the next one's.
+ * kind, pixels, first and vectors are constants. */
 MBN_INLINE void store_tile_of_kind(const epilogue *e, enum epilogue_kind kind, int32_t pixels,
                                    int32_t first, int32_t vectors, vec acc[16][4], char *output,
                                    ptrdiff_t stride) {
@@ -73,8 +73,9 @@ MBN_INLINE void store_tile_of_kind(const epilogue *e, enum epilogue_kind kind, i
     }
 }
 
-/* The same by the epilogue's own kind: one branch for all vectors.  has_none: whether a tile without an
- * activation is worth code of its own, a constant; else it is clamped between infinities. */
+/* The same by the epilogue's own kind: one branch for all vectors.  has_none: whether a tile
+ * without an activation is worth code of its own, a constant; else it is clamped between
+ * infinities. */
 MBN_INLINE void store_tile(const epilogue *e, bool has_none, int32_t pixels, int32_t first,
                            int32_t vectors, vec acc[16][4], char *output, ptrdiff_t stride) {
     if (e->kind == EPILOGUE_LINE) {

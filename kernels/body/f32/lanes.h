@@ -1,8 +1,8 @@
 /* A tile's multiply-adds where an instruction multiplies by one lane of a register: each pixel's
- * VEC_WIDTH inputs are loaded once and used lane by lane, with no broadcasts.  A tile of 6 pixels x 4
- * vectors loads 22 vectors for 96 multiply-adds, where broadcasts make it 40.  Cycles for a
- * multiply-add of that tile, by llvm-mca (docs/neon.md, gcc 12), were 0.56 on Neoverse N1, 0.27 on V1
- * and 1.77 on Cortex-A55 with broadcasts, and are 0.50, 0.25 and 0.74. */
+ * VEC_WIDTH inputs are loaded once and used lane by lane, with no broadcasts.  A tile of 6 pixels x
+ * 4 vectors loads 22 vectors for 96 multiply-adds, where broadcasts make it 40.  Cycles for a
+ * multiply-add of that tile, by llvm-mca (docs/neon.md, gcc 12), were 0.56 on Neoverse N1, 0.27 on
+ * V1 and 1.77 on Cortex-A55 with broadcasts, and are 0.50, 0.25 and 0.74. */
 #ifndef MBN_KERNELS_BODY_F32_LANES_H
 #define MBN_KERNELS_BODY_F32_LANES_H
 
@@ -23,8 +23,8 @@ MBN_INLINE void lanes_begin(int32_t pixels, const char *x, ptrdiff_t pixel_strid
     s->row[0] = vec_load(w);
 }
 
-/* In-order cores wait for a load unless it is well before its use, so weights come one vector ahead.
- * The first `count` vectors: */
+/* In-order cores wait for a load unless it is well before its use, so weights come one vector
+ * ahead.  The first `count` vectors: */
 #define LANES_STEP(lane, count)                                                                    \
     MBN_UNROLL                                                                                     \
     for (int32_t v = 0; v < count; v++) {                                                          \

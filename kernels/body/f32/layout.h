@@ -1,5 +1,6 @@
-/* Conversion between planes and strided floats: whole blocks of interleaved channels (channel_stride 1)
- * move as vectors, whole blocks of planes (pixel_stride 1) as transposed squares, the rest by lane. */
+/* Conversion between planes and strided floats: whole blocks of interleaved channels
+ * (channel_stride 1) move as vectors, whole blocks of planes (pixel_stride 1) as transposed
+ * squares, the rest by lane. */
 #include "epilogue.h"
 
 /* Pixels [x_begin, x_end) of row y, one float at a time. */

@@ -2,8 +2,8 @@
  * runs; one step loads a row of the packed panel and broadcasts one input value per pixel.
  *
  * With K = 16 to 32 a tile's beginning and end weigh as much as its loop, so both are short: the
- * first step adds to the bias instead of to a copy of it, and a tile whose outputs are contiguous is
- * stored from where it is. */
+ * first step adds to the bias instead of to a copy of it, and a tile whose outputs are contiguous
+ * is stored from where it is. */
 #include "epilogue.h"
 #include "lanes.h"
 

@@ -1,6 +1,6 @@
-/* The scalar float32 kernels: the reference that the others are tested against, and what fills the slots
- * that another instruction set has no kernel for.  They take the blocking from their arguments (depth 1)
- * and so serve every table's layout, and kernels and strides of any size. */
+/* The scalar float32 kernels: the reference that the others are tested against, and what fills the
+ * slots that another instruction set has no kernel for.  They take the blocking from their
+ * arguments (depth 1) and so serve every table's layout, and kernels and strides of any size. */
 #ifndef MBN_KERNELS_SCALAR_F32_SCALAR_H
 #define MBN_KERNELS_SCALAR_F32_SCALAR_H
 
