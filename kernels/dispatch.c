@@ -19,10 +19,11 @@ static const uint32_t beneath[MBN_ISA_COUNT] = {
     [MBN_ISA_NEON] = 1u << MBN_ISA_SCALAR,
 };
 
-static const char *const element_names[MBN_ELEMENT_COUNT] = {[MBN_ELEMENT_F32] = "f32"};
-
-static const mbn_kernels *const tables[] = {
-#define MBN_TABLE(isa, element) &mbn_##isa##_##element,
+static const struct {
+    const mbn_kernels *kernels;
+    const char *element; /* as the table's file is called */
+} tables[] = {
+#define MBN_TABLE(isa, element) {&mbn_##isa##_##element, #element},
 #include "tables.inc"
 #undef MBN_TABLE
 };
@@ -34,26 +35,30 @@ const char *mbn_isa_name(mbn_isa isa) {
 }
 
 const char *mbn_element_name(mbn_element element) {
-    return (unsigned)element < MBN_ELEMENT_COUNT ? element_names[element] : NULL;
+    for (int i = 0; i < TABLES; i++) {
+        if (tables[i].kernels->element == element) return tables[i].element;
+    }
+    return NULL;
 }
 
 const mbn_kernels *mbn_kernels_for(mbn_element element, mbn_isa isa) {
     for (int i = 0; i < TABLES; i++) {
-        if (tables[i]->element == element && tables[i]->isa == isa) return tables[i];
+        const mbn_kernels *kernels = tables[i].kernels;
+        if (kernels->element == element && kernels->isa == isa) return kernels;
     }
     return NULL;
 }
 
 uint32_t mbn_isa_built(void) {
     uint32_t mask = 0;
-    for (int i = 0; i < TABLES; i++) mask |= 1u << tables[i]->isa;
+    for (int i = 0; i < TABLES; i++) mask |= 1u << tables[i].kernels->isa;
     return mask;
 }
 
 uint32_t mbn_isa_usable(void) {
     uint32_t mask = 0;
     for (int i = 0; i < TABLES; i++) {
-        if (mbn_cpu_has(tables[i]->isa)) mask |= 1u << tables[i]->isa;
+        if (mbn_cpu_has(tables[i].kernels->isa)) mask |= 1u << tables[i].kernels->isa;
     }
     return mask;
 }
