@@ -250,6 +250,22 @@ MBN_API size_t mbn_model_bytes(const mbn_model *model);
 /* The name of a class, UTF-8; NULL if the file has no labels or the class does not exist. */
 MBN_API const char *mbn_model_label(const mbn_model *model, int32_t class_index);
 
+/* What makes probabilities of the last layer's values.
+ *   SOFTMAX  of all classes together: they add up to 1, and the image shows one of them.
+ *   SIGMOID  of each class by itself: labels of which an image may show several, or none.  One class
+ *            alone says yes or no.
+ *   NO       nothing does: they are values as they are, of a regression for instance. */
+typedef enum mbn_probability_kind {
+    MBN_SOFTMAX = 0,
+    MBN_SIGMOID,
+    MBN_NO_PROBABILITIES
+} mbn_probability_kind;
+
+MBN_API mbn_probability_kind mbn_model_probabilities(const mbn_model *model);
+
+/* "softmax", "sigmoid", "none", as in model files; NULL for other values. */
+MBN_API const char *mbn_probability_kind_name(mbn_probability_kind kind);
+
 /* How an image becomes an input: resized with antialiased bilinear interpolation as Pillow does it,
  * so that its shorter side is `resize` pixels (0: straight to the crop's size, whatever the aspect
  * ratio), cropped in the centre to the context's input size (an image smaller than the crop is
@@ -303,6 +319,9 @@ MBN_API mbn_status mbn_context_create(const mbn_model *model, const mbn_context_
 MBN_API void mbn_context_free(mbn_context *context);
 
 typedef enum mbn_tensor_layout { MBN_NHWC = 0, MBN_NCHW } mbn_tensor_layout;
+
+/* PROBABILITIES are what mbn_model_probabilities makes of the logits; MBN_INVALID_ARGUMENT where that
+ * is nothing.  A sigmoid is exact but for the rounding to float, and NaN stays NaN. */
 typedef enum mbn_output { MBN_LOGITS = 0, MBN_PROBABILITIES } mbn_output;
 
 /* Runs `batch` images.  input: [batch][height][width][3] or [batch][3][height][width] floats,

@@ -74,12 +74,26 @@ static const char *padding_word(int padding) {
     return mbn_padding_name((mbn_padding)padding);
 }
 
-/* One of word(1), word(2) ... up to NULL; *choice stays if the key is absent. */
+static const char *probability_word(int kind) {
+    return mbn_probability_kind_name((mbn_probability_kind)kind);
+}
+
+const char *mbn_probability_kind_name(mbn_probability_kind kind) {
+    switch (kind) {
+    case MBN_SOFTMAX: return "softmax";
+    case MBN_SIGMOID: return "sigmoid";
+    case MBN_NO_PROBABILITIES: return "none";
+    }
+    return NULL;
+}
+
+/* One of word(0), word(1) ... up to NULL; *choice stays if the key is absent.  word(0) may be NULL: a
+ * default that has no word. */
 static mbn_status read_choice(const mbn_safetensors *file, const char *key,
                               const char *(*word)(int), int *choice, mbn_error *error) {
     const char *text = mbn_safetensors_metadata(file, key);
     if (text == NULL) return MBN_OK;
-    for (int i = 1; word(i) != NULL; i++) {
+    for (int i = word(0) == NULL; word(i) != NULL; i++) {
         if (strcmp(word(i), text) == 0) {
             *choice = i;
             return MBN_OK;
@@ -106,6 +120,37 @@ static mbn_status read_labels(const mbn_safetensors *file, mbn_metadata *metadat
     return MBN_OK;
 }
 
+/* Sets the file's format, 1 or 2. */
+static mbn_status read_format(const mbn_safetensors *file, int *format, mbn_error *error) {
+    static const char family[] = "mobilenet/";
+    const char *text = mbn_safetensors_metadata(file, "format");
+    if (text == NULL || strncmp(text, family, sizeof family - 1) != 0) {
+        return mbn_fail(
+            error, MBN_MALFORMED,
+            "metadata format: expected mobilenet/1 or mobilenet/2, got %.64s (a file of "
+            "another program has to be imported first)",
+            text == NULL ? "none" : text);
+    }
+    for (*format = 1; *format <= 2; ++*format) {
+        if (text[sizeof family - 1] == '0' + *format && text[sizeof family] == '\0') return MBN_OK;
+    }
+    return mbn_fail(
+        error, MBN_UNSUPPORTED,
+        "metadata format: %.64s is unknown to this version, %s, which reads mobilenet/1 "
+        "and mobilenet/2",
+        text, mbn_version());
+}
+
+/* What mobilenet/2 has more. */
+static mbn_status read_second_format(const mbn_safetensors *file, mbn_metadata *metadata,
+                                     mbn_error *error) {
+    int probabilities = metadata->probabilities;
+    const mbn_status status =
+        read_choice(file, "probabilities", probability_word, &probabilities, error);
+    metadata->probabilities = (mbn_probability_kind)probabilities;
+    return status;
+}
+
 mbn_status mbn_metadata_read(const mbn_safetensors *file, mbn_metadata *metadata,
                              mbn_error *error) {
     *metadata = (mbn_metadata){
@@ -114,13 +159,9 @@ mbn_status mbn_metadata_read(const mbn_safetensors *file, mbn_metadata *metadata
     };
     mbn_network_options *options = &metadata->options;
 
-    const char *format = mbn_safetensors_metadata(file, "format");
-    if (format == NULL || strcmp(format, "mobilenet/1") != 0) {
-        return mbn_fail(error, MBN_MALFORMED,
-                        "metadata format: expected mobilenet/1, got %.64s (a file of another "
-                        "program has to be imported first)",
-                        format == NULL ? "none" : format);
-    }
+    int format;
+    mbn_status status = read_format(file, &format, error);
+    if (status != MBN_OK) return status;
     const char *network = mbn_safetensors_metadata(file, "network");
     if (network == NULL || strlen(network) >= sizeof metadata->network) {
         return mbn_fail(error, MBN_MALFORMED, "metadata network: %s",
@@ -130,13 +171,12 @@ mbn_status mbn_metadata_read(const mbn_safetensors *file, mbn_metadata *metadata
     options->network = metadata->network;
     const char *architecture = mbn_safetensors_metadata(file, "architecture");
     if (architecture != NULL) {
-        const mbn_status parsed =
+        status =
             mbn_architecture_parse(architecture, metadata->network, &metadata->architecture, error);
-        if (parsed != MBN_OK) return parsed;
+        if (status != MBN_OK) return status;
     }
 
     int source = MBN_SOURCE_DEFAULT, padding = MBN_PADDING_DEFAULT;
-    mbn_status status;
     if ((status = read_choice(file, "source", source_word, &source, error)) != MBN_OK ||
         (status = read_choice(file, "padding", padding_word, &padding, error)) != MBN_OK ||
         (status = read_number(file, "width", 0.1, 4.0, &options->width, error)) != MBN_OK ||
@@ -157,6 +197,8 @@ mbn_status mbn_metadata_read(const mbn_safetensors *file, mbn_metadata *metadata
     }
     options->source = (mbn_source)source;
     options->padding = (mbn_padding)padding;
+    if (format >= 2) status = read_second_format(file, metadata, error);
+    if (status != MBN_OK) return status;
     return read_labels(file, metadata, error);
 }
 

@@ -3,6 +3,7 @@
 #include "context.h"
 #include "kernels/float_state.h"
 #include "preprocess.h"
+#include "probabilities.h"
 
 #include <assert.h>
 #include <stdatomic.h>
@@ -73,10 +74,7 @@ static void run_image(mbn_context *context, const float *image, mbn_tensor_layou
     const mbn_layout_args logits = mbn_context_export(last, MBN_NHWC, output);
     mbn_step_last(last)->output->form->from_blocked(
         &logits, (mbn_range){0, 1, 0, mbn_block_count(logits.channels, logits.blocking.block)});
-    if (kind == MBN_PROBABILITIES) {
-        const mbn_softmax_args args = {output, output, logits.channels};
-        context->model->kernels->softmax(&args);
-    }
+    if (kind == MBN_PROBABILITIES) mbn_make_probabilities(context->model, output);
 }
 
 /* What mbn_run and mbn_run_images were asked for: one of input and images. */
@@ -157,6 +155,11 @@ static mbn_status check_classes(const mbn_context *context, mbn_output kind, mbn
     }
     if (kind != MBN_LOGITS && kind != MBN_PROBABILITIES) {
         return mbn_fail(error, MBN_INVALID_ARGUMENT, "kind: %d is no mbn_output", (int)kind);
+    }
+    if (kind == MBN_PROBABILITIES && context->model->probabilities == MBN_NO_PROBABILITIES) {
+        return mbn_fail(error, MBN_INVALID_ARGUMENT,
+                        "kind: the model's outputs are no probabilities (its file says "
+                        "`probabilities: none'); MBN_LOGITS writes them");
     }
     return MBN_OK;
 }

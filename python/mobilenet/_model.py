@@ -21,6 +21,7 @@ from ._native import Layout, Output, library
 from ._network import Layer, Network, read_network, size_of
 
 LayoutName = Literal["NHWC", "NCHW"]
+ProbabilityName = Literal["softmax", "sigmoid", "none"]
 Size = Union[int, tuple[int, int]]
 Floats = NDArray[np.float32]
 
@@ -144,6 +145,8 @@ class Model:
         self._isa = str(library.mbn_model_kernels(pointer).contents.name.decode())
         self._bytes = int(library.mbn_model_bytes(pointer))
         self._labels = _labels(pointer, self._network.classes)
+        kind = library.mbn_model_probabilities(pointer)
+        self._probabilities: ProbabilityName = library.mbn_probability_kind_name(kind).decode()
         record = _native.PreprocessingRecord()
         library.mbn_model_preprocessing(pointer, byref(record))
         self._preprocessing = Preprocessing(
@@ -189,6 +192,13 @@ class Model:
     def labels(self) -> tuple[str, ...] | None:
         """The classes' names; None if the file has none."""
         return self._labels
+
+    @property
+    def probabilities(self) -> ProbabilityName:
+        """What makes probabilities of logits: "softmax" of all classes together (one is in the
+        image), "sigmoid" of each by itself (an image may show several labels, or none), or "none":
+        the outputs are values that are no probabilities."""
+        return self._probabilities
 
     @property
     def parameters(self) -> int:

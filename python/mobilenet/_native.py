@@ -253,6 +253,8 @@ _FUNCTIONS: dict[str, tuple[Any, list[Any]]] = {
     "mbn_model_kernels": (POINTER(KernelsRecord), [c_void_p]),
     "mbn_model_bytes": (c_size_t, [c_void_p]),
     "mbn_model_label": (c_char_p, [c_void_p, c_int32]),
+    "mbn_model_probabilities": (c_int, [c_void_p]),
+    "mbn_probability_kind_name": (c_char_p, [c_int]),
     "mbn_model_preprocessing": (None, [c_void_p, POINTER(PreprocessingRecord)]),
     "mbn_context_create": (c_int, [c_void_p, POINTER(ContextOptions), _HANDLE, _ERROR]),
     "mbn_context_free": (None, [c_void_p]),

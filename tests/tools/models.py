@@ -81,7 +81,7 @@ class Run(Case):
         self.assertEqual(logits.shape, (3, 7))
         self.assertGreater(logits.std(), 0)
         powers = numpy.exp(logits.astype("f8") - logits.max(axis=1, keepdims=True))
-        probabilities = self.run_model(values, "--softmax")
+        probabilities = self.run_model(values, "--probabilities")
         expected = powers / powers.sum(axis=1, keepdims=True)
         self.assertLess(numpy.abs(probabilities - expected).max(), 1e-6)
         # One by one, or with more threads: the same bits.
