@@ -94,6 +94,7 @@ typedef struct mbn_network_options {
      * inputs and outputs (v2, v3: depthwise and projection; a squeeze-excite between them stays,
      * before the convolution).  For comparison: such a network can be counted, not loaded. */
     bool standard_convolution;
+    int32_t input_channels; /* 1 (grey), 2 (grey, alpha), 3 (RGB) or 4 (RGBA); 0: 3 */
 } mbn_network_options;
 
 typedef enum mbn_layer_kind {
@@ -161,6 +162,7 @@ typedef struct mbn_network {
     int64_t batch_norm_statistics; /* Keras counts parameters + batch_norm_statistics */
     int64_t multiply_adds;
     const mbn_layer *layers; /* in order of execution */
+    int32_t input_channels;
 } mbn_network;
 
 /* Lays out a network.  The network is one allocation; free it with mbn_network_free. */
@@ -269,12 +271,12 @@ MBN_API const char *mbn_probability_kind_name(mbn_probability_kind kind);
 /* How an image becomes an input: resized with antialiased bilinear interpolation as Pillow does it,
  * so that its shorter side is `resize` pixels (0: straight to the crop's size, whatever the aspect
  * ratio), cropped in the centre to the context's input size (an image smaller than the crop is
- * padded with black, as torchvision does), then (pixel / 255 - mean) / standard_deviation for red,
- * green, blue.  For a context of another input size than the model's, `resize` is scaled by its
+ * padded with black, as torchvision does), then (pixel / 255 - mean) / standard_deviation for each
+ * channel of the input (mbn_network.input_channels; the rest of the arrays is of no meaning).  For a context of another input size than the model's, `resize` is scaled by its
  * shorter side over the model's. */
 typedef struct mbn_preprocessing {
-    float mean[3];
-    float standard_deviation[3];
+    float mean[4];
+    float standard_deviation[4];
     int32_t resize;
 } mbn_preprocessing;
 
@@ -324,8 +326,9 @@ typedef enum mbn_tensor_layout { MBN_NHWC = 0, MBN_NCHW } mbn_tensor_layout;
  * is nothing.  A sigmoid is exact but for the rounding to float, and NaN stays NaN. */
 typedef enum mbn_output { MBN_LOGITS = 0, MBN_PROBABILITIES } mbn_output;
 
-/* Runs `batch` images.  input: [batch][height][width][3] or [batch][3][height][width] floats,
- * preprocessed, contiguous, the context's size.  output: [batch][classes] floats.  No allocation,
+/* Runs `batch` images.  input: [batch][height][width][channels] or [batch][channels][height][width]
+ * floats, preprocessed, contiguous, the context's size; 3 channels unless the network has another
+ * number (mbn_network.input_channels).  output: [batch][classes] floats.  No allocation,
  * lock or system call happens (a thread pool's aside).  Results are bit-identical from run to run
  * and for every thread count and batch.  While it runs, every thread rounds to nearest and
  * flushes denormals to zero, whatever the caller's floating-point state, which is restored.  Images
@@ -335,11 +338,26 @@ typedef enum mbn_output { MBN_LOGITS = 0, MBN_PROBABILITIES } mbn_output;
 MBN_API mbn_status mbn_run(mbn_context *context, const float *input, mbn_tensor_layout layout,
                            int32_t batch, mbn_output kind, float *output, mbn_error *error);
 
-typedef enum mbn_pixel_order { MBN_RGB = 0, MBN_BGR, MBN_RGBA, MBN_BGRA, MBN_GRAY } mbn_pixel_order;
+typedef enum mbn_pixel_order {
+    MBN_RGB = 0,
+    MBN_BGR,
+    MBN_RGBA,
+    MBN_BGRA,
+    MBN_GRAY,
+    MBN_GRAY_ALPHA
+} mbn_pixel_order;
+
+/* What a network reads of an image of any order, by its number of input channels:
+ *   1  grey: of colours, Rec. 601 luma as Pillow's convert("L") rounds it
+ *   2  grey and alpha
+ *   3  red, green, blue: all three are the grey of a grey image
+ *   4  red, green, blue, alpha
+ * Alpha that the image has not is 255; alpha that the network has not is ignored.  Where an image is
+ * resized, a network's alpha weighs its colours, as in Pillow's resize. */
 
 /* 8-bit pixels, row by row from the top: pixel (x, y) starts at pixels + y * row_stride + x * n, n
  * the order's channels.  A part of a frame is a pointer to its first pixel and the frame's
- * row_stride, which may be negative.  Alpha is ignored. */
+ * row_stride, which may be negative. */
 typedef struct mbn_image {
     const uint8_t *pixels;
     int32_t width, height; /* 1 to 65536 */
@@ -352,7 +370,7 @@ typedef struct mbn_image {
 MBN_API mbn_status mbn_run_images(mbn_context *context, const mbn_image *images, int32_t count,
                                   mbn_output kind, float *output, mbn_error *error);
 
-/* The preprocessing alone: output [height][width][3], the context's input size. */
+/* The preprocessing alone: output [height][width][input_channels], the context's input size. */
 MBN_API mbn_status mbn_preprocess(mbn_context *context, const mbn_image *image, float *output,
                                   mbn_error *error);
 

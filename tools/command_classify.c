@@ -1,6 +1,5 @@
 /* mobilenet classify MODEL IMAGE...: names what is in photos. */
 #include "command.h"
-#include "image.h"
 #include "input.h"
 #include "options.h"
 #include "report.h"
@@ -101,10 +100,10 @@ static double milliseconds_now(void) {
 static mbn_status classify(struct classifier *classifier, const char *path, double *milliseconds,
                            mbn_error *error) {
     mbn_rgb pixels;
-    mbn_status status = mbn_rgb_read(path, &pixels, error);
+    mbn_image image;
+    const int32_t channels = mbn_model_network(classifier->model)->input_channels;
+    mbn_status status = mbn_read_image(path, channels, &pixels, &image, error);
     if (status != MBN_OK) return status;
-    mbn_image image = {
-        .pixels = pixels.pixels, .width = pixels.width, .height = pixels.height, .order = MBN_RGB};
     double start = milliseconds_now();
     status = mbn_run_images(classifier->context, &image, 1, MBN_PROBABILITIES,
                             classifier->probabilities, error);

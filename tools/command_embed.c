@@ -1,6 +1,6 @@
 /* mobilenet embed MODEL IMAGE... --output E.npy: a vector per image, from the global pool. */
 #include "command.h"
-#include "image.h"
+#include "input.h"
 #include "npy.h"
 #include "options.h"
 #include "report.h"
@@ -79,11 +79,12 @@ static mbn_status open_embedder(const struct arguments *arguments, struct embedd
     status = mbn_network_stage(network, stages[0], &pool, error);
     if (status != MBN_OK) return status;
     const int64_t images = arguments->image_count, channels = pool.channels;
-    const size_t pixels = (size_t)network->input_height * (size_t)network->input_width;
+    const size_t values = (size_t)network->input_height * (size_t)network->input_width *
+                          (size_t)network->input_channels;
     embedder->vectors = (mbn_npy){.rank = 2, .shape = {images, channels}};
     embedder->vectors.count = images * channels;
     embedder->vectors.values = malloc((size_t)embedder->vectors.count * sizeof(float));
-    embedder->input = malloc(pixels * 3 * sizeof *embedder->input);
+    embedder->input = malloc(values * sizeof *embedder->input);
     if (embedder->vectors.values == NULL || embedder->input == NULL) {
         return mbn_explain(error, MBN_OUT_OF_MEMORY, "out of memory");
     }
@@ -93,10 +94,10 @@ static mbn_status open_embedder(const struct arguments *arguments, struct embedd
 static mbn_status embed(struct embedder *embedder, const char *path, float *vector,
                         mbn_error *error) {
     mbn_rgb pixels;
-    mbn_status status = mbn_rgb_read(path, &pixels, error);
+    mbn_image image;
+    const int32_t channels = mbn_model_network(embedder->model)->input_channels;
+    mbn_status status = mbn_read_image(path, channels, &pixels, &image, error);
     if (status != MBN_OK) return status;
-    const mbn_image image = {
-        .pixels = pixels.pixels, .width = pixels.width, .height = pixels.height, .order = MBN_RGB};
     status = mbn_preprocess(embedder->context, &image, embedder->input, error);
     free(pixels.pixels);
     if (status != MBN_OK) return status;

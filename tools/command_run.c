@@ -18,7 +18,8 @@ struct arguments {
 
 static const struct argp_option options[] = {
     {"input", KEY_INPUT, "X.npy", 0,
-     "Images: float32 [N,height,width,3], preprocessed, of any size that the network takes", 0},
+     "Images: float32 [N,height,width,channels], preprocessed, of any size that the network takes",
+     0},
     {"output", KEY_OUTPUT, "Y.npy", 0, "Written: float32 [N,classes]", 0},
     {"probabilities", KEY_PROBABILITIES, NULL, 0,
      "Write probabilities, as the model makes them, instead of logits", 0},

@@ -167,18 +167,20 @@ static mbn_status check_bmp(const uint8_t *data, size_t size, mbn_error *error) 
                          (bmp.pixels - bmp.headers) / 4, error);
 }
 
-static mbn_status decode_with_stb(const uint8_t *data, size_t size, mbn_rgb *image,
+static mbn_status decode_with_stb(const uint8_t *data, size_t size, bool alpha, mbn_rgb *image,
                                   mbn_error *error) {
     int width;
     int height;
-    int channels;
-    stbi_uc *pixels = stbi_load_from_memory(data, (int)size, &width, &height, &channels, 3);
+    int stored;
+    const int channels = alpha ? 4 : 3;
+    stbi_uc *pixels = stbi_load_from_memory(data, (int)size, &width, &height, &stored, channels);
     if (pixels == NULL) return mbn_explain(error, MBN_MALFORMED, "%s", stbi_failure_reason());
-    *image = (mbn_rgb){pixels, width, height};
+    *image = (mbn_rgb){pixels, width, height, channels};
     return MBN_OK;
 }
 
-mbn_status mbn_rgb_decode(const uint8_t *data, size_t size, mbn_rgb *image, mbn_error *error) {
+mbn_status mbn_rgb_decode(const uint8_t *data, size_t size, bool alpha, mbn_rgb *image,
+                          mbn_error *error) {
     static const uint8_t jpeg[] = {0xff, 0xd8, 0xff};
     static const uint8_t png[PNG_SIGNATURE_SIZE] = {0x89, 'P', 'N', 'G', '\r', '\n', 0x1a, '\n'};
     static const uint8_t bmp[] = {'B', 'M'};
@@ -195,21 +197,22 @@ mbn_status mbn_rgb_decode(const uint8_t *data, size_t size, mbn_rgb *image, mbn_
         status = check_png(data, size, &orientation, error);
     } else if (size >= sizeof bmp && memcmp(data, bmp, sizeof bmp) == 0) {
         status = check_bmp(data, size, error);
+        alpha = false; /* what most BMPs have in a fourth byte is no alpha, and Pillow ignores it */
     } else {
         return mbn_explain(error, MBN_MALFORMED, "not a JPEG, PNG or BMP image");
     }
-    if (status == MBN_OK) status = decode_with_stb(data, size, image, error);
+    if (status == MBN_OK) status = decode_with_stb(data, size, alpha, image, error);
     if (status != MBN_OK) return status;
     status = mbn_rgb_turn(image, orientation, error);
     if (status != MBN_OK) free(image->pixels);
     return status;
 }
 
-mbn_status mbn_rgb_read(const char *path, mbn_rgb *image, mbn_error *error) {
+mbn_status mbn_rgb_read(const char *path, bool alpha, mbn_rgb *image, mbn_error *error) {
     mbn_bytes file;
     mbn_status status = mbn_file_read(path, MAX_FILE_SIZE, &file, error);
     if (status != MBN_OK) return status;
-    status = mbn_rgb_decode(file.data, file.size, image, error);
+    status = mbn_rgb_decode(file.data, file.size, alpha, image, error);
     free(file.data);
     return status;
 }

@@ -9,7 +9,7 @@
 #include <string.h>
 
 /* Keys of options without a letter. */
-enum { KEY_ISA = 0x100, KEY_THREADS, KEY_PADDING, KEY_SOURCE };
+enum { KEY_ISA = 0x100, KEY_THREADS, KEY_PADDING, KEY_SOURCE, KEY_CHANNELS };
 
 static const char *const paddings[] = {
     [MBN_PADDING_DEFAULT] = "default",
@@ -133,6 +133,9 @@ static error_t parse_network(int key, char *argument, struct argp_state *state) 
     case 'c':
         options->classes = (int32_t)mbn_option_integer(state, "--classes", argument, 1, 1000000);
         return 0;
+    case KEY_CHANNELS:
+        options->input_channels = (int32_t)mbn_option_integer(state, "--channels", argument, 1, 4);
+        return 0;
     case KEY_PADDING:
         options->padding = (mbn_padding)parse_name(state, "--padding", argument, paddings,
                                                    sizeof paddings / sizeof paddings[0]);
@@ -149,6 +152,8 @@ static const struct argp_option network_options[] = {
     {"width", 'w', "W", 0, "Width multiplier, 0.1 to 4 (default 1)", 0},
     {"resolution", 'r', "R", 0, "Input size, N or HxW, each 32 to 1024 (default 224)", 0},
     {"classes", 'c', "C", 0, "Number of classes (default 1000)", 0},
+    {"channels", KEY_CHANNELS, "N", 0,
+     "Channels of the images: 1 grey, 2 grey and alpha, 3 RGB, 4 RGBA (default 3)", 0},
     {"padding", KEY_PADDING, "P", 0, "same, symmetric or trailing (default: the source's)", 0},
     {"source", KEY_SOURCE, "S", 0,
      "Whose network: torchvision or keras (default: torchvision where it has the network)", 0},

@@ -47,13 +47,14 @@ static mbn_status read_integer(const mbn_safetensors *file, const char *key, int
     return MBN_OK;
 }
 
-static mbn_status read_colours(const mbn_safetensors *file, const char *key, double low,
-                               float values[3], mbn_error *error) {
+/* A number for each channel of the input. */
+static mbn_status read_channels(const mbn_safetensors *file, const char *key, double low,
+                                int32_t channels, float values[4], mbn_error *error) {
     mbn_status status = MBN_OK;
     json_t *json = read_json(file, key, &status, error);
     if (json == NULL) return status;
-    bool good = json_is_array(json) && json_array_size(json) == 3;
-    for (size_t i = 0; good && i < 3; i++) {
+    bool good = json_is_array(json) && json_array_size(json) == (size_t)channels;
+    for (size_t i = 0; good && i < (size_t)channels; i++) {
         const json_t *item = json_array_get(json, i);
         const double number = json_number_value(item);
         good = json_is_number(item) && number >= low && number <= 1e6;
@@ -61,8 +62,10 @@ static mbn_status read_colours(const mbn_safetensors *file, const char *key, dou
     }
     json_decref(json);
     if (!good) {
-        return mbn_fail(error, MBN_MALFORMED, "metadata %s: not three numbers from %g: %.64s", key,
-                        low, mbn_safetensors_metadata(file, key));
+        static const char *const counts[] = {"one number", "two numbers", "three numbers",
+                                             "four numbers"};
+        return mbn_fail(error, MBN_MALFORMED, "metadata %s: not %s from %g: %.64s", key,
+                        counts[channels - 1], low, mbn_safetensors_metadata(file, key));
     }
     return MBN_OK;
 }
@@ -148,14 +151,16 @@ static mbn_status read_second_format(const mbn_safetensors *file, mbn_metadata *
     const mbn_status status =
         read_choice(file, "probabilities", probability_word, &probabilities, error);
     metadata->probabilities = (mbn_probability_kind)probabilities;
-    return status;
+    if (status != MBN_OK) return status;
+    return read_integer(file, "input_channels", 1, 4, &metadata->options.input_channels, error);
 }
 
 mbn_status mbn_metadata_read(const mbn_safetensors *file, mbn_metadata *metadata,
                              mbn_error *error) {
     *metadata = (mbn_metadata){
-        .options = {.input_height = 224, .input_width = 224, .classes = 1000},
-        .preprocessing = {.mean = {0.5F, 0.5F, 0.5F}, .standard_deviation = {0.5F, 0.5F, 0.5F}},
+        .options = {.input_height = 224, .input_width = 224, .classes = 1000, .input_channels = 3},
+        .preprocessing = {.mean = {0.5F, 0.5F, 0.5F, 0.5F},
+                          .standard_deviation = {0.5F, 0.5F, 0.5F, 0.5F}},
     };
     mbn_network_options *options = &metadata->options;
 
@@ -188,17 +193,21 @@ mbn_status mbn_metadata_read(const mbn_safetensors *file, mbn_metadata *metadata
         (status = read_number(file, "batch_norm_epsilon", 1e-12, 1.0, &options->batch_norm_epsilon,
                               error)) != MBN_OK ||
         (status = read_integer(file, "resize", 0, 65536, &metadata->preprocessing.resize, error)) !=
-            MBN_OK ||
-        (status = read_colours(file, "mean", -1e6, metadata->preprocessing.mean, error)) !=
-            MBN_OK ||
-        (status = read_colours(file, "std", 1e-6, metadata->preprocessing.standard_deviation,
-                               error)) != MBN_OK) {
+            MBN_OK) {
         return status;
     }
     options->source = (mbn_source)source;
     options->padding = (mbn_padding)padding;
     if (format >= 2) status = read_second_format(file, metadata, error);
     if (status != MBN_OK) return status;
+    const int32_t channels = options->input_channels;
+    mbn_preprocessing *preprocessing = &metadata->preprocessing;
+    if ((status = read_channels(file, "mean", -1e6, channels, preprocessing->mean, error)) !=
+            MBN_OK ||
+        (status = read_channels(file, "std", 1e-6, channels, preprocessing->standard_deviation,
+                                error)) != MBN_OK) {
+        return status;
+    }
     return read_labels(file, metadata, error);
 }
 

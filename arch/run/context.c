@@ -67,7 +67,6 @@ static size_t take(size_t *total, size_t bytes) {
 static parts measure(const draft *d, size_t arena) {
     const mbn_network *network = d->network;
     const size_t layers = (size_t)network->layer_count;
-    const size_t pixels = (size_t)network->input_height * (size_t)network->input_width;
     parts p = {.total = mbn_align(sizeof(mbn_context))};
     p.layers = take(&p.total, layers * sizeof(mbn_layer));
     p.values = take(&p.total, value_count(d) * sizeof(mbn_value));
@@ -76,10 +75,10 @@ static parts measure(const draft *d, size_t arena) {
     p.singles = take(&p.total, (size_t)d->singles * sizeof(mbn_context *));
     /* An image is preprocessed before its activations are: they share their memory. */
     const size_t scratch =
-        mbn_preprocess_scratch_bytes(network->input_height, network->input_width);
+        mbn_preprocess_scratch_bytes(network->input_width, network->input_channels);
     p.arena_bytes = mbn_align(arena);
     p.arena = take(&p.total, arena > scratch ? arena : scratch);
-    p.image = take(&p.total, pixels * 3 * sizeof(float));
+    p.image = take(&p.total, mbn_input_floats(network) * sizeof(float));
     return p;
 }
 

@@ -1,13 +1,14 @@
 #include "preprocess.h"
 
 #include "arch/error.h"
+#include "pixels.h"
 
 enum {
     MAX_SIZE = 65536,
     /* Pillow's fixed point: 8 bits for a pixel, 2 to spare, the rest for the fraction. */
     FRACTION_BITS = 32 - 8 - 2,
     HALF = 1 << (FRACTION_BITS - 1),
-    CHANNELS = 3,
+    MAX_CHANNELS = 4,
     /* Rows that are kept after the horizontal pass.  Neighbouring output rows share half of their
      * windows; up to a reduction of 31, no input row is resampled twice. */
     KEPT_ROWS = 64
@@ -36,14 +37,16 @@ struct column {
 struct job {
     const mbn_image *image;
     ptrdiff_t row_stride;
-    int32_t height, width; /* of the output */
+    int32_t height, width, channels; /* of the output */
     struct axis rows, columns;
-    float values[CHANNELS][256]; /* of each pixel value, normalised */
+    bool premultiplied;              /* colours are times alpha until they are written */
+    float values[MAX_CHANNELS][256]; /* of each pixel value, normalised */
     /* In the caller's scratch: */
     int32_t *taps;          /* coefficients of all columns, one after another */
     struct column *windows; /* of the columns */
     int32_t *sums;          /* of one output row */
     uint8_t *kept;          /* KEPT_ROWS rows after the horizontal pass: row y at y % KEPT_ROWS */
+    uint8_t *converted;     /* a row of the image, unless the output has three channels */
 };
 
 /* A window of scale s >= 1 has at most 2 s + 1 pixels and s times the columns is at most the image,
@@ -52,22 +55,23 @@ static size_t tap_count(int32_t output_width) {
     return 2 * (size_t)MAX_SIZE + 3 * (size_t)output_width;
 }
 
-static size_t row_bytes(int32_t output_width) {
-    return CHANNELS * (size_t)output_width;
+static size_t row_bytes(int32_t output_width, int32_t channels) {
+    return (size_t)channels * (size_t)output_width;
 }
 
-size_t mbn_preprocess_scratch_bytes(int32_t output_height, int32_t output_width) {
-    (void)output_height;
+size_t mbn_preprocess_scratch_bytes(int32_t output_width, int32_t channels) {
     return tap_count(output_width) * sizeof(int32_t) +
            (size_t)output_width * sizeof(struct column) +
-           row_bytes(output_width) * (sizeof(int32_t) + KEPT_ROWS);
+           row_bytes(output_width, channels) * (sizeof(int32_t) + KEPT_ROWS) +
+           (channels == 3 ? 0 : row_bytes(MAX_SIZE, channels));
 }
 
 static void divide_scratch(struct job *job, void *scratch) {
     job->taps = scratch;
     job->windows = (struct column *)(job->taps + tap_count(job->width));
     job->sums = (int32_t *)(job->windows + job->width);
-    job->kept = (uint8_t *)(job->sums + row_bytes(job->width));
+    job->kept = (uint8_t *)(job->sums + row_bytes(job->width, job->channels));
+    job->converted = job->kept + KEPT_ROWS * row_bytes(job->width, job->channels);
 }
 
 static struct axis axis_of(int32_t input, int64_t resized, int32_t output) {
@@ -125,54 +129,64 @@ static void prepare_columns(struct job *job) {
 }
 
 static void prepare_values(struct job *job, const mbn_preprocessing *preprocessing) {
-    for (int c = 0; c < CHANNELS; c++) {
+    for (int32_t c = 0; c < job->channels; c++) {
         const double mean = (double)preprocessing->mean[c];
         const double deviation = (double)preprocessing->standard_deviation[c];
         for (int i = 0; i < 256; i++) job->values[c][i] = (float)((i / 255.0 - mean) / deviation);
     }
 }
 
-/* The horizontal pass over one row.  Inlined where `pixel_bytes` and the channels' positions are
- * constants. */
+/* The horizontal pass over one row, whose channel c is at `first + c * step` of a pixel.  Inlined where
+ * the numbers are constants. */
 static inline void resample_row(const struct job *job, const uint8_t *pixels, uint8_t *out,
-                                int pixel_bytes, int red, int green, int blue) {
+                                int32_t channels, int32_t pixel_bytes, int32_t first,
+                                int32_t step) {
     const int32_t *taps = job->taps;
     for (int32_t x = job->columns.begin; x < job->columns.end; x++) {
         const struct column window = job->windows[x];
-        const uint8_t *in = pixels + (ptrdiff_t)window.first * pixel_bytes;
-        int32_t r = HALF, g = HALF, b = HALF;
+        const uint8_t *in = pixels + (ptrdiff_t)window.first * pixel_bytes + first;
+        int32_t sums[MAX_CHANNELS] = {HALF, HALF, HALF, HALF};
         for (int32_t i = 0; i < window.count; i++, in += pixel_bytes) {
-            r += taps[i] * in[red];
-            g += taps[i] * in[green];
-            b += taps[i] * in[blue];
+            for (int32_t c = 0; c < channels; c++) sums[c] += taps[i] * in[c * step];
         }
         taps += window.count;
-        out[CHANNELS * x] = pixel_of(r);
-        out[CHANNELS * x + 1] = pixel_of(g);
-        out[CHANNELS * x + 2] = pixel_of(b);
+        for (int32_t c = 0; c < channels; c++) out[channels * x + c] = pixel_of(sums[c]);
     }
 }
 
 static void resample_row_of(const struct job *job, int32_t y, uint8_t *out) {
-    const uint8_t *pixels = job->image->pixels + y * job->row_stride;
-    switch (job->image->order) {
-    case MBN_RGB: resample_row(job, pixels, out, 3, 0, 1, 2); break;
-    case MBN_BGR: resample_row(job, pixels, out, 3, 2, 1, 0); break;
-    case MBN_RGBA: resample_row(job, pixels, out, 4, 0, 1, 2); break;
-    case MBN_BGRA: resample_row(job, pixels, out, 4, 2, 1, 0); break;
-    case MBN_GRAY: resample_row(job, pixels, out, 1, 0, 0, 0); break;
+    const mbn_image *image = job->image;
+    const uint8_t *pixels = image->pixels + y * job->row_stride;
+    if (job->channels != 3) {
+        mbn_convert_pixels(pixels, image->order, image->width, job->channels, job->premultiplied,
+                           job->converted);
+        switch (job->channels) {
+        case 1: resample_row(job, job->converted, out, 1, 1, 0, 1); break;
+        case 2: resample_row(job, job->converted, out, 2, 2, 0, 1); break;
+        case 4: resample_row(job, job->converted, out, 4, 4, 0, 1); break;
+        }
+        return;
+    }
+    switch (image->order) { /* where it is */
+    case MBN_RGB: resample_row(job, pixels, out, 3, 3, 0, 1); break;
+    case MBN_BGR: resample_row(job, pixels, out, 3, 3, 2, -1); break;
+    case MBN_RGBA: resample_row(job, pixels, out, 3, 4, 0, 1); break;
+    case MBN_BGRA: resample_row(job, pixels, out, 3, 4, 2, -1); break;
+    case MBN_GRAY: resample_row(job, pixels, out, 3, 1, 0, 0); break;
+    case MBN_GRAY_ALPHA: resample_row(job, pixels, out, 3, 2, 0, 0); break;
     }
 }
 
 /* The vertical pass for output row y, into job->sums. */
 static void sum_rows(const struct job *job, int32_t y, int32_t kept_rows[KEPT_ROWS]) {
-    const int32_t begin = CHANNELS * job->columns.begin, end = CHANNELS * job->columns.end;
+    const int32_t begin = job->channels * job->columns.begin;
+    const int32_t end = job->channels * job->columns.end;
     int32_t *sums = job->sums;
     for (int32_t j = begin; j < end; j++) sums[j] = HALF;
     const struct window window = window_of(&job->rows, y);
     for (int32_t i = 0; i < window.count; i++) {
         const int32_t input = window.first + i, slot = input % KEPT_ROWS;
-        uint8_t *row = job->kept + (size_t)slot * row_bytes(job->width);
+        uint8_t *row = job->kept + (size_t)slot * row_bytes(job->width, job->channels);
         if (kept_rows[slot] != input) {
             resample_row_of(job, input, row);
             kept_rows[slot] = input;
@@ -183,8 +197,21 @@ static void sum_rows(const struct job *job, int32_t y, int32_t kept_rows[KEPT_RO
 }
 
 static void write_padding(const struct job *job, int32_t begin, int32_t end, float *output) {
+    const int32_t channels = job->channels;
     for (int32_t x = begin; x < end; x++) {
-        for (int c = 0; c < CHANNELS; c++) output[CHANNELS * x + c] = job->values[c][0];
+        for (int32_t c = 0; c < channels; c++) output[channels * x + c] = job->values[c][0];
+    }
+}
+
+static void write_pixels(const struct job *job, float *output) {
+    const int32_t channels = job->channels;
+    for (int32_t x = job->columns.begin; x < job->columns.end; x++) {
+        uint8_t pixel[MAX_CHANNELS];
+        for (int32_t c = 0; c < channels; c++) pixel[c] = pixel_of(job->sums[channels * x + c]);
+        if (job->premultiplied) mbn_divide_by_alpha(pixel, channels);
+        for (int32_t c = 0; c < channels; c++) {
+            output[channels * x + c] = job->values[c][pixel[c]];
+        }
     }
 }
 
@@ -192,19 +219,14 @@ static void write_rows(const struct job *job, float *output) {
     const struct axis *rows = &job->rows, *columns = &job->columns;
     int32_t kept_rows[KEPT_ROWS];
     for (int i = 0; i < KEPT_ROWS; i++) kept_rows[i] = -1;
-    for (int32_t y = 0; y < job->height; y++, output += row_bytes(job->width)) {
+    for (int32_t y = 0; y < job->height; y++, output += row_bytes(job->width, job->channels)) {
         if (y < rows->begin || y >= rows->end) {
             write_padding(job, 0, job->width, output);
             continue;
         }
         sum_rows(job, y, kept_rows);
         write_padding(job, 0, columns->begin, output);
-        for (int32_t x = columns->begin; x < columns->end; x++) {
-            for (int c = 0; c < CHANNELS; c++) {
-                const int32_t i = CHANNELS * x + c;
-                output[i] = job->values[c][pixel_of(job->sums[i])];
-            }
-        }
+        write_pixels(job, output);
         write_padding(job, columns->end, job->width, output);
     }
 }
@@ -215,17 +237,6 @@ static mbn_status check_size(const char *what, int32_t height, int32_t width, mb
                     height, width, MAX_SIZE);
 }
 
-static int pixel_bytes_of(mbn_pixel_order order) {
-    switch (order) {
-    case MBN_RGB:
-    case MBN_BGR: return 3;
-    case MBN_RGBA:
-    case MBN_BGRA: return 4;
-    case MBN_GRAY: return 1;
-    }
-    return 0;
-}
-
 mbn_status mbn_check_image(const mbn_image *image, mbn_error *error) {
     if (image == NULL || image->pixels == NULL) {
         return mbn_fail(error, MBN_INVALID_ARGUMENT, "%s: is NULL",
@@ -233,7 +244,7 @@ mbn_status mbn_check_image(const mbn_image *image, mbn_error *error) {
     }
     const mbn_status status = check_size("image", image->height, image->width, error);
     if (status != MBN_OK) return status;
-    const int pixel_bytes = pixel_bytes_of(image->order);
+    const int32_t pixel_bytes = mbn_pixel_bytes(image->order);
     if (pixel_bytes == 0) {
         return mbn_fail(error, MBN_INVALID_ARGUMENT, "image: unknown pixel order %d",
                         (int)image->order);
@@ -248,8 +259,8 @@ mbn_status mbn_check_image(const mbn_image *image, mbn_error *error) {
 }
 
 mbn_status mbn_preprocess_image(const mbn_preprocessing *preprocessing, const mbn_image *image,
-                                int32_t output_height, int32_t output_width, void *scratch,
-                                float *output, mbn_error *error) {
+                                int32_t output_height, int32_t output_width, int32_t channels,
+                                void *scratch, float *output, mbn_error *error) {
     if (preprocessing == NULL || scratch == NULL || output == NULL) {
         return mbn_fail(error, MBN_INVALID_ARGUMENT, "%s: is NULL",
                         preprocessing == NULL ? "preprocessing"
@@ -274,12 +285,16 @@ mbn_status mbn_preprocess_image(const mbn_preprocessing *preprocessing, const mb
             width = (int64_t)((double)resize * image->width / image->height);
         }
     }
-    struct job job = {.image = image, .height = output_height, .width = output_width};
+    struct job job = {
+        .image = image, .height = output_height, .width = output_width, .channels = channels};
     job.row_stride = image->row_stride != 0
                          ? image->row_stride
-                         : (ptrdiff_t)image->width * pixel_bytes_of(image->order);
+                         : (ptrdiff_t)image->width * mbn_pixel_bytes(image->order);
     job.rows = axis_of(image->height, height, output_height);
     job.columns = axis_of(image->width, width, output_width);
+    /* Pillow does so while it resizes, or the colour of what is transparent would show. */
+    job.premultiplied =
+        mbn_has_alpha(channels) && (height != image->height || width != image->width);
     divide_scratch(&job, scratch);
     prepare_columns(&job);
     prepare_values(&job, preprocessing);

@@ -31,7 +31,7 @@ void mbn_context_set_image(mbn_context *context, const float *image, mbn_tensor_
     const mbn_network *network = &context->network;
     const ptrdiff_t pixels = (ptrdiff_t)network->input_height * network->input_width;
     const bool interleaved = layout == MBN_NHWC;
-    const int32_t side_by_side = interleaved ? 3 : 1;
+    const int32_t side_by_side = interleaved ? network->input_channels : 1;
     const ptrdiff_t row = (ptrdiff_t)network->input_width * side_by_side;
     if (first->group.conversion >= 0) {
         mbn_layout_args *args = &first->convert.to;
@@ -94,7 +94,7 @@ static void run_one(mbn_context *context, const run_job *job, int32_t index) {
     const mbn_network *network = &context->network;
     const float *image = context->image;
     if (job->images == NULL) {
-        image = job->input + (ptrdiff_t)index * network->input_height * network->input_width * 3;
+        image = job->input + (size_t)index * mbn_input_floats(network);
     } else {
         const mbn_status status =
             mbn_preprocess(context, &job->images[index], context->image, NULL);
@@ -186,7 +186,8 @@ mbn_status mbn_preprocess(mbn_context *context, const mbn_image *image, float *o
     const mbn_status status = mbn_check_run(context, image, 1, output, error);
     if (status != MBN_OK) return status;
     return mbn_preprocess_image(&context->preprocessing, image, context->network.input_height,
-                                context->network.input_width, context->scratch, output, error);
+                                context->network.input_width, context->network.input_channels,
+                                context->scratch, output, error);
 }
 
 mbn_status mbn_run_images(mbn_context *context, const mbn_image *images, int32_t count,

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from . import _native
 from ._error import invalid
 
-#: A PIL image or a uint8 array [height, width] or [height, width, 1, 3 or 4].
+#: A PIL image or a uint8 array [height, width] or [height, width, 1 to 4].
 ImageLike = Any
 
 _ORIENTATION = 0x0112  # the EXIF tag
@@ -41,13 +41,15 @@ def _from_16_bit(image: Any) -> NDArray[np.uint8]:
 
 def _from_pil(image: Any) -> NDArray[Any]:
     image = _upright(image)
-    if image.mode in ("RGB", "RGBA", "L"):
+    if "transparency" in image.info or image.mode in ("PA", "La", "RGBa"):
+        image = image.convert("RGBA")
+    if image.mode in ("RGB", "RGBA", "L", "LA"):
         return np.asarray(image)
     if image.mode == "F":
         raise TypeError("image: mode F has no 8-bit pixels; preprocess it and use Model.run")
     if image.mode.startswith("I"):
         return _from_16_bit(image)
-    if image.mode in ("1", "LA"):
+    if image.mode == "1":
         return np.asarray(image.convert("L"))
     return np.asarray(image.convert("RGB"))
 
@@ -67,14 +69,19 @@ def _pixels(image: ImageLike) -> NDArray[Any]:
 def _channels(array: NDArray[Any]) -> int:
     if array.ndim == 2:
         return 1
-    if array.ndim == 3 and array.shape[2] in (1, 3, 4):
+    if array.ndim == 3 and 1 <= array.shape[2] <= 4:
         return int(array.shape[2])
     raise invalid(
-        f"image: shape {array.shape}, not [height, width] or [height, width, 1, 3 or 4]"
+        f"image: shape {array.shape}, not [height, width] or [height, width, 1 to 4]"
     )
 
 
-_ORDERS = {1: _native.Order.GRAY, 3: _native.Order.RGB, 4: _native.Order.RGBA}
+_ORDERS = {
+    1: _native.Order.GRAY,
+    2: _native.Order.GRAY_ALPHA,
+    3: _native.Order.RGB,
+    4: _native.Order.RGBA,
+}
 
 
 def image_record(image: ImageLike) -> tuple[_native.ImageRecord, NDArray[Any]]:

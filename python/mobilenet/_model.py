@@ -38,8 +38,8 @@ class Preprocessing(NamedTuple):
     """How an image becomes an input: shorter side resized to ``resize`` (0: straight to the input
     size), cropped in the centre, then (pixel / 255 - mean) / standard_deviation."""
 
-    mean: tuple[float, float, float]
-    standard_deviation: tuple[float, float, float]
+    mean: tuple[float, ...]  #: one for each channel of the input
+    standard_deviation: tuple[float, ...]
     resize: int
 
 
@@ -91,7 +91,7 @@ class _Input(NamedTuple):
     width: int
 
 
-def _input(array: Any, layout: str) -> _Input:
+def _input(array: Any, layout: str, channels: int) -> _Input:
     values = np.asarray(array)
     if values.dtype != np.float32:
         raise TypeError(
@@ -99,10 +99,12 @@ def _input(array: Any, layout: str) -> _Input:
         )
     order = _layout_of(layout)
     sizes = values.shape[1:]
-    expected = "[batch, height, width, 3]" if order == Layout.NHWC else "[batch, 3, height, width]"
-    if values.ndim != 4 or sizes[2 if order == Layout.NHWC else 0] != 3:
+    last = order == Layout.NHWC
+    if values.ndim != 4 or sizes[2 if last else 0] != channels:
+        shape = f"height, width, {channels}" if last else f"{channels}, height, width"
+        expected = f"[batch, {shape}]"
         raise invalid(f"array: shape {values.shape}, not {expected}")
-    height, width = sizes[:2] if order == Layout.NHWC else sizes[1:]
+    height, width = sizes[:2] if last else sizes[1:]
     return _Input(np.ascontiguousarray(values), order, height, width)
 
 
@@ -149,8 +151,11 @@ class Model:
         self._probabilities: ProbabilityName = library.mbn_probability_kind_name(kind).decode()
         record = _native.PreprocessingRecord()
         library.mbn_model_preprocessing(pointer, byref(record))
+        channels = self._network.input_channels
         self._preprocessing = Preprocessing(
-            tuple(record.mean), tuple(record.standard_deviation), record.resize
+            tuple(record.mean[:channels]),
+            tuple(record.standard_deviation[:channels]),
+            record.resize,
         )
 
     def __repr__(self) -> str:
@@ -251,11 +256,13 @@ class Model:
         """Runs images: float32 [images, classes], logits or probabilities.
 
         An image is a PIL image of any mode but F, or a uint8 array of [height, width] (grey),
-        [height, width, 3] (RGB) or [height, width, 4] (RGBA).  The library resizes, crops and
+        [height, width, 2] (grey and alpha), [height, width, 3] (RGB) or [height, width, 4] (RGBA);
+        it is converted to the channels that the network reads, where alpha that the network has not
+        is ignored.  The library resizes, crops and
         normalises as the model file says.  Arrays are read where they are: crops
         (``frame[y0:y1, x0:x1]``), rows backwards and BGR (``frame[..., ::-1]``) included; other
         strides are copied.  A PIL image is copied once, by Pillow, after it has been turned as its
-        EXIF orientation says.  Alpha is ignored.
+        EXIF orientation says.
 
         ``images`` may be any iterable, also a generator; one image at a time is held.  ``size`` is
         the input size, a side or (height, width), if not the model's own."""
@@ -273,10 +280,11 @@ class Model:
         return _stack(rows, self.classes)
 
     def preprocess(self, images: Iterable[ImageLike], *, size: Size | None = None) -> Floats:
-        """The inputs that :meth:`run_images` makes of images: float32 [images, height, width, 3]."""
+        """The inputs that :meth:`run_images` makes of images: float32 [images, height, width,
+        channels]."""
         height, width = self._input_size(size)
         rows = [self._preprocess(image, height, width) for image in self._each(images)]
-        return _stack(rows, height, width, 3)
+        return _stack(rows, height, width, self._network.input_channels)
 
     def embed(
         self, images: Iterable[ImageLike], normalize: bool = False, *, size: Size | None = None
@@ -311,7 +319,7 @@ class Model:
         self, image: ImageLike, height: int, width: int, stages: tuple[str, ...] = ()
     ) -> Floats:
         record, kept = image_record(image)
-        array = np.empty((height, width, 3), np.float32)
+        array = np.empty((height, width, self._network.input_channels), np.float32)
         with self._contexts.borrow(height, width, stages) as context:
             _native.call(library.mbn_preprocess, context, byref(record), array.ctypes.data)
         del kept
@@ -329,10 +337,10 @@ class Model:
     ) -> Floats:
         """Runs a preprocessed batch: float32 [batch, classes], logits or probabilities.
 
-        ``array`` is float32 [batch, height, width, 3], or [batch, 3, height, width] with the layout
-        "NCHW", of any height and width that the network takes; where it is contiguous it is not
+        ``array`` is float32 [batch, height, width, channels], or [batch, channels, height, width] with
+        the layout "NCHW": 3 channels, unless ``network.input_channels`` says otherwise; of any height and width that the network takes; where it is contiguous it is not
         copied, and neither is ``out``, which is filled and returned if given."""
-        batch = _input(array, layout)
+        batch = _input(array, layout, self._network.input_channels)
         count = len(batch.array)
         result = _output((count, self.classes), out)
         if count == 0:
@@ -360,7 +368,7 @@ class Model:
         behind the last stage runs.
 
         >>> maps = model.features(array, ["stride8", "stride16", "stride32"])"""
-        batch = _input(array, layout)
+        batch = _input(array, layout, self._network.input_channels)
         count = len(batch.array)
         names = tuple(dict.fromkeys([stages] if isinstance(stages, str) else stages))
         with self._contexts.borrow(batch.height, batch.width, names) as context:
@@ -395,8 +403,9 @@ class Model:
         count.  ``array`` is one preprocessed image with a batch of 1; without it, zeros of the
         model's input size."""
         if array is None:
-            array, layout = np.zeros((1, *self.input_size, 3), np.float32), "NHWC"
-        image = _input(array, layout)
+            array = np.zeros((1, *self.input_size, self._network.input_channels), np.float32)
+            layout = "NHWC"
+        image = _input(array, layout, self._network.input_channels)
         if len(image.array) != 1:
             raise invalid(f"array: a batch of {len(image.array)}, not of 1")
         if repeats < 1:

@@ -87,6 +87,7 @@ class Order(enum.IntEnum):
     RGBA = 2
     BGRA = 3
     GRAY = 4
+    GRAY_ALPHA = 5
 
 
 class ErrorRecord(Structure):
@@ -104,6 +105,7 @@ class NetworkOptions(Structure):
         ("source", c_int),
         ("batch_norm_epsilon", c_double),
         ("standard_convolution", c_bool),
+        ("input_channels", c_int32),
     ]
 
 
@@ -159,6 +161,7 @@ class NetworkRecord(Structure):
         ("batch_norm_statistics", c_int64),
         ("multiply_adds", c_int64),
         ("layers", POINTER(LayerRecord)),
+        ("input_channels", c_int32),
     ]
 
 
@@ -179,7 +182,7 @@ class ModelOptions(Structure):
 
 
 class PreprocessingRecord(Structure):
-    _fields_ = [("mean", c_float * 3), ("standard_deviation", c_float * 3), ("resize", c_int32)]
+    _fields_ = [("mean", c_float * 4), ("standard_deviation", c_float * 4), ("resize", c_int32)]
 
 
 class ContextOptions(Structure):

@@ -5,6 +5,7 @@ import subprocess
 import numpy as np
 import pytest
 
+import mobilenet
 from conftest import CLASSES, SIDE
 from mobilenet import Error
 from mobilenet._images import image_record
@@ -90,10 +91,46 @@ def test_wrong_types(model, image):
         model.run_images([image])
 
 
-@pytest.mark.parametrize("shape", [(4,), (4, 4, 2), (1, 4, 4, 3), (0, 4, 3), (4, 0, 3)])
+@pytest.mark.parametrize("shape", [(4,), (4, 4, 5), (1, 4, 4, 3), (0, 4, 3), (4, 0, 3)])
 def test_wrong_shapes(model, shape):
     with pytest.raises(Error):
         model.run_images([np.zeros(shape, np.uint8)])
+
+
+MODES = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}
+
+
+@pytest.mark.parametrize("channels", [1, 2, 3, 4])
+def test_channels(photo, random, channels):
+    """Every network gets its channels of every image, as Pillow converts them."""
+    data = mobilenet.init("mobilenet_v1", width=0.1, input_size=40, input_channels=channels)
+    grey_or_colour = mobilenet.load(data)
+    assert grey_or_colour.network.input_channels == channels
+    assert len(grey_or_colour.preprocessing.mean) == channels
+    alpha = random.integers(0, 256, photo.shape[:2], np.uint8)
+    picture = Image.fromarray(np.dstack([photo, alpha])).crop((0, 0, 40, 40))
+    for mode in MODES.values():
+        image = picture.convert(mode)
+        values = np.asarray(image.convert(MODES[channels])).reshape(1, 40, 40, channels)
+        expected = ((values / 255 - 0.5) / 0.5).astype(np.float32)
+        for same in image, np.asarray(image):
+            np.testing.assert_array_equal(grey_or_colour.preprocess([same]), expected)
+        np.testing.assert_array_equal(
+            grey_or_colour.run_images([image]), grey_or_colour.run(expected)
+        )
+    wrong = np.zeros((1, 40, 40, channels + 1), np.float32)
+    with pytest.raises(Error, match=rf"height, width, {channels}\]"):
+        grey_or_colour.run(wrong)
+    assert len(grey_or_colour.profile(repeats=1)) > 0
+
+
+def test_transparent_colours_are_alpha(photo):
+    model = mobilenet.load(mobilenet.init("mobilenet_v1", width=0.1, input_size=40, input_channels=4))
+    palette = Image.fromarray(photo[:40, :40]).convert("P")
+    palette.info["transparency"] = int(np.asarray(palette)[0, 0])
+    expected = np.asarray(palette.convert("RGBA"))
+    assert expected[0, 0, 3] == 0
+    np.testing.assert_array_equal(model.preprocess([palette]), model.preprocess([expected]))
 
 
 def test_one_image_is_no_list(model, photo):

@@ -63,19 +63,19 @@ static mbn_image draw(const struct golden *golden, const struct layout *layout, 
 
 enum { SCRATCH_ALIGNMENT = 64, CANARY = 0x5a };
 
-static const mbn_preprocessing plain = {{0, 0, 0}, {1, 1, 1}, 0};
+static const mbn_preprocessing plain = {{0, 0, 0, 0}, {1, 1, 1, 1}, 0};
 
 /* Runs with scratch of exactly the size asked for. */
 static mbn_status run(const mbn_preprocessing *preprocessing, const mbn_image *image,
                       int32_t height, int32_t width, guard_side side, float *output,
                       mbn_error *error) {
-    const size_t bytes = mbn_preprocess_scratch_bytes(height, width);
+    const size_t bytes = mbn_preprocess_scratch_bytes(width, 3);
     const size_t rounded = (bytes + SCRATCH_ALIGNMENT - 1) / SCRATCH_ALIGNMENT * SCRATCH_ALIGNMENT;
     guarded memory = {0};
     uint8_t *scratch = guarded_bytes(&memory, rounded, side);
     memset(scratch, CANARY, rounded);
     const mbn_status status =
-        mbn_preprocess_image(preprocessing, image, height, width, scratch, output, error);
+        mbn_preprocess_image(preprocessing, image, height, width, 3, scratch, output, error);
     for (size_t i = bytes; i < rounded; i++) {
         cr_assert_eq(scratch[i], CANARY, "scratch of %zu bytes overrun", bytes);
     }
@@ -204,14 +204,16 @@ static void expect_failure(const mbn_preprocessing *preprocessing, const mbn_ima
     /* More than these sizes need; the failing ones must not touch it. */
     static uint32_t scratch[1 << 18];
     mbn_error error = {MBN_OK, ""};
-    cr_expect_eq(mbn_preprocess_image(preprocessing, image, height, width, scratch, output, &error),
-                 MBN_INVALID_ARGUMENT, "%s", message);
+    cr_expect_eq(
+        mbn_preprocess_image(preprocessing, image, height, width, 3, scratch, output, &error),
+        MBN_INVALID_ARGUMENT, "%s", message);
     cr_expect_eq(error.status, MBN_INVALID_ARGUMENT, "%s", message);
     cr_expect_not_null(strstr(error.message, message), "\"%s\" is not in \"%s\"", message,
                        error.message);
     cr_expect_eq(output[0], 42, "%s: output was touched", message);
-    cr_expect_eq(mbn_preprocess_image(preprocessing, image, height, width, scratch, output, NULL),
-                 MBN_INVALID_ARGUMENT, "%s", message);
+    cr_expect_eq(
+        mbn_preprocess_image(preprocessing, image, height, width, 3, scratch, output, NULL),
+        MBN_INVALID_ARGUMENT, "%s", message);
 }
 
 Test(preprocess, refuses_null) {
@@ -222,9 +224,9 @@ Test(preprocess, refuses_null) {
     expect_failure(NULL, &good_image, 2, 2, "NULL");
     expect_failure(&plain, NULL, 2, 2, "NULL");
     expect_failure(&plain, &no_pixels, 2, 2, "NULL");
-    cr_expect_eq(mbn_preprocess_image(&plain, &good_image, 2, 2, NULL, output, NULL),
+    cr_expect_eq(mbn_preprocess_image(&plain, &good_image, 2, 2, 3, NULL, output, NULL),
                  MBN_INVALID_ARGUMENT);
-    cr_expect_eq(mbn_preprocess_image(&plain, &good_image, 2, 2, scratch, NULL, NULL),
+    cr_expect_eq(mbn_preprocess_image(&plain, &good_image, 2, 2, 3, scratch, NULL, NULL),
                  MBN_INVALID_ARGUMENT);
 }
 
@@ -254,8 +256,8 @@ Test(preprocess, refuses_sizes_out_of_range) {
 
 Test(preprocess, refuses_unknown_orders) {
     mbn_image image = good_image;
-    image.order = (mbn_pixel_order)5;
-    expect_failure(&plain, &image, 2, 2, "image: unknown pixel order 5");
+    image.order = (mbn_pixel_order)6;
+    expect_failure(&plain, &image, 2, 2, "image: unknown pixel order 6");
 }
 
 Test(preprocess, refuses_strides_smaller_than_a_row) {

@@ -3,7 +3,7 @@
 
     tests/golden/compare_preprocess.py [--random COUNT] [PHOTO...]
 
-Compiles the two C files that it needs.  Needs numpy, Pillow and torchvision (Debian's python3-
+Compiles the C files that it needs.  Needs numpy, Pillow and torchvision (Debian's python3-
 packages do).  The 8-bit results must be equal, so it prints and returns the largest difference.
 """
 
@@ -26,7 +26,7 @@ CROPS = [(0, 224, 224), (256, 224, 224), (232, 224, 224), (255, 224, 224), (96, 
 
 
 class Preprocessing(ctypes.Structure):
-    _fields_ = [("mean", ctypes.c_float * 3), ("std", ctypes.c_float * 3),
+    _fields_ = [("mean", ctypes.c_float * 4), ("std", ctypes.c_float * 4),
                 ("resize", ctypes.c_int32)]
 
 
@@ -39,19 +39,19 @@ def compile_library(folder):
     path = f"{folder}/preprocess.so"
     subprocess.run(["cc", "-std=c11", "-O2", "-ffp-contract=off", "-shared", "-fPIC",
                     f"-I{ROOT}", f"-I{ROOT}/include", "-o", path,
-                    ROOT / "arch/run/preprocess.c", ROOT / "arch/error.c"], check=True)
+                    ROOT / "arch/run/preprocess.c", ROOT / "arch/run/pixels.c", ROOT / "arch/error.c"], check=True)
     library = ctypes.CDLL(path)
     library.mbn_preprocess_scratch_bytes.restype = ctypes.c_size_t
     return library
 
 
 def ours(library, pixels, resize, height, width, mean, std):
-    scratch = ctypes.create_string_buffer(library.mbn_preprocess_scratch_bytes(height, width))
+    scratch = ctypes.create_string_buffer(library.mbn_preprocess_scratch_bytes(width, 3))
     output = numpy.empty((height, width, 3), numpy.float32)
     image = PixelImage(pixels.ctypes.data, pixels.shape[1], pixels.shape[0], 0, 0)
-    preprocessing = Preprocessing((ctypes.c_float * 3)(*mean), (ctypes.c_float * 3)(*std), resize)
+    preprocessing = Preprocessing((ctypes.c_float * 4)(*mean), (ctypes.c_float * 4)(*std), resize)
     status = library.mbn_preprocess_image(
-        ctypes.byref(preprocessing), ctypes.byref(image), height, width, scratch,
+        ctypes.byref(preprocessing), ctypes.byref(image), height, width, 3, scratch,
         output.ctypes.data_as(ctypes.c_void_p), None)
     if status != 0:
         sys.exit(f"mbn_preprocess_image: status {status}")

@@ -7,6 +7,7 @@
 #include <criterion/parameterized.h>
 #include <mobilenet.h>
 #include <stdlib.h>
+#include <string.h>
 
 struct golden_case {
     const char *name, *network;
@@ -25,8 +26,8 @@ static const struct golden_case cases[] = {
 #include <tests/golden/cases.inc>
 };
 
-static mbn_model *load_seeded(const struct golden_case *c, uint32_t isa_mask) {
-    const mbn_network_options options = {
+static mbn_network_options options_of(const struct golden_case *c) {
+    return (mbn_network_options){
         .network = c->network,
         .width = c->width,
         .input_height = c->height,
@@ -35,13 +36,16 @@ static mbn_model *load_seeded(const struct golden_case *c, uint32_t isa_mask) {
         .padding = c->padding,
         .source = c->source,
     };
+}
+
+static mbn_model *load_seeded(const mbn_network_options *options, uint64_t seed,
+                              uint32_t isa_mask) {
     mbn_error error = {0};
     size_t size = 0;
-    cr_assert_eq(mbn_network_init(&options, c->seed, NULL, &size, &error), MBN_OK, "%s",
-                 error.message);
+    cr_assert_eq(mbn_network_init(options, seed, NULL, &size, &error), MBN_OK, "%s", error.message);
     void *bytes = malloc(size);
     cr_assert_not_null(bytes);
-    cr_assert_eq(mbn_network_init(&options, c->seed, bytes, &size, &error), MBN_OK, "%s",
+    cr_assert_eq(mbn_network_init(options, seed, bytes, &size, &error), MBN_OK, "%s",
                  error.message);
     mbn_model *model = NULL;
     const mbn_model_options model_options = {.isa_mask = isa_mask};
@@ -53,7 +57,8 @@ static mbn_model *load_seeded(const struct golden_case *c, uint32_t isa_mask) {
 
 static void check_logits(const struct golden_case *c, mbn_isa isa, const float *input,
                          const float *golden) {
-    mbn_model *model = load_seeded(c, 1U << isa);
+    const mbn_network_options network = options_of(c);
+    mbn_model *model = load_seeded(&network, c->seed, 1U << isa);
     cr_assert_eq(mbn_model_kernels(model)->isa, isa);
     mbn_context *context = NULL;
     mbn_error error = {0};
@@ -94,6 +99,71 @@ ParameterizedTest(const int *index, golden, logits, .timeout = 300) {
     free(input);
 }
 
+/* ---- Channels --------------------------------------------------------------------------------- */
+
+struct channel_case {
+    const char *name, *network;
+    mbn_source source;
+    mbn_padding padding;
+    int32_t channels;
+    uint64_t seed;
+};
+
+#define CHANNELS(name, network, source, implementation, padding, channels, seed)                   \
+    {"channels/" name, network, MBN_SOURCE_##source, MBN_PADDING_##padding, channels, seed},
+static const struct channel_case channel_cases[] = {
+#include <tests/golden/channels.inc>
+};
+
+/* Interleaved, and in planes. */
+static void check_channels(const struct channel_case *c, mbn_isa isa) {
+    enum { HEIGHT = 48, WIDTH = 64, CLASSES = 10 };
+    const bool article = strcmp(c->network, "mobilenet_v3_small_article") == 0;
+    mbn_model *model = load_seeded(
+        &(mbn_network_options){
+            .network = c->network,
+            .width = article ? 1 : 0.5,
+            .input_height = HEIGHT,
+            .input_width = WIDTH,
+            .classes = CLASSES,
+            .padding = c->padding,
+            .source = c->source,
+            .input_channels = c->channels,
+        },
+        c->seed, 1U << isa);
+    cr_expect_eq(mbn_model_network(model)->input_channels, c->channels);
+    mbn_context *context = NULL;
+    mbn_error error = {0};
+    cr_assert_eq(mbn_context_create(model, NULL, &context, &error), MBN_OK, "%s", error.message);
+    const size_t pixels = HEIGHT * WIDTH, channels = (size_t)c->channels;
+    float *input = seeded_input(c->seed, pixels * channels);
+    float *planes = malloc(pixels * channels * sizeof *planes);
+    cr_assert_not_null(planes);
+    for (size_t i = 0; i < pixels * channels; i++) {
+        planes[i % channels * pixels + i / channels] = input[i];
+    }
+    float *golden = read_golden(c->name, CLASSES), logits[CLASSES], of_planes[CLASSES];
+    cr_assert_eq(mbn_run(context, input, MBN_NHWC, 1, MBN_LOGITS, logits, &error), MBN_OK);
+    compare_golden(c->name, isa, logits, golden, CLASSES);
+    cr_assert_eq(mbn_run(context, planes, MBN_NCHW, 1, MBN_LOGITS, of_planes, &error), MBN_OK);
+    cr_expect_arr_eq(of_planes, logits, sizeof logits, "%s: planes give another result", c->name);
+    free(golden);
+    free(planes);
+    free(input);
+    mbn_context_free(context);
+    mbn_model_free(model);
+}
+
+Test(golden, channels, .timeout = 300) {
+    const uint32_t mask = isas_to_test();
+    for (int isa = 0; isa < MBN_ISA_COUNT; isa++) {
+        if ((mask >> isa & 1U) == 0) continue;
+        for (size_t i = 0; i < sizeof channel_cases / sizeof channel_cases[0]; i++) {
+            check_channels(&channel_cases[i], (mbn_isa)isa);
+        }
+    }
+}
+
 /* ---- Stages ----------------------------------------------------------------------------------- */
 
 struct stage_case {
@@ -111,7 +181,8 @@ enum { STAGE_COUNT = sizeof stages / sizeof stages[0] };
 
 static void check_stage(const struct stage_case *s, mbn_isa isa) {
     const struct golden_case *c = &s->network;
-    mbn_model *model = load_seeded(c, 1U << isa);
+    const mbn_network_options network = options_of(c);
+    mbn_model *model = load_seeded(&network, c->seed, 1U << isa);
     mbn_context *context = NULL;
     mbn_error error = {0};
     const mbn_context_options options = {.stages = &s->stage, .stage_count = 1};

@@ -23,12 +23,23 @@ except ImportError:
 
 @unittest.skipIf(Image is None, "no Pillow")
 class Pixels(Case):
-    def decode(self, path):
-        done = subprocess.run([PROGRAM, path], capture_output=True)
+    def decode(self, path, *alpha):
+        done = subprocess.run([PROGRAM, path, *alpha], capture_output=True)
         self.assertEqual((done.returncode, done.stderr), (0, b""), path)
         head, _, data = done.stdout.partition(b"\n")
-        width, height = map(int, head.split())
-        return numpy.frombuffer(data, "u1").reshape(height, width, 3)
+        width, height, channels = map(int, head.split())
+        return numpy.frombuffer(data, "u1").reshape(height, width, channels)
+
+    def check_alpha(self, path):
+        """The same file, decoded for networks that read alpha."""
+        with Image.open(path) as image:
+            expected = numpy.asarray(ImageOps.exif_transpose(image).convert("RGBA"))
+        pixels = self.decode(path, "alpha")
+        if pixels.shape[2] == 3:
+            self.assertEqual(expected[..., 3].min(), 255)  # no PNG
+            expected = expected[..., :3]
+        self.assertEqual(pixels.shape, expected.shape, path)
+        self.assertEqual(pixels.tobytes(), expected.tobytes(), path)
 
     def check(self, path):
         with Image.open(path) as image:
@@ -36,6 +47,7 @@ class Pixels(Case):
         pixels = self.decode(path)
         self.assertEqual(pixels.shape, expected.shape, path)
         self.assertEqual(pixels.tobytes(), expected.tobytes(), path)
+        self.check_alpha(path)
         return pixels
 
     def picture(self, mode, width=61, height=43):

@@ -71,7 +71,7 @@ static mbn_status decode(const uint8_t *data, size_t size, mbn_rgb *image, mbn_e
     cr_assert_not_null(copy);
     memcpy(copy, data, size);
     *error = (mbn_error){MBN_OK, ""};
-    mbn_status status = mbn_rgb_decode(copy, size, image, error);
+    mbn_status status = mbn_rgb_decode(copy, size, false, image, error);
     free(copy);
     return status;
 }
@@ -310,8 +310,8 @@ Test(image, decodes_bmp_of_os2) {
 Test(image, names_what_cannot_be_read) {
     mbn_rgb image;
     mbn_error error;
-    cr_expect_eq(mbn_rgb_read("/nonexistent/a.png", &image, &error), MBN_IO);
+    cr_expect_eq(mbn_rgb_read("/nonexistent/a.png", false, &image, &error), MBN_IO);
     cr_expect_str_eq(error.message, "No such file or directory");
-    cr_expect_eq(mbn_rgb_read("/", &image, &error), MBN_IO);
+    cr_expect_eq(mbn_rgb_read("/", false, &image, &error), MBN_IO);
     cr_expect_str_eq(error.message, "Is a directory");
 }
