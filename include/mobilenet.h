@@ -268,16 +268,53 @@ MBN_API mbn_probability_kind mbn_model_probabilities(const mbn_model *model);
 /* "softmax", "sigmoid", "none", as in model files; NULL for other values. */
 MBN_API const char *mbn_probability_kind_name(mbn_probability_kind kind);
 
-/* How an image becomes an input: resized with antialiased bilinear interpolation as Pillow does it,
- * so that its shorter side is `resize` pixels (0: straight to the crop's size, whatever the aspect
- * ratio), cropped in the centre to the context's input size (an image smaller than the crop is
- * padded with black, as torchvision does), then (pixel / 255 - mean) / standard_deviation for each
- * channel of the input (mbn_network.input_channels; the rest of the arrays is of no meaning).  For a context of another input size than the model's, `resize` is scaled by its
- * shorter side over the model's. */
+/* How a pixel of the resized image comes from those of the image. */
+typedef enum mbn_interpolation {
+    MBN_INTERPOLATION_BILINEAR = 0,
+    MBN_INTERPOLATION_BICUBIC, /* Keys's, a = -0.5 */
+    MBN_INTERPOLATION_NEAREST,
+    MBN_INTERPOLATION_AREA /* the mean of what it covers; Pillow's BOX */
+} mbn_interpolation;
+
+/* Whose arithmetic resizes.
+ *   PILLOW      Image.resize, as torchvision and timm use it: where the image shrinks, filters are
+ *               as wide as the reduction; values are rounded to 8 bits between and after the two
+ *               directions.
+ *   TENSORFLOW  tf.image.resize, as Keras's Resizing uses it: half-pixel centres, without
+ *               antialiasing, in float32 and not rounded. */
+typedef enum mbn_resampling { MBN_RESAMPLING_PILLOW = 0, MBN_RESAMPLING_TENSORFLOW } mbn_resampling;
+
+/* What becomes of an image whose aspect ratio is not the input's.  The target is the input size with
+ * its shorter side scaled to mbn_preprocessing.resize, or the input size itself where that is 0.
+ * What the resized image has more than the input is cut off around the centre; what it lacks is
+ * filled.
+ *   CROP       The shorter side of the image becomes `resize` (torchvision's Resize and CenterCrop);
+ *              with resize 0 as SQUASH.  TENSORFLOW: as COVER, unless resize is 0.
+ *   SQUASH     To the target, whatever the aspect ratio.
+ *   LETTERBOX  As large as fits into the target (timm's crop mode "border").  TENSORFLOW: the image
+ *              is filled up to the target's aspect ratio, then resized (pad_to_aspect_ratio).
+ *   COVER      As small as covers the target (timm's ResizeKeepRatio).  TENSORFLOW: the image is cut
+ *              to the target's aspect ratio, then resized (crop_to_aspect_ratio). */
+typedef enum mbn_fit { MBN_FIT_CROP = 0, MBN_FIT_SQUASH, MBN_FIT_LETTERBOX, MBN_FIT_COVER } mbn_fit;
+
+/* "bilinear", ...; "pillow", "tensorflow"; "crop", ...: as in model files; NULL past the end. */
+MBN_API const char *mbn_interpolation_name(mbn_interpolation interpolation);
+MBN_API const char *mbn_resampling_name(mbn_resampling resampling);
+MBN_API const char *mbn_fit_name(mbn_fit fit);
+
+/* How an image becomes an input: resized, cropped or filled in the centre to the context's input
+ * size, then (pixel / 255 - mean) / standard_deviation for each channel of the input
+ * (mbn_network.input_channels; the rest of the arrays is of no meaning).  For a context of another
+ * input size than the model's, the model's `resize` is scaled by its shorter side over the model's,
+ * so that it sees the same part of the image. */
 typedef struct mbn_preprocessing {
     float mean[4];
     float standard_deviation[4];
-    int32_t resize;
+    int32_t resize; /* 0 to 65536 */
+    mbn_interpolation interpolation;
+    mbn_resampling resampling;
+    mbn_fit fit;
+    float fill[4]; /* 0 to 255: what is around the image */
 } mbn_preprocessing;
 
 MBN_API void mbn_model_preprocessing(const mbn_model *model, mbn_preprocessing *preprocessing);
@@ -307,6 +344,9 @@ typedef struct mbn_context_options {
      * run by themselves where their output is asked for; results stay the same. */
     const char *const *stages; /* [stage_count] */
     int32_t stage_count;
+    /* For mbn_run_images and mbn_preprocess instead of the model's, as it is: its `resize` is not
+     * scaled.  NULL: the model's.  The structure is copied. */
+    const mbn_preprocessing *preprocessing;
 } mbn_context_options;
 
 /* Bytes that mbn_context_create would allocate (a thread pool's own memory aside). */
@@ -365,7 +405,7 @@ typedef struct mbn_image {
     mbn_pixel_order order;
 } mbn_image;
 
-/* Preprocesses `count` images as the model says (mbn_preprocessing) and runs them.  output:
+/* Preprocesses `count` images (mbn_preprocessing) and runs them.  output:
  * [count][classes]. */
 MBN_API mbn_status mbn_run_images(mbn_context *context, const mbn_image *images, int32_t count,
                                   mbn_output kind, float *output, mbn_error *error);

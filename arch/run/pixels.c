@@ -21,9 +21,13 @@ int32_t mbn_pixel_bytes(mbn_pixel_order order) {
     return layout_of(order).bytes;
 }
 
-/* Rec. 601 in Pillow's fixed point; of three equal values it is that value. */
-static uint8_t luma(uint32_t red, uint32_t green, uint32_t blue) {
-    return (uint8_t)((red * 19595 + green * 38470 + blue * 7471 + 0x8000) >> 16);
+int32_t mbn_channel_position(mbn_pixel_order order, int32_t channels, int32_t index) {
+    const struct layout in = layout_of(order);
+    if (mbn_has_alpha(channels) && index == channels - 1) {
+        return in.alpha < 0 ? MBN_CHANNEL_OPAQUE : in.alpha;
+    }
+    if (channels < 3) return in.red == in.blue ? in.red : MBN_CHANNEL_LUMA;
+    return index == 0 ? in.red : index == 1 ? in.green : in.blue;
 }
 
 /* value * alpha / 255, rounded. */
@@ -38,7 +42,7 @@ void mbn_convert_pixels(const uint8_t *pixels, mbn_pixel_order order, int32_t co
     const int32_t colours = channels < 3 ? 1 : 3;
     for (int32_t i = 0; i < count; i++, pixels += in.bytes, converted += channels) {
         if (colours == 1) {
-            converted[0] = luma(pixels[in.red], pixels[in.green], pixels[in.blue]);
+            converted[0] = mbn_luma(pixels[in.red], pixels[in.green], pixels[in.blue]);
         } else {
             converted[0] = pixels[in.red];
             converted[1] = pixels[in.green];

@@ -183,11 +183,14 @@ mbn_status mbn_run(mbn_context *context, const float *input, mbn_tensor_layout l
 
 mbn_status mbn_preprocess(mbn_context *context, const mbn_image *image, float *output,
                           mbn_error *error) {
-    const mbn_status status = mbn_check_run(context, image, 1, output, error);
+    mbn_status status = mbn_check_run(context, image, 1, output, error);
     if (status != MBN_OK) return status;
-    return mbn_preprocess_image(&context->preprocessing, image, context->network.input_height,
-                                context->network.input_width, context->network.input_channels,
-                                context->scratch, output, error);
+    const uint64_t state = mbn_float_state_set();
+    status = mbn_preprocess_image(&context->preprocessing, image, context->network.input_height,
+                                  context->network.input_width, context->network.input_channels,
+                                  context->scratch, output, error);
+    mbn_float_state_restore(state);
+    return status;
 }
 
 mbn_status mbn_run_images(mbn_context *context, const mbn_image *images, int32_t count,

@@ -19,6 +19,7 @@ from ._error import invalid
 from ._images import ImageLike, image_record
 from ._native import Layout, Output, library
 from ._network import Layer, Network, read_network, size_of
+from ._preprocessing import Preprocessing, checked, from_record
 
 LayoutName = Literal["NHWC", "NCHW"]
 ProbabilityName = Literal["softmax", "sigmoid", "none"]
@@ -32,15 +33,6 @@ class Prediction(NamedTuple):
     class_index: int
     label: str | None  #: None if the model file has no labels
     probability: float
-
-
-class Preprocessing(NamedTuple):
-    """How an image becomes an input: shorter side resized to ``resize`` (0: straight to the input
-    size), cropped in the centre, then (pixel / 255 - mean) / standard_deviation."""
-
-    mean: tuple[float, ...]  #: one for each channel of the input
-    standard_deviation: tuple[float, ...]
-    resize: int
 
 
 @dataclass(frozen=True)
@@ -151,12 +143,7 @@ class Model:
         self._probabilities: ProbabilityName = library.mbn_probability_kind_name(kind).decode()
         record = _native.PreprocessingRecord()
         library.mbn_model_preprocessing(pointer, byref(record))
-        channels = self._network.input_channels
-        self._preprocessing = Preprocessing(
-            tuple(record.mean[:channels]),
-            tuple(record.standard_deviation[:channels]),
-            record.resize,
-        )
+        self._preprocessing = from_record(record, self._network.input_channels)
 
     def __repr__(self) -> str:
         height, width = self.input_size
@@ -217,6 +204,8 @@ class Model:
 
     @property
     def preprocessing(self) -> Preprocessing:
+        """As the model file says.  Where a call has another ``size``, ``resize`` is scaled by its shorter
+        side over the model's; a ``preprocessing`` that is passed to a call is taken as it is."""
         return self._preprocessing
 
     @property
@@ -236,13 +225,22 @@ class Model:
 
     # ---- Images ----------------------------------------------------------------------------------
 
-    def classify(self, image: ImageLike, top: int = 5, *, size: Size | None = None) -> list[Prediction]:
+    def classify(
+        self,
+        image: ImageLike,
+        top: int = 5,
+        *,
+        size: Size | None = None,
+        preprocessing: Preprocessing | None = None,
+    ) -> list[Prediction]:
         """The ``top`` classes of an image, the most probable first.  Images are as for
         :meth:`run_images`."""
         top = min(_native.int32(top, "top"), self.classes)
         if top < 0:
             raise invalid(f"top: {top} is negative")
-        probabilities = self.run_images([image], probabilities=True, size=size)[0]
+        probabilities = self.run_images(
+            [image], probabilities=True, size=size, preprocessing=preprocessing
+        )[0]
         best = np.empty(top, np.int32)
         library.mbn_top(probabilities.ctypes.data, self.classes, top, best.ctypes.data)
         return [
@@ -251,7 +249,12 @@ class Model:
         ]
 
     def run_images(
-        self, images: Iterable[ImageLike], probabilities: bool = False, *, size: Size | None = None
+        self,
+        images: Iterable[ImageLike],
+        probabilities: bool = False,
+        *,
+        size: Size | None = None,
+        preprocessing: Preprocessing | None = None,
     ) -> Floats:
         """Runs images: float32 [images, classes], logits or probabilities.
 
@@ -265,13 +268,14 @@ class Model:
         EXIF orientation says.
 
         ``images`` may be any iterable, also a generator; one image at a time is held.  ``size`` is
-        the input size, a side or (height, width), if not the model's own."""
+        the input size, a side or (height, width), if not the model's own; so is ``preprocessing``."""
+        preprocessing = self._checked(preprocessing)
         kind = Output.PROBABILITIES if probabilities else Output.LOGITS
         rows: list[Floats] = []
         for image in self._each(images):
             row = np.empty(self.classes, np.float32)
             record, kept = image_record(image)
-            with self._contexts.borrow(*size_of(size)) as context:
+            with self._contexts.borrow(*size_of(size), preprocessing=preprocessing) as context:
                 _native.call(
                     library.mbn_run_images, context, byref(record), 1, kind, row.ctypes.data
                 )
@@ -279,22 +283,37 @@ class Model:
             rows.append(row)
         return _stack(rows, self.classes)
 
-    def preprocess(self, images: Iterable[ImageLike], *, size: Size | None = None) -> Floats:
+    def preprocess(
+        self,
+        images: Iterable[ImageLike],
+        *,
+        size: Size | None = None,
+        preprocessing: Preprocessing | None = None,
+    ) -> Floats:
         """The inputs that :meth:`run_images` makes of images: float32 [images, height, width,
         channels]."""
         height, width = self._input_size(size)
-        rows = [self._preprocess(image, height, width) for image in self._each(images)]
+        preprocessing = self._checked(preprocessing)
+        rows = [
+            self._preprocess(image, height, width, preprocessing) for image in self._each(images)
+        ]
         return _stack(rows, height, width, self._network.input_channels)
 
     def embed(
-        self, images: Iterable[ImageLike], normalize: bool = False, *, size: Size | None = None
+        self,
+        images: Iterable[ImageLike],
+        normalize: bool = False,
+        *,
+        size: Size | None = None,
+        preprocessing: Preprocessing | None = None,
     ) -> Floats:
         """A vector per image, near each other for images that look alike: the pooled features,
         float32 [images, channels]; scaled to length 1 (L2) with ``normalize``."""
         height, width = self._input_size(size)
+        preprocessing = self._checked(preprocessing)
         rows: list[Floats] = []
         for image in self._each(images):
-            array = self._preprocess(image, height, width, ("pool",))
+            array = self._preprocess(image, height, width, preprocessing, ("pool",))
             row = self.features(array[np.newaxis], "pool")["pool"][0]
             if normalize:
                 _normalize(row)
@@ -315,12 +334,22 @@ class Model:
             )
         return images
 
+    def _checked(self, preprocessing: Preprocessing | None) -> Preprocessing | None:
+        return None if preprocessing is None else checked(preprocessing, self._network.input_channels)
+
     def _preprocess(
-        self, image: ImageLike, height: int, width: int, stages: tuple[str, ...] = ()
+        self,
+        image: ImageLike,
+        height: int,
+        width: int,
+        preprocessing: Preprocessing | None,
+        stages: tuple[str, ...] = (),
     ) -> Floats:
         record, kept = image_record(image)
         array = np.empty((height, width, self._network.input_channels), np.float32)
-        with self._contexts.borrow(height, width, stages) as context:
+        with self._contexts.borrow(
+            height, width, stages, preprocessing=preprocessing
+        ) as context:
             _native.call(library.mbn_preprocess, context, byref(record), array.ctypes.data)
         del kept
         return array

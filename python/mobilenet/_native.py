@@ -90,6 +90,25 @@ class Order(enum.IntEnum):
     GRAY_ALPHA = 5
 
 
+class Interpolation(enum.IntEnum):
+    BILINEAR = 0
+    BICUBIC = 1
+    NEAREST = 2
+    AREA = 3
+
+
+class Resampling(enum.IntEnum):
+    PILLOW = 0
+    TENSORFLOW = 1
+
+
+class Fit(enum.IntEnum):
+    CROP = 0
+    SQUASH = 1
+    LETTERBOX = 2
+    COVER = 3
+
+
 class ErrorRecord(Structure):
     _fields_ = [("status", c_int), ("message", c_char * 512)]
 
@@ -182,7 +201,15 @@ class ModelOptions(Structure):
 
 
 class PreprocessingRecord(Structure):
-    _fields_ = [("mean", c_float * 4), ("standard_deviation", c_float * 4), ("resize", c_int32)]
+    _fields_ = [
+        ("mean", c_float * 4),
+        ("standard_deviation", c_float * 4),
+        ("resize", c_int32),
+        ("interpolation", c_int),
+        ("resampling", c_int),
+        ("fit", c_int),
+        ("fill", c_float * 4),
+    ]
 
 
 class ContextOptions(Structure):
@@ -196,6 +223,7 @@ class ContextOptions(Structure):
         ("allocator", c_void_p),
         ("stages", POINTER(c_char_p)),
         ("stage_count", c_int32),
+        ("preprocessing", POINTER(PreprocessingRecord)),
     ]
 
 

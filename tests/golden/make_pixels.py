@@ -12,13 +12,21 @@ from PIL import Image
 
 MODES = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}
 
-# width, height, resize, output height, output width
+FILTERS = {"BILINEAR": Image.BILINEAR, "BICUBIC": Image.BICUBIC, "NEAREST": Image.NEAREST,
+           "AREA": Image.BOX}
+
+# width, height, interpolation, resize, output height, output width
 SIZES = [
-    (5, 4, 0, 4, 5),  # as it is: Pillow then does not multiply by alpha
-    (9, 7, 0, 4, 6),
-    (4, 3, 0, 5, 6),
-    (20, 31, 8, 5, 4),
-    (8, 9, 4, 6, 6),  # filled
+    (5, 4, "BILINEAR", 0, 4, 5),  # as it is: Pillow then does not multiply by alpha
+    (9, 7, "BILINEAR", 0, 4, 6),
+    (4, 3, "BILINEAR", 0, 5, 6),
+    (20, 31, "BILINEAR", 8, 5, 4),
+    (8, 9, "BILINEAR", 4, 6, 6),  # filled
+    (5, 4, "BICUBIC", 0, 4, 5),
+    (9, 7, "BICUBIC", 0, 4, 6),
+    (4, 3, "BICUBIC", 0, 5, 6),
+    (9, 7, "NEAREST", 0, 4, 6),  # does not multiply either
+    (9, 7, "AREA", 0, 4, 6),
 ]
 
 
@@ -34,11 +42,12 @@ def draw(width, height, channels):
     return pixels.astype(numpy.uint8)
 
 
-def transform(image, resize, height, width):
+def transform(image, interpolation, resize, height, width):
     if resize == 0:
-        return image.resize((width, height), Image.BILINEAR)
+        return image.resize((width, height), FILTERS[interpolation])
     shorter = min(image.size)
-    image = image.resize([int(resize * side / shorter) for side in image.size], Image.BILINEAR)
+    sides = [int(resize * side / shorter) for side in image.size]
+    image = image.resize(sides, FILTERS[interpolation])
     # torchvision: what is missing is added on both sides, less of it before; then the centre.
     left, top = max(0, (width - image.width) // 2), max(0, (height - image.height) // 2)
     whole = Image.new(image.mode, (max(width, image.width), max(height, image.height)))
@@ -52,13 +61,14 @@ def main():
     for stored in MODES:
         for channels in MODES:
             for size in SIZES:
-                width, height, resize, output_height, output_width = size
+                width, height, interpolation, resize, output_height, output_width = size
                 pixels = draw(width, height, stored)
                 image = Image.fromarray(pixels if stored > 1 else pixels[..., 0], MODES[stored])
                 image = image.convert(MODES[channels])
-                data = transform(image, resize, output_height, output_width).tobytes()
+                data = transform(image, *size[2:]).tobytes()
                 assert len(data) == output_height * output_width * channels
-                numbers = ", ".join(map(str, (stored, channels, *size)))
+                name = f"MBN_INTERPOLATION_{interpolation}"
+                numbers = ", ".join(map(str, (stored, channels, width, height, name, *size[3:])))
                 digits = data.hex()
                 parts = [digits[i:i + 90] for i in range(0, len(digits), 90)]
                 lines.append(f"    {{{numbers}," + "".join(f'\n     "{p}"' for p in parts) + "},\n")
@@ -68,7 +78,9 @@ def main():
 static const struct golden {{
     int32_t stored; /* channels of the image: L, LA, RGB, RGBA */
     int32_t channels; /* of the network */
-    int32_t width, height, resize, output_height, output_width;
+    int32_t width, height;
+    mbn_interpolation interpolation;
+    int32_t resize, output_height, output_width;
     const char *bytes; /* the output, 8 bits per channel, in hexadecimal */
 }} goldens[] = {{
 {"".join(lines)}}};
