@@ -32,26 +32,40 @@ def _upright(image: Any) -> Any:
 
 
 def _from_16_bit(image: Any) -> NDArray[np.uint8]:
-    """The upper bytes.  Pillow opens 16-bit PNGs as "I" or "I;16", and would clip them to 255."""
+    """The upper bytes.  Pillow opens 16-bit PNGs as "I" or "I;16", and would clip them to 255.  Values
+    below 256 are most likely 8 bits that were not scaled, and would be black."""
     values = np.asarray(image)
-    if values.min() < 0 or values.max() > 0xFFFF:
+    lowest, highest = int(values.min()), int(values.max())
+    if lowest < 0 or highest > 0xFFFF:
         raise invalid(f"image: values of mode {image.mode} are taken as 16 bits, 0 to 65535")
+    if 0 < highest <= 0xFF:
+        raise invalid(
+            f"image: mode {image.mode} with no value above {highest}: 8 bits, or 16 and almost black? "
+            'Say so: image.convert("L"), or a uint8 array'
+        )
     return (values >> 8).astype(np.uint8)
+
+
+def _converted(image: Any, mode: str) -> NDArray[Any]:
+    try:
+        return np.asarray(image.convert(mode))
+    except ValueError as error:
+        raise TypeError(f"image: mode {image.mode} is not converted to {mode}: {error}") from error
 
 
 def _from_pil(image: Any) -> NDArray[Any]:
     image = _upright(image)
-    if "transparency" in image.info or image.mode in ("PA", "La", "RGBa"):
-        image = image.convert("RGBA")
-    if image.mode in ("RGB", "RGBA", "L", "LA"):
-        return np.asarray(image)
     if image.mode == "F":
         raise TypeError("image: mode F has no 8-bit pixels; preprocess it and use Model.run")
     if image.mode.startswith("I"):
         return _from_16_bit(image)
-    if image.mode == "1":
-        return np.asarray(image.convert("L"))
-    return np.asarray(image.convert("RGB"))
+    if image.mode == "La":
+        return np.asarray(image.convert("LA"))
+    if "transparency" in image.info or image.mode in ("PA", "RGBa"):
+        return _converted(image, "RGBA")
+    if image.mode in ("RGB", "RGBA", "L", "LA"):
+        return np.asarray(image)
+    return _converted(image, "L" if image.mode == "1" else "RGB")
 
 
 def _pixels(image: ImageLike) -> NDArray[Any]:
