@@ -49,7 +49,7 @@ static mbn_status read_integer(const mbn_safetensors *file, const char *key, int
 
 /* A number for each channel of the input. */
 static mbn_status read_channels(const mbn_safetensors *file, const char *key, double low,
-                                int32_t channels, float values[4], mbn_error *error) {
+                                double high, int32_t channels, float values[4], mbn_error *error) {
     mbn_status status = MBN_OK;
     json_t *json = read_json(file, key, &status, error);
     if (json == NULL) return status;
@@ -57,15 +57,15 @@ static mbn_status read_channels(const mbn_safetensors *file, const char *key, do
     for (size_t i = 0; good && i < (size_t)channels; i++) {
         const json_t *item = json_array_get(json, i);
         const double number = json_number_value(item);
-        good = json_is_number(item) && number >= low && number <= 1e6;
+        good = json_is_number(item) && number >= low && number <= high;
         values[i] = (float)number;
     }
     json_decref(json);
     if (!good) {
         static const char *const counts[] = {"one number", "two numbers", "three numbers",
                                              "four numbers"};
-        return mbn_fail(error, MBN_MALFORMED, "metadata %s: not %s from %g: %.64s", key,
-                        counts[channels - 1], low, mbn_safetensors_metadata(file, key));
+        return mbn_fail(error, MBN_MALFORMED, "metadata %s: not %s from %g to %g: %.64s", key,
+                        counts[channels - 1], low, high, mbn_safetensors_metadata(file, key));
     }
     return MBN_OK;
 }
@@ -79,6 +79,18 @@ static const char *padding_word(int padding) {
 
 static const char *probability_word(int kind) {
     return mbn_probability_kind_name((mbn_probability_kind)kind);
+}
+
+static const char *interpolation_word(int interpolation) {
+    return mbn_interpolation_name((mbn_interpolation)interpolation);
+}
+
+static const char *resampling_word(int resampling) {
+    return mbn_resampling_name((mbn_resampling)resampling);
+}
+
+static const char *fit_word(int fit) {
+    return mbn_fit_name((mbn_fit)fit);
 }
 
 const char *mbn_probability_kind_name(mbn_probability_kind kind) {
@@ -147,12 +159,27 @@ static mbn_status read_format(const mbn_safetensors *file, int *format, mbn_erro
 /* What mobilenet/2 has more. */
 static mbn_status read_second_format(const mbn_safetensors *file, mbn_metadata *metadata,
                                      mbn_error *error) {
-    int probabilities = metadata->probabilities;
-    const mbn_status status =
-        read_choice(file, "probabilities", probability_word, &probabilities, error);
+    mbn_preprocessing *preprocessing = &metadata->preprocessing;
+    int probabilities = MBN_SOFTMAX, interpolation = MBN_INTERPOLATION_BILINEAR,
+        resampling = MBN_RESAMPLING_PILLOW, fit = MBN_FIT_CROP;
+    mbn_status status;
+    if ((status = read_choice(file, "probabilities", probability_word, &probabilities, error)) !=
+            MBN_OK ||
+        (status = read_integer(file, "input_channels", 1, 4, &metadata->options.input_channels,
+                               error)) != MBN_OK ||
+        (status = read_choice(file, "interpolation", interpolation_word, &interpolation, error)) !=
+            MBN_OK ||
+        (status = read_choice(file, "resampling", resampling_word, &resampling, error)) != MBN_OK ||
+        (status = read_choice(file, "fit", fit_word, &fit, error)) != MBN_OK ||
+        (status = read_channels(file, "fill", 0, 255, metadata->options.input_channels,
+                                preprocessing->fill, error)) != MBN_OK) {
+        return status;
+    }
     metadata->probabilities = (mbn_probability_kind)probabilities;
-    if (status != MBN_OK) return status;
-    return read_integer(file, "input_channels", 1, 4, &metadata->options.input_channels, error);
+    preprocessing->interpolation = (mbn_interpolation)interpolation;
+    preprocessing->resampling = (mbn_resampling)resampling;
+    preprocessing->fit = (mbn_fit)fit;
+    return MBN_OK;
 }
 
 mbn_status mbn_metadata_read(const mbn_safetensors *file, mbn_metadata *metadata,
@@ -202,9 +229,9 @@ mbn_status mbn_metadata_read(const mbn_safetensors *file, mbn_metadata *metadata
     if (status != MBN_OK) return status;
     const int32_t channels = options->input_channels;
     mbn_preprocessing *preprocessing = &metadata->preprocessing;
-    if ((status = read_channels(file, "mean", -1e6, channels, preprocessing->mean, error)) !=
+    if ((status = read_channels(file, "mean", -1e6, 1e6, channels, preprocessing->mean, error)) !=
             MBN_OK ||
-        (status = read_channels(file, "std", 1e-6, channels, preprocessing->standard_deviation,
+        (status = read_channels(file, "std", 1e-6, 1e6, channels, preprocessing->standard_deviation,
                                 error)) != MBN_OK) {
         return status;
     }
