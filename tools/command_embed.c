@@ -3,6 +3,7 @@
 #include "input.h"
 #include "npy.h"
 #include "options.h"
+#include "preprocessing.h"
 #include "report.h"
 
 #include <math.h>
@@ -12,6 +13,7 @@ enum { KEY_OUTPUT = 'o', KEY_NORMALIZE = 'n' };
 
 struct arguments {
     mbn_run_options run;
+    mbn_preprocessing_options preprocessing;
     const char *model, *output;
     char **images;
     int image_count;
@@ -27,7 +29,10 @@ static const struct argp_option options[] = {
 static error_t parse(int key, char *argument, struct argp_state *state) {
     struct arguments *arguments = state->input;
     switch (key) {
-    case ARGP_KEY_INIT: state->child_inputs[0] = &arguments->run; return 0;
+    case ARGP_KEY_INIT:
+        state->child_inputs[0] = &arguments->run;
+        state->child_inputs[1] = &arguments->preprocessing;
+        return 0;
     case KEY_OUTPUT: arguments->output = argument; return 0;
     case KEY_NORMALIZE: arguments->normalize = true; return 0;
     case ARGP_KEY_ARG:
@@ -71,7 +76,8 @@ static mbn_status open_embedder(const struct arguments *arguments, struct embedd
     if (status != MBN_OK) return status;
     const mbn_context_options context_options = {
         .threads = arguments->run.threads, .stages = stages, .stage_count = 1};
-    status = mbn_context_create(embedder->model, &context_options, &embedder->context, error);
+    status = mbn_create_image_context(embedder->model, &context_options, &arguments->preprocessing,
+                                      &embedder->context, error);
     if (status != MBN_OK) return status;
 
     const mbn_network *network = mbn_context_network(embedder->context);
@@ -137,7 +143,8 @@ static int embed_all(const struct arguments *arguments, struct embedder *embedde
 }
 
 int mbn_command_embed(int argc, char **argv) {
-    static const struct argp_child children[] = {{&mbn_run_argp, 0, NULL, 0}, {0}};
+    static const struct argp_child children[] = {
+        {&mbn_run_argp, 0, NULL, 0}, {&mbn_preprocessing_argp, 0, NULL, 0}, {0}};
     static const struct argp argp = {
         .options = options,
         .parser = parse,

@@ -128,7 +128,9 @@ static mbn_status open_worker(struct shared *shared, struct worker *worker, mbn_
     const mbn_evaluation *evaluation = shared->evaluation;
     const size_t classes = (size_t)mbn_model_network(evaluation->model)->classes;
     worker->shared = shared;
-    const mbn_status status = mbn_context_create(evaluation->model, NULL, &worker->context, error);
+    const mbn_status status =
+        mbn_create_image_context(evaluation->model, &(mbn_context_options){0},
+                                 evaluation->preprocessing, &worker->context, error);
     if (status != MBN_OK) return status;
     worker->probabilities = malloc(classes * sizeof *worker->probabilities);
     worker->indices = malloc((size_t)evaluation->top * sizeof *worker->indices);

@@ -107,19 +107,24 @@ void mbn_option_size(struct argp_state *state, const char *name, const char *tex
     *width = (int32_t)columns;
 }
 
-/* Index of a name in a table whose first entry is the default, which cannot be asked for. */
-static int parse_name(struct argp_state *state, const char *option, const char *text,
-                      const char *const *names, size_t count) {
-    for (size_t i = 1; i < count; i++) {
-        if (strcmp(names[i], text) == 0) return (int)i;
-    }
+int mbn_option_choice(struct argp_state *state, const char *option, const char *text,
+                      const char *(*name)(int), int first) {
     char list[128] = "";
-    for (size_t i = 1; i < count; i++) {
+    for (int i = first; name(i) != NULL; i++) {
+        if (strcmp(name(i), text) == 0) return i;
         size_t length = strlen(list);
-        snprintf(list + length, sizeof list - length, "%s%s", i == 1 ? "" : ", ", names[i]);
+        snprintf(list + length, sizeof list - length, "%s%s", i == first ? "" : ", ", name(i));
     }
     argp_error(state, "%s: '%s' is none of %s", option, text, list);
-    return 0;
+    return first;
+}
+
+static const char *padding_name(int padding) {
+    return padding < (int)(sizeof paddings / sizeof paddings[0]) ? paddings[padding] : NULL;
+}
+
+static const char *source_name(int source) {
+    return source < (int)(sizeof sources / sizeof sources[0]) ? sources[source] : NULL;
 }
 
 static error_t parse_network(int key, char *argument, struct argp_state *state) {
@@ -137,12 +142,12 @@ static error_t parse_network(int key, char *argument, struct argp_state *state) 
         options->input_channels = (int32_t)mbn_option_integer(state, "--channels", argument, 1, 4);
         return 0;
     case KEY_PADDING:
-        options->padding = (mbn_padding)parse_name(state, "--padding", argument, paddings,
-                                                   sizeof paddings / sizeof paddings[0]);
+        options->padding = (mbn_padding)mbn_option_choice(state, "--padding", argument,
+                                                          padding_name, MBN_PADDING_DEFAULT + 1);
         return 0;
     case KEY_SOURCE:
-        options->source = (mbn_source)parse_name(state, "--source", argument, sources,
-                                                 sizeof sources / sizeof sources[0]);
+        options->source = (mbn_source)mbn_option_choice(state, "--source", argument, source_name,
+                                                        MBN_SOURCE_DEFAULT + 1);
         return 0;
     default: return ARGP_ERR_UNKNOWN;
     }
