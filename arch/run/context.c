@@ -165,13 +165,14 @@ static mbn_preprocessing preprocessing_of(const mbn_model *model,
 static mbn_status prepare(const mbn_model *model, const mbn_context_options *options,
                           const mbn_allocator *allocator, draft *d, mbn_error *error) {
     mbn_status status = check_options(options, error);
-    if (status == MBN_OK && options->preprocessing != NULL) {
-        status =
-            mbn_preprocessing_check(options->preprocessing, model->network.input_channels, error);
-    }
     if (status == MBN_OK) status = create_network(model, options, &d->network, error);
     if (status != MBN_OK) return status;
     d->preprocessing = preprocessing_of(model, options, d->network);
+    status = mbn_preprocessing_check(&d->preprocessing, d->network->input_channels, error);
+    if (status != MBN_OK) {
+        mbn_network_free(d->network);
+        return status;
+    }
     d->stage_count = options->stage_count;
     d->loaded = *d->network;
     d->loaded.layer_count = model->loaded_layers;

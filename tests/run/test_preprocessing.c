@@ -8,7 +8,6 @@
 
 static mbn_error error;
 
-/* Its shorter side is resized to 9, where the writer has 0. */
 static mbn_status load(const char *format, const char *more, mbn_model **model) {
     const mbn_network_options options = {.network = "mobilenet_v2",
                                          .width = 0.25,
@@ -21,7 +20,7 @@ static mbn_status load(const char *format, const char *more, mbn_model **model) 
     static const char resize[] = "\"resize\":\"0\"";
     char *at = file;
     while (memcmp(at, resize, sizeof resize - 1) != 0) at++;
-    at[sizeof resize - 3] = '9';
+    at[1] = 'R'; /* not this one, but that of `more` */
     *model = NULL;
     error = (mbn_error){MBN_OK, ""};
     const mbn_status status = mbn_model_load_memory(file, size, NULL, model, &error);
@@ -30,35 +29,39 @@ static mbn_status load(const char *format, const char *more, mbn_model **model) 
 }
 
 Test(preprocessing, is_read_from_the_file) {
-    static const struct {
+    struct file {
         const char *format, *more;
         mbn_preprocessing expected; /* mean and deviation aside */
-    } files[] = {
-        {"mobilenet/1", "", {.resize = 9}},
-        {"mobilenet/1",
-         "\"interpolation\":\"area\",\"fit\":\"squash\",\"fill\":\"[9,9,9]\",", /* of no meaning */
-         {.resize = 9}},
-        {"mobilenet/2", "", {.resize = 9}},
-        {"mobilenet/2",
-         "\"interpolation\":\"bilinear\",\"resampling\":\"pillow\",\"fit\":\"crop\","
-         "\"fill\":\"[0, 0, 0]\",",
-         {.resize = 9}},
-        {"mobilenet/2",
-         "\"interpolation\":\"bicubic\",\"fit\":\"squash\",",
-         {.resize = 9, .interpolation = MBN_INTERPOLATION_BICUBIC, .fit = MBN_FIT_SQUASH}},
-        {"mobilenet/2",
-         "\"interpolation\":\"nearest\",\"fit\":\"letterbox\",\"fill\":\"[124, 116.5, 255]\",",
-         {.resize = 9,
-          .interpolation = MBN_INTERPOLATION_NEAREST,
-          .fit = MBN_FIT_LETTERBOX,
-          .fill = {124, 116.5F, 255}}},
-        {"mobilenet/2",
-         "\"interpolation\":\"area\",\"resampling\":\"tensorflow\",\"fit\":\"cover\",",
-         {.resize = 9,
-          .interpolation = MBN_INTERPOLATION_AREA,
-          .resampling = MBN_RESAMPLING_TENSORFLOW,
-          .fit = MBN_FIT_COVER}},
     };
+    static const struct file
+        files[] =
+            {
+                {"mobilenet/1", "", {.resize = 0}},
+                {"mobilenet/1",
+                 "\"resize\":\"9\",\"interpolation\":\"area\",\"fit\":\"squash\",\"fill\":\"[9,9,9]"
+                 "\",", /* of no meaning */
+                 {.resize = 9}},
+                {"mobilenet/2", "", {.resize = 0}},
+                {"mobilenet/2",
+                 "\"resize\":\"9\",\"interpolation\":\"bilinear\",\"resampling\":\"pillow\","
+                 "\"fit\":\"crop\","
+                 "\"fill\":\"[0, 0, 0]\",",
+                 {.resize = 9}},
+                {"mobilenet/2",
+                 "\"interpolation\":\"bicubic\",\"fit\":\"squash\",",
+                 {.interpolation = MBN_INTERPOLATION_BICUBIC, .fit = MBN_FIT_SQUASH}},
+                {"mobilenet/2",
+                 "\"interpolation\":\"nearest\",\"fit\":\"letterbox\",\"fill\":\"[124, 116.5, "
+                 "255]\",",
+                 {.interpolation = MBN_INTERPOLATION_NEAREST,
+                  .fit = MBN_FIT_LETTERBOX,
+                  .fill = {124, 116.5F, 255}}},
+                {"mobilenet/2",
+                 "\"interpolation\":\"area\",\"resampling\":\"tensorflow\",\"fit\":\"cover\",",
+                 {.interpolation = MBN_INTERPOLATION_AREA,
+                  .resampling = MBN_RESAMPLING_TENSORFLOW,
+                  .fit = MBN_FIT_COVER}},
+            };
     for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
         mbn_model *model;
         cr_assert_eq(load(files[i].format, files[i].more, &model), MBN_OK, "%s", error.message);
@@ -115,8 +118,8 @@ static int32_t filled_rows(mbn_context *context) {
 /* The file's mean and deviation are 0.5: white is 1, black is -1. */
 Test(preprocessing, of_a_context_is_the_models_or_its_own) {
     mbn_model *model;
-    cr_assert_eq(load("mobilenet/2", "\"fit\":\"letterbox\",", &model), MBN_OK, "%s",
-                 error.message);
+    cr_assert_eq(load("mobilenet/2", "\"fit\":\"letterbox\",\"resize\":\"9\",", &model), MBN_OK,
+                 "%s", error.message);
     /* The target is 9 columns wide, so that the image has 4.5 rows, rounded to even. */
     mbn_context *context = make_context(model, NULL);
     cr_expect_eq(filled_rows(context), (HEIGHT - 4) / 2);
@@ -142,6 +145,21 @@ Test(preprocessing, of_a_context_is_the_models_or_its_own) {
     context = make_context(model, &options);
     cr_expect_eq(filled_rows(context), 0);
     mbn_context_free(context);
+    mbn_model_free(model);
+}
+
+Test(preprocessing, of_a_larger_context_must_fit_too) {
+    mbn_model *model;
+    mbn_context *context;
+    size_t bytes;
+    cr_assert_eq(load("mobilenet/1", "\"resize\":\"65536\",", &model), MBN_OK);
+    context = make_context(model, NULL);
+    mbn_context_free(context);
+    const mbn_context_options twice = {.input_height = 2 * HEIGHT, .input_width = 2 * WIDTH};
+    cr_expect_eq(mbn_context_create(model, &twice, &context, &error), MBN_INVALID_ARGUMENT);
+    cr_expect_null(context);
+    cr_expect_str_eq(error.message, "preprocessing.resize: 131072: not 0 to 65536");
+    cr_expect_eq(mbn_context_bytes(model, &twice, &bytes, &error), MBN_INVALID_ARGUMENT);
     mbn_model_free(model);
 }
 
