@@ -121,7 +121,8 @@ typedef enum mbn_layer_role {
     MBN_ROLE_HEAD_MAX_POOL,
     MBN_ROLE_HEAD_POOL,
     MBN_ROLE_HIDDEN,
-    MBN_ROLE_LOGITS
+    MBN_ROLE_LOGITS,
+    MBN_ROLE_HEAD_GLOBAL_MAX_POOL /* of the whole plane: what MBN_ROLE_HEAD_POOL then reads is a pixel */
 } mbn_layer_role;
 
 /* One layer with what is fused to it: output = activation(batch_norm(layer(input)) [+ residual]). */

@@ -79,7 +79,7 @@ struct spec {
     mbn_layer_kind kind;
     mbn_layer_role role;
     int32_t channels;     /* of the output */
-    struct window window; /* global pools: the whole plane, whatever it says */
+    struct window window; /* global pools: the whole plane, whatever it says (extent.c) */
     mbn_activation activation;
     bool batch_norm;
     bool bias;
@@ -248,6 +248,11 @@ static void build(struct builder *b, const mbn_network *head) {
                               .channels = b->now.channels,
                               .window = {window, window, stride, stride}});
     }
+    if (a->global_max_pool)
+        add(b, &(struct spec){.kind = MBN_LAYER_MAX_POOL,
+                              .role = MBN_ROLE_HEAD_GLOBAL_MAX_POOL,
+                              .channels = b->now.channels,
+                              .window = UNIT});
     add_global_pool(b, MBN_ROLE_HEAD_POOL);
     for (int32_t i = 0; i < a->hidden_count; i++)
         add_fully_connected(b, MBN_ROLE_HIDDEN, scale_channels(b, a->hidden[i].channels, c->hidden),
@@ -486,6 +491,7 @@ const char *mbn_layer_role_name(mbn_layer_role role) {
     case MBN_ROLE_HEAD_POOL: return "head pool";
     case MBN_ROLE_HIDDEN: return "hidden";
     case MBN_ROLE_LOGITS: return "logits";
+    case MBN_ROLE_HEAD_GLOBAL_MAX_POOL: return "head global max pool";
     }
     return "unknown";
 }

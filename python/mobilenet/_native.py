@@ -61,6 +61,7 @@ class Role(enum.IntEnum):
     HEAD_POOL = 10
     HIDDEN = 11
     LOGITS = 12
+    HEAD_GLOBAL_MAX_POOL = 13
 
 
 class Activation(enum.IntEnum):

@@ -313,6 +313,8 @@ Test(architecture_json, hostile_values_are_named) {
         {"{\"rows\":[" ROW "],\"max_pool\":{\"window\":2}," STEM "}", "max_pool.stride: missing"},
         {"{\"rows\":[" ROW "],\"max_pool\":{\"window\":0,\"stride\":1}," STEM "}",
          "max_pool.window"},
+        {"{\"rows\":[" ROW "],\"pool\":\"min\"," STEM "}", "pool: min is neither average nor max"},
+        {"{\"rows\":[" ROW "],\"pool\":1," STEM "}", "pool: it is neither average nor max"},
         {"{\"rows\":[" ROW "],\"hidden\":{}," STEM "}", "hidden: not a list"},
         {"{\"rows\":[" ROW "],\"hidden\":[{\"channels\":8}]," STEM "}",
          "hidden[0].activation: missing"},

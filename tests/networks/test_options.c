@@ -128,7 +128,7 @@ Test(options, names) {
     }
     cr_expect_str_eq(mbn_layer_kind_name(MBN_LAYER_FULLY_CONNECTED), "fully connected");
     cr_expect_str_eq(mbn_layer_kind_name((mbn_layer_kind)99), "unknown");
-    for (int role = MBN_ROLE_STEM; role <= MBN_ROLE_LOGITS; role++) {
+    for (int role = MBN_ROLE_STEM; role <= MBN_ROLE_HEAD_GLOBAL_MAX_POOL; role++) {
         const char *name = mbn_layer_role_name((mbn_layer_role)role);
         cr_expect_str_neq(name, "unknown");
         for (int other = 0; other < role; other++)
