@@ -89,10 +89,13 @@ def from_structure(structure, source, height, width):
     return imported
 
 
-def from_graph(structure, source, height, width):
-    """The same for a source that says what it applies to its logits, or that it applies nothing."""
+def from_graph(structure, source, height, width, kind):
+    """The same for a source that says what it applies to its logits, or that it applies nothing.
+    kind: of its input's elements."""
     imported = from_structure(structure, source, height, width)
-    imported.graph = True
+    imported.graph, imported.whole = True, "int" in kind
+    if imported.whole:
+        imported.mean, imported.std = preprocessing_of(imported.scale, imported.shift, pixels=True)
     return imported
 
 
@@ -100,11 +103,13 @@ def from_graph(structure, source, height, width):
 PROBABILITIES = {"softmax": "softmax", "log_softmax": "softmax", "sigmoid": "sigmoid"}
 
 
-def preprocessing_of(scale, shift):
-    """value * scale + shift as (pixel / 255 - mean) / std.  Values are pixels, unless the scale is
-    so large that they must be pixels / 255."""
+def preprocessing_of(scale, shift, pixels=None):
+    """value * scale + shift as (pixel / 255 - mean) / std.  pixels: whether values are pixels, not
+    pixels / 255; None: they are, if the scale is small or what becomes 0 is far above 1."""
     if any(s <= 0 for s in scale):
         raise ImportFailure("what is done to the image is not a scale and a shift")
-    unit = 1 if min(scale) > 0.2 else 255
+    if pixels is None:
+        pixels = min(scale) <= 0.2 or max(abs(b / s) for s, b in zip(scale, shift)) > 2
+    unit = 255 if pixels else 1
     std = tuple(1 / (unit * s) for s in scale)
     return tuple(-b * d for b, d in zip(shift, std)), std

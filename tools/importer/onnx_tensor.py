@@ -71,7 +71,7 @@ class Folder:
         except FileNotFoundError:
             raise ImportFailure(f"{where}, which is not beside the graph: copy it there") from None
         except OSError as error:
-            raise ImportFailure(f"{where}, which cannot be read: {error.strerror}") from None
+            raise ImportFailure(f"{where}, refused: {error.strerror}") from None
 
 
 def tensor(message, folder):

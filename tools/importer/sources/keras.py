@@ -88,8 +88,8 @@ def _model(config, store, version, options):
     if structure.padding == "same" and structure.table.family()[0] == "mobilenet_v1" \
             and structure.trailing:
         structure.padding = "trailing"
-    imported = from_graph(structure, "Keras", height, width)
-    imported.output, imported.whole = network.chosen, "int" in network.type
+    imported = from_graph(structure, "Keras", height, width, network.type)
+    imported.output = network.chosen
     if structure.resized is not None and network.height and network.width:
         imported.size = network.height, network.width
     return imported

@@ -25,9 +25,8 @@ def read(data, options):
     structure = recognise_structure(graph.output, graph.height, graph.width)
     producer = model.text(2)
     imported = from_graph(structure, f"ONNX ({producer})" if producer else "ONNX",
-                              graph.height, graph.width)
+                          graph.height, graph.width, graph.type)
     imported.exact, imported.output = graph.exact, graph.number
-    imported.whole = "int" in graph.type
     if structure.resized is not None and graph.fixed:
         imported.size = graph.height, graph.width
     if producer == "pytorch" and imported.mean is None and imported.input_channels == 3:

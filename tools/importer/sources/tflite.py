@@ -22,14 +22,15 @@ def read(data, options):
     graph = Graph(data, options)
     structure = recognise_structure(graph.output, graph.height, graph.width)
     kind = "quantised, here as floats" if graph.quantised else "float"
-    imported = from_graph(structure, f"TensorFlow Lite ({kind})", graph.height, graph.width)
+    # A quantised input's integers stand for real numbers.
+    imported = from_graph(structure, f"TensorFlow Lite ({kind})", graph.height, graph.width,
+                          "float32" if graph.image_scale else graph.type)
     if imported.mean is None and graph.image_scale is not None:
         scale, zero = graph.image_scale
         imported.mean, imported.std = preprocessing_of((scale,), (-scale * zero,))
     elif imported.mean is None:
         imported.mean, imported.std = _normalisation(graph.model)
     imported.exact, imported.output = not graph.quantised, graph.number
-    imported.whole = graph.image_scale is None and "int" in graph.type
     if structure.resized is not None and graph.fixed:
         imported.size = graph.height, graph.width
     imported.labels = _labels(data, imported.label_count())
