@@ -58,6 +58,9 @@ def node(operation, inputs, output, **attributes):
 
 
 def value_info(name, shape, kind=1):
+    """shape: None: not said."""
+    if shape is None:
+        return field(1, name) + field(2, field(1, field(1, kind)))
     dims = b"".join(field(1, field(1, d) if isinstance(d, int) else field(2, d)) for d in shape)
     return field(1, name) + field(2, field(1, field(1, kind) + field(2, dims)))
 
@@ -76,8 +79,8 @@ def model(nodes, initialisers, shape, output, producer="test", image="image", ki
     graph = b"".join(field(1, n) for n in nodes)
     graph += b"".join(field(5, t) for t in initialisers)
     graph += field(11, value_info(image, shape, kind))
-    graph += b"".join(field(12, value_info(name, [1, 5])) for name in outputs)
-    return field(1, 7) + field(2, producer) + field(7, graph) + field(8, field(2, 13))
+    graph += b"".join(field(12, value_info(name, None)) for name in outputs)
+    return field(1, 7) + field(2, producer) + field(7, graph) + field(8, field(2, 14))
 
 
 class Writer:

@@ -17,6 +17,10 @@ import small_network
 from onnx_file import Writer, node
 
 try:
+    import onnxruntime
+except ImportError:
+    onnxruntime = None
+try:
     import torch
     import torchvision
 except ImportError:
@@ -545,6 +549,65 @@ class Refusing(Case):
 
     def test_damaged_files(self):
         self.assert_survives(Writer().write(small_network.variant(), SHAPE), 150)
+
+
+@unittest.skipIf(onnxruntime is None, "needs ONNX Runtime")
+class ByOnnxRuntime(Case):
+    """Whatever the input is, the two are compared."""
+
+    def compared(self, data, *options):
+        self.command()
+        source = self.file("model.onnx", data)
+        status, out, err = self.run_importer(source, *options, check_it=True)
+        self.assertEqual((status, err), (0, ""))
+        self.assertRegex(out, r"compared with ONNX Runtime .* \d[.\d]*e-0[678] of the output's")
+
+    def test_batches_and_elements(self):
+        plain = small_network.variant()
+        for batch in (1, 3, "n"):
+            with self.subTest(batch=batch):
+                self.compared(Writer().write(plain, [batch, *SHAPE[1:]], final="Sigmoid"))
+        for kind, name in ((2, "uint8"), (7, "int64"), (11, "double")):
+            with self.subTest(name):
+                writer = Writer()
+                writer.write(plain, SHAPE)
+                nodes = [node("Cast", ["pixels"], "floats", to=1),
+                         node("Mul", ["floats", writer.scalar("s", 1 / 64)], "image")]
+                self.compared(onnx_file.model([*nodes, *writer.nodes], writer.tensors,
+                                              [2, *SHAPE[1:]], "logits", image="pixels",
+                                              kind=kind))
+
+    def test_channels_outputs_and_ends(self):
+        for channels in (1, 4):
+            with self.subTest(channels=channels):
+                plain = small_network.variant(channels=channels)
+                self.compared(Writer().write(plain, [1, channels, 48, 64], final="LogSoftmax"))
+        plain = small_network.variant(maximum=True, pool=False)
+        writer = Writer()
+        writer.write(plain, SHAPE, softmax=True)
+        data = onnx_file.model(writer.nodes, writer.tensors, SHAPE, ["pool", "probabilities"])
+        self.compared(data, "--output", "probabilities")
+        self.compared(data, "--output", "pool")
+
+    def test_external_data(self):
+        writer = Writer()
+        plain = small_network.variant()
+        writer.write(plain, SHAPE)
+        place = next(i for i, t in enumerate(writer.tensors) if b"stem_w" in t)
+        weight = plain[0].weight
+        self.file("weights", weight.tobytes())
+        writer.tensors[place] = onnx_file.external("stem_w", weight, location="weights")
+        self.compared(onnx_file.model(writer.nodes, writer.tensors, SHAPE, "logits"))
+
+    def test_what_it_cannot_run_is_not_compared(self):
+        writer = Writer()
+        writer.write(small_network.variant(), SHAPE)
+        nodes = [node("Identity", ["pixels"], "image"), *writer.nodes]
+        data = onnx_file.model(nodes, writer.tensors, SHAPE, "logits", image="pixels")
+        data += onnx_file.field(8, onnx_file.field(2, 99))  # an operator set of the future
+        status, out, err = self.run_importer(self.file("x", data), check_it=True)
+        self.assertEqual((status, err), (0, ""))
+        self.assertIn("not compared: ", out)
 
 
 @unittest.skipIf(torch is None, "needs torch and torchvision")

@@ -40,8 +40,7 @@ class Imported:
     scale: tuple = (1.0, 1.0, 1.0)
     shift: tuple = (0.0, 0.0, 0.0)
     whole: bool = False   # the source's input is whole numbers, from 0 to 255
-    size: tuple = None    # (height, width) that the source's input has to have, where it is not the
-                          # network's: the graph resizes it
+    resizes: bool = False  # the graph resizes even images that have the network's size
     output: object = 0    # which of the source's outputs it is, by number or name
     exact: bool = True    # the source computes with floats of 32 bits
     labels: list = None
@@ -89,11 +88,15 @@ def from_structure(structure, source, height, width):
     return imported
 
 
-def from_graph(structure, source, height, width, kind):
+def from_graph(structure, source, height, width, kind, fixed):
     """The same for a source that says what it applies to its logits, or that it applies nothing.
-    kind: of its input's elements."""
+    kind: of its input's elements; fixed: its input has no other size."""
     imported = from_structure(structure, source, height, width)
     imported.graph, imported.whole = True, "int" in kind
+    resized = structure.resized
+    if resized is not None:
+        other = fixed and (height, width) != (resized.height, resized.width)
+        imported.resizes = other or resized.resize != 0
     if imported.whole:
         imported.mean, imported.std = preprocessing_of(imported.scale, imported.shift, pixels=True)
     return imported

@@ -88,10 +88,9 @@ def _model(config, store, version, options):
     if structure.padding == "same" and structure.table.family()[0] == "mobilenet_v1" \
             and structure.trailing:
         structure.padding = "trailing"
-    imported = from_graph(structure, "Keras", height, width, network.type)
+    fixed = network.height is not None and network.width is not None
+    imported = from_graph(structure, "Keras", height, width, network.type, fixed)
     imported.output = network.chosen
-    if structure.resized is not None and network.height and network.width:
-        imported.size = network.height, network.width
     return imported
 
 

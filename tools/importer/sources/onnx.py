@@ -25,10 +25,8 @@ def read(data, options):
     structure = recognise_structure(graph.output, graph.height, graph.width)
     producer = model.text(2)
     imported = from_graph(structure, f"ONNX ({producer})" if producer else "ONNX",
-                          graph.height, graph.width, graph.type)
+                          graph.height, graph.width, graph.type, graph.fixed)
     imported.exact, imported.output = graph.exact, graph.number
-    if structure.resized is not None and graph.fixed:
-        imported.size = graph.height, graph.width
     if producer == "pytorch" and imported.mean is None and imported.input_channels == 3:
         imported.mean, imported.std = IMAGENET_MEAN, IMAGENET_STD
         if structure.resized is None:

@@ -24,15 +24,13 @@ def read(data, options):
     kind = "quantised, here as floats" if graph.quantised else "float"
     # A quantised input's integers stand for real numbers.
     imported = from_graph(structure, f"TensorFlow Lite ({kind})", graph.height, graph.width,
-                          "float32" if graph.image_scale else graph.type)
+                          "float32" if graph.image_scale else graph.type, graph.fixed)
     if imported.mean is None and graph.image_scale is not None:
         scale, zero = graph.image_scale
         imported.mean, imported.std = preprocessing_of((scale,), (-scale * zero,))
     elif imported.mean is None:
         imported.mean, imported.std = _normalisation(graph.model)
     imported.exact, imported.output = not graph.quantised, graph.number
-    if structure.resized is not None and graph.fixed:
-        imported.size = graph.height, graph.width
     imported.labels = _labels(data, imported.label_count())
     return imported
 
