@@ -196,7 +196,7 @@ VARIANTS = {
                             _layer("RandomZoom", 0.1)),
 }
 # What TensorFlow Lite and ONNX have no operation for.
-KERAS_ALONE = {
+_KERAS_ALONE = {
     "resizing, bicubic": _says(_before(_layer("Resizing", 96, 96, interpolation="bicubic"),
                                        shape=(None, None, 3)), interpolation="bicubic",
                                **_TENSORFLOW),
@@ -209,4 +209,16 @@ KERAS_ALONE = {
         _layer("Resizing", 112, 112), _layer("CenterCrop", 96, 96), shape=(None, None, 3)),
         fit="squash", resize="112", **_TENSORFLOW),
 }
-VARIANTS.update(KERAS_ALONE)
+VARIANTS.update(_KERAS_ALONE)
+
+
+def forms(name):
+    """The formats that a variant is tried in."""
+    result = ["keras"]
+    if name in ("v1", "v2", "one sigmoid", "two outputs", "BGR (caffe)", "normalization"):
+        result.append("h5")
+    if name not in _KERAS_ALONE:
+        result += ["tflite", "onnx"]
+    if name in ("v2", "v3 small"):
+        result.append("external")
+    return result

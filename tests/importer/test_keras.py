@@ -387,6 +387,46 @@ def randomise(model, rng):
 
 @unittest.skipIf(keras_library is None, "needs Keras")
 class OfKeras(Case):
+    def test_the_two_are_compared(self):
+        """Whatever the input's batch and elements are, and the output's activation."""
+        self.command()
+        layers = keras_library.layers
+        for batch, dtype, units, end in ((None, "float32", 5, "sigmoid"), (3, "float32", 1, None),
+                                         (2, "uint8", 1, "sigmoid"), (None, "uint8", 4, "softmax")):
+            with self.subTest(batch=batch, dtype=dtype, end=end):
+                image = keras_library.Input((96, 64, 3), batch_size=batch, dtype=dtype)
+                x = keras_library.ops.cast(image, "float32") / 64.0
+                x = keras_library.applications.MobileNetV2(
+                    input_shape=(96, 64, 3), alpha=0.35, weights=None, include_top=False)(x)
+                x = layers.GlobalAveragePooling2D()(x)
+                model = keras_library.Model(image, layers.Dense(units, activation=end)(x))
+                randomise(model, numpy.random.default_rng(3))
+                model.save(self.path("model.keras"))
+                status, out, err = self.run_importer(self.path("model.keras"), check_it=True)
+                self.assertEqual((status, err), (0, ""))
+                self.assertRegex(out, r"compared with Keras .* \d[.\d]*e-0[5678] of the output's")
+
+    def test_channels_first(self):
+        """Against the same weights with channels last: TensorFlow has no channels first on CPUs."""
+        models = []
+        for order, shape in (("channels_last", (64, 96, 3)), ("channels_first", (3, 64, 96))):
+            keras_library.config.set_image_data_format(order)
+            self.addCleanup(keras_library.config.set_image_data_format, "channels_last")
+            models.append([make(input_shape=shape, weights=None, classes=5, alpha=alpha,
+                                classifier_activation=None) for make, alpha in (
+                (keras_library.applications.MobileNet, 0.25),
+                (keras_library.applications.MobileNetV2, 0.35))])
+        images = small_network.images(64, 96)
+        for last, first in zip(*models):
+            with self.subTest(last.name):
+                randomise(last, numpy.random.default_rng(2))
+                first.set_weights(last.get_weights())
+                first.save(self.path("model.keras"))
+                status, out, err = self.run_importer(self.path("model.keras"), check_it=True)
+                self.assertEqual((status, err), (0, ""))
+                self.assertRegex(out, "(not )?compared")
+                self.assert_close(self.logits(images), last.predict(images, verbose=0))
+
     def test_networks_without_a_classifier(self):
         """include_top=False: the last feature map, or its pool."""
         applications = keras_library.applications

@@ -203,6 +203,17 @@ class Images(Case):
                      "as TensorFlow 1 does (align_corners)")
 
 
+@unittest.skipIf(Interpreter is None, "needs LiteRT")
+class ByLiteRT(Case):
+    def test_what_it_throws(self):
+        """Its verifier asks more of a flatbuffer than is written here; it is imported all the same.
+        Files of the converter are compared by compare_graphs.py."""
+        self.command()
+        status, out, err = self.run_importer(Writer().write(network(), SHAPE), check_it=True)
+        self.assertEqual((status, err), (0, ""))
+        self.assertIn("not compared: ValueError: The model is not a valid Flatbuffer", out)
+
+
 class Refusing(Case):
     def test_what_is_not_a_mobilenet(self):
         for kind in ("concat_embeddings", "stablehlo_scatter", "custom"):

@@ -6,6 +6,7 @@ import select
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 from dataclasses import dataclass
 
@@ -20,6 +21,7 @@ FLOAT_TOLERANCE = 1e-3
 # Of logits that are only known by their probabilities, which are floats: networks that have not been
 # trained give nearly the same one for every class.
 HIDDEN_TOLERANCE = 1e-6
+_RUNTIMES = ("tensorflow", "torch", "onnxruntime", "ai_edge_litert")
 # A runtime that takes longer for two images does not come to an end.
 _SECONDS = 600
 
@@ -171,10 +173,20 @@ def _reference_outputs(imported, make_reference, images):
     return reference.runtime, theirs
 
 
+def _attempt(function):
+    try:
+        return function()
+    except (Exception, SystemExit) as error:
+        lines = str(error).strip().splitlines()
+        return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
+
+
 def apart(function):
     """The text, or the text and the array, that a function returns, computed in a process of its
     own; a text, why not, where it raises, crashes or does not end: a source's runtime may do all of
     these with a file."""
+    if any(name in sys.modules for name in _RUNTIMES):
+        return _attempt(function)  # threads of what is loaded already would be missing in a fork
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:
@@ -182,11 +194,7 @@ def apart(function):
             silence = os.open(os.devnull, os.O_WRONLY)
             os.dup2(silence, 1)
             os.dup2(silence, 2)
-            try:
-                result = function()
-            except BaseException as error:  # anything at all
-                lines = str(error).strip().splitlines()
-                result = f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
+            result = _attempt(function)
             text, array = (result, None) if isinstance(result, str) else result
             data = io.BytesIO()
             data.write(text.encode("utf-8", "replace") + b"\0")

@@ -415,8 +415,16 @@ class Graph:
 
     def op_gather(self, node, x, indices):
         if not isinstance(x, Plane):
-            return UNKNOWN
+            raise ImportFailure(f"{node.name}: takes numbers that depend on the image")
         return self._channels(node, x, node.integer("axis", 0), self._constant(node, indices))
+
+    def op_gathernd(self, node, x, indices):
+        """As torch writes x[:, [2, 1, 0]]: numbers of what is the first axis."""
+        indices = self._constant(node, indices) if isinstance(x, Plane) else None
+        if indices is None or indices.ndim != 2 or indices.shape[1] != 1 \
+                or node.integer("batch_dims", 0):
+            raise ImportFailure(f"{node.name}: operation GatherND is in no MobileNet")
+        return self._channels(node, x, 0, indices)
 
     def op_slice(self, node, x, starts=None, ends=None, axes=None, steps=None):
         if starts is None:
