@@ -32,9 +32,10 @@ def _seed(keras, model):
                                *(rng.uniform(-0.2, 0.2, w.shape) for w in weights[1:])])
 
 
-def _v2(keras, shape=(96, 96, 3), **options):
-    return keras.applications.MobileNetV2(input_shape=shape, alpha=0.35, weights=None,
-                                          include_top=False, **options)
+def _features(keras, shape=(96, 96, 3)):
+    """The network with the fewest layers."""
+    return keras.applications.MobileNet(input_shape=shape, alpha=0.25, weights=None,
+                                        include_top=False)
 
 
 def _around(keras, before=None, behind=None, shape=(96, 96, 3), inner=None, said=None, **inputs):
@@ -43,7 +44,7 @@ def _around(keras, before=None, behind=None, shape=(96, 96, 3), inner=None, said
     layers = keras.layers
     image = keras.Input(shape, **inputs)
     x = before(image) if before else image
-    x = (inner or _v2(keras, (96, 96, x.shape[-1])))(x)
+    x = (inner or _features(keras, (96, 96, x.shape[-1])))(x)
     if behind is None:
         def behind(x):
             return layers.Dense(6)(layers.GlobalAveragePooling2D()(x))
@@ -107,7 +108,7 @@ def _before(*ends, **options):
 
 
 def _two_outputs(keras):
-    inner = _v2(keras)
+    inner = _features(keras)
     image = keras.Input((96, 96, 3))
     x = keras.layers.GlobalAveragePooling2D(name="embedding")(inner(image))
     logits = keras.layers.Dense(6, activation="softmax", name="logits")(x)
@@ -116,7 +117,7 @@ def _two_outputs(keras):
 
 
 def _of_one_pixel(keras):
-    return _around(keras, inner=_v2(keras, (32, 32, 3)), shape=(32, 32, 3),
+    return _around(keras, inner=_features(keras, (32, 32, 3)), shape=(32, 32, 3),
                    behind=lambda x: keras.layers.Dense(6)(keras.layers.Flatten()(x)))
 
 
@@ -129,7 +130,7 @@ def _application(name, **options):
 
 def _channels(count, shape=(96, 64)):
     def make(keras):
-        return _around(keras, shape=(*shape, count), inner=_v2(keras, (*shape, count)),
+        return _around(keras, shape=(*shape, count), inner=_features(keras, (*shape, count)),
                        said={"input_channels": str(count)})
     return make
 
@@ -162,7 +163,7 @@ VARIANTS = {
     "global max pool": lambda keras: _around(
         keras, behind=lambda x: keras.layers.Dense(6)(keras.layers.GlobalMaxPooling2D()(x))),
     "global max pool, oblong": lambda keras: _around(
-        keras, shape=(64, 96, 3), inner=_v2(keras, (64, 96, 3)),
+        keras, shape=(64, 96, 3), inner=_features(keras, (64, 96, 3)),
         behind=lambda x: keras.layers.Dense(6)(keras.layers.GlobalMaxPooling2D()(x))),
     "flattened pixel": _of_one_pixel,
     "two outputs": _two_outputs,
