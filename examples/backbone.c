@@ -16,7 +16,7 @@ static const char *const levels[LEVELS] = {"stride8", "stride16", "stride32"};
 struct backbone {
     mbn_model *model;
     mbn_context *context;
-    float *input; /* [height][width][3] */
+    float *input; /* [height][width][channels] */
     mbn_stage_info stages[LEVELS];
     mbn_feature_map maps[LEVELS]; /* [height][width][channels] each */
 };
@@ -43,7 +43,7 @@ static mbn_status open_backbone(const char *path, struct backbone *b, mbn_error 
     if (status != MBN_OK) return status;
 
     const mbn_network *network = mbn_context_network(b->context);
-    b->input = allocate(network->input_height, network->input_width, 3);
+    b->input = allocate(network->input_height, network->input_width, network->input_channels);
     for (int i = 0; status == MBN_OK && i < LEVELS; i++) {
         mbn_stage_info *stage = &b->stages[i];
         status = mbn_network_stage(network, levels[i], stage, error);

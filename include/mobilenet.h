@@ -94,6 +94,7 @@ typedef struct mbn_network_options {
      * inputs and outputs (v2, v3: depthwise and projection; a squeeze-excite between them stays,
      * before the convolution).  For comparison: such a network can be counted, not loaded. */
     bool standard_convolution;
+    int32_t input_channels; /* 1 (grey), 2 (grey, alpha), 3 (RGB) or 4 (RGBA); 0: 3 */
 } mbn_network_options;
 
 typedef enum mbn_layer_kind {
@@ -120,7 +121,8 @@ typedef enum mbn_layer_role {
     MBN_ROLE_HEAD_MAX_POOL,
     MBN_ROLE_HEAD_POOL,
     MBN_ROLE_HIDDEN,
-    MBN_ROLE_LOGITS
+    MBN_ROLE_LOGITS,
+    MBN_ROLE_HEAD_GLOBAL_MAX_POOL /* of the whole plane: what MBN_ROLE_HEAD_POOL then reads is a pixel */
 } mbn_layer_role;
 
 /* One layer with what is fused to it: output = activation(batch_norm(layer(input)) [+
@@ -162,6 +164,7 @@ typedef struct mbn_network {
     int64_t batch_norm_statistics; /* Keras counts parameters + batch_norm_statistics */
     int64_t multiply_adds;
     const mbn_layer *layers; /* in order of execution */
+    int32_t input_channels;
 } mbn_network;
 
 /* Lays out a network.  The network is one allocation; free it with mbn_network_free. */
@@ -253,16 +256,69 @@ MBN_API size_t mbn_model_bytes(const mbn_model *model);
 /* The name of a class, UTF-8; NULL if the file has no labels or the class does not exist. */
 MBN_API const char *mbn_model_label(const mbn_model *model, int32_t class_index);
 
-/* How an image becomes an input: resized with antialiased bilinear interpolation as Pillow does it,
- * so that its shorter side is `resize` pixels (0: straight to the crop's size, whatever the aspect
- * ratio), cropped in the centre to the context's input size (an image smaller than the crop is
- * padded with black, as torchvision does), then (pixel / 255 - mean) / standard_deviation for red,
- * green, blue.  For a context of another input size than the model's, `resize` is scaled by its
- * shorter side over the model's. */
+/* What makes probabilities of the last layer's values.
+ *   SOFTMAX  of all classes together: they add up to 1, and the image shows one of them.
+ *   SIGMOID  of each class by itself: labels of which an image may show several, or none.  One class
+ *            alone says yes or no.
+ *   NO       nothing does: they are values as they are, of a regression for instance. */
+typedef enum mbn_probability_kind {
+    MBN_SOFTMAX = 0,
+    MBN_SIGMOID,
+    MBN_NO_PROBABILITIES
+} mbn_probability_kind;
+
+MBN_API mbn_probability_kind mbn_model_probabilities(const mbn_model *model);
+
+/* "softmax", "sigmoid", "none", as in model files; NULL for other values. */
+MBN_API const char *mbn_probability_kind_name(mbn_probability_kind kind);
+
+/* How a pixel of the resized image comes from those of the image. */
+typedef enum mbn_interpolation {
+    MBN_INTERPOLATION_BILINEAR = 0,
+    MBN_INTERPOLATION_BICUBIC, /* Keys's, a = -0.5 */
+    MBN_INTERPOLATION_NEAREST,
+    MBN_INTERPOLATION_AREA /* the mean of what it covers; Pillow's BOX */
+} mbn_interpolation;
+
+/* Whose arithmetic resizes.
+ *   PILLOW      Image.resize, as torchvision and timm use it: where the image shrinks, filters are
+ *               as wide as the reduction; values are rounded to 8 bits between and after the two
+ *               directions.
+ *   TENSORFLOW  tf.image.resize, as Keras's Resizing uses it: half-pixel centres, without
+ *               antialiasing, in float32 and not rounded. */
+typedef enum mbn_resampling { MBN_RESAMPLING_PILLOW = 0, MBN_RESAMPLING_TENSORFLOW } mbn_resampling;
+
+/* What becomes of an image whose aspect ratio is not the input's.  The target is the input size with
+ * its shorter side scaled to mbn_preprocessing.resize, or the input size itself where that is 0.
+ * What the resized image has more than the input is cut off around the centre; what it lacks is
+ * filled.
+ *   CROP       The shorter side of the image becomes `resize` (torchvision's Resize and CenterCrop);
+ *              with resize 0 as SQUASH.  TENSORFLOW: as COVER, unless resize is 0.
+ *   SQUASH     To the target, whatever the aspect ratio.
+ *   LETTERBOX  As large as fits into the target (timm's crop mode "border").  TENSORFLOW: the image
+ *              is filled up to the target's aspect ratio, then resized (pad_to_aspect_ratio).
+ *   COVER      As small as covers the target (timm's ResizeKeepRatio).  TENSORFLOW: the image is cut
+ *              to the target's aspect ratio, then resized (crop_to_aspect_ratio). */
+typedef enum mbn_fit { MBN_FIT_CROP = 0, MBN_FIT_SQUASH, MBN_FIT_LETTERBOX, MBN_FIT_COVER } mbn_fit;
+
+/* "bilinear", ...; "pillow", "tensorflow"; "crop", ...: as in model files; NULL past the end. */
+MBN_API const char *mbn_interpolation_name(mbn_interpolation interpolation);
+MBN_API const char *mbn_resampling_name(mbn_resampling resampling);
+MBN_API const char *mbn_fit_name(mbn_fit fit);
+
+/* How an image becomes an input: resized, cropped or filled in the centre to the context's input
+ * size, then (pixel / 255 - mean) / standard_deviation for each channel of the input
+ * (mbn_network.input_channels; the rest of the arrays is of no meaning).  For a context of another
+ * input size than the model's, the model's `resize` is scaled by its shorter side over the model's,
+ * so that it sees the same part of the image. */
 typedef struct mbn_preprocessing {
-    float mean[3];
-    float standard_deviation[3];
-    int32_t resize;
+    float mean[4];
+    float standard_deviation[4];
+    int32_t resize; /* 0 to 65536 */
+    mbn_interpolation interpolation;
+    mbn_resampling resampling;
+    mbn_fit fit;
+    float fill[4]; /* 0 to 255: what is around the image */
 } mbn_preprocessing;
 
 MBN_API void mbn_model_preprocessing(const mbn_model *model, mbn_preprocessing *preprocessing);
@@ -292,6 +348,9 @@ typedef struct mbn_context_options {
      * run by themselves where their output is asked for; results stay the same. */
     const char *const *stages; /* [stage_count] */
     int32_t stage_count;
+    /* For mbn_run_images and mbn_preprocess instead of the model's, as it is: its `resize` is not
+     * scaled.  NULL: the model's.  The structure is copied. */
+    const mbn_preprocessing *preprocessing;
 } mbn_context_options;
 
 /* Bytes that mbn_context_create would allocate (a thread pool's own memory aside). */
@@ -306,10 +365,14 @@ MBN_API mbn_status mbn_context_create(const mbn_model *model, const mbn_context_
 MBN_API void mbn_context_free(mbn_context *context);
 
 typedef enum mbn_tensor_layout { MBN_NHWC = 0, MBN_NCHW } mbn_tensor_layout;
+
+/* PROBABILITIES are what mbn_model_probabilities makes of the logits; MBN_INVALID_ARGUMENT where that
+ * is nothing.  A sigmoid is exact but for the rounding to float, and NaN stays NaN. */
 typedef enum mbn_output { MBN_LOGITS = 0, MBN_PROBABILITIES } mbn_output;
 
-/* Runs `batch` images.  input: [batch][height][width][3] or [batch][3][height][width] floats,
- * preprocessed, contiguous, the context's size.  output: [batch][classes] floats.  No allocation,
+/* Runs `batch` images.  input: [batch][height][width][channels] or [batch][channels][height][width]
+ * floats, preprocessed, contiguous, the context's size; 3 channels unless the network has another
+ * number (mbn_network.input_channels).  output: [batch][classes] floats.  No allocation,
  * lock or system call happens (a thread pool's aside).  Results are bit-identical from run to run
  * and for every thread count and batch.  While it runs, every thread rounds to nearest and
  * flushes denormals to zero, whatever the caller's floating-point state, which is restored.  Images
@@ -319,11 +382,26 @@ typedef enum mbn_output { MBN_LOGITS = 0, MBN_PROBABILITIES } mbn_output;
 MBN_API mbn_status mbn_run(mbn_context *context, const float *input, mbn_tensor_layout layout,
                            int32_t batch, mbn_output kind, float *output, mbn_error *error);
 
-typedef enum mbn_pixel_order { MBN_RGB = 0, MBN_BGR, MBN_RGBA, MBN_BGRA, MBN_GRAY } mbn_pixel_order;
+typedef enum mbn_pixel_order {
+    MBN_RGB = 0,
+    MBN_BGR,
+    MBN_RGBA,
+    MBN_BGRA,
+    MBN_GRAY,
+    MBN_GRAY_ALPHA
+} mbn_pixel_order;
+
+/* What a network reads of an image of any order, by its number of input channels:
+ *   1  grey: of colours, Rec. 601 luma as Pillow's convert("L") rounds it
+ *   2  grey and alpha
+ *   3  red, green, blue: all three are the grey of a grey image
+ *   4  red, green, blue, alpha
+ * Alpha that the image has not is 255; alpha that the network has not is ignored.  Where an image is
+ * resized, a network's alpha weighs its colours, as in Pillow's resize. */
 
 /* 8-bit pixels, row by row from the top: pixel (x, y) starts at pixels + y * row_stride + x * n, n
  * the order's channels.  A part of a frame is a pointer to its first pixel and the frame's
- * row_stride, which may be negative.  Alpha is ignored. */
+ * row_stride, which may be negative. */
 typedef struct mbn_image {
     const uint8_t *pixels;
     int32_t width, height; /* 1 to 65536 */
@@ -331,12 +409,12 @@ typedef struct mbn_image {
     mbn_pixel_order order;
 } mbn_image;
 
-/* Preprocesses `count` images as the model says (mbn_preprocessing) and runs them.  output:
+/* Preprocesses `count` images (mbn_preprocessing) and runs them.  output:
  * [count][classes]. */
 MBN_API mbn_status mbn_run_images(mbn_context *context, const mbn_image *images, int32_t count,
                                   mbn_output kind, float *output, mbn_error *error);
 
-/* The preprocessing alone: output [height][width][3], the context's input size. */
+/* The preprocessing alone: output [height][width][input_channels], the context's input size. */
 MBN_API mbn_status mbn_preprocess(mbn_context *context, const mbn_image *image, float *output,
                                   mbn_error *error);
 

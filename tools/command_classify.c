@@ -1,8 +1,8 @@
 /* mobilenet classify MODEL IMAGE...: names what is in photos. */
 #include "command.h"
-#include "image.h"
 #include "input.h"
 #include "options.h"
+#include "preprocessing.h"
 #include "report.h"
 
 #include <stdio.h>
@@ -13,6 +13,7 @@ enum { MAX_TOP = 1000000, KEY_TOP = 'k', KEY_JSON = 'j' };
 
 struct arguments {
     mbn_run_options run;
+    mbn_preprocessing_options preprocessing;
     const char *model;
     char **images;
     int image_count;
@@ -29,7 +30,10 @@ static const struct argp_option options[] = {
 static error_t parse(int key, char *argument, struct argp_state *state) {
     struct arguments *arguments = state->input;
     switch (key) {
-    case ARGP_KEY_INIT: state->child_inputs[0] = &arguments->run; return 0;
+    case ARGP_KEY_INIT:
+        state->child_inputs[0] = &arguments->run;
+        state->child_inputs[1] = &arguments->preprocessing;
+        return 0;
     case KEY_TOP:
         arguments->top = (int32_t)mbn_option_integer(state, "--top", argument, 1, MAX_TOP);
         return 0;
@@ -76,7 +80,8 @@ static mbn_status open_classifier(const struct arguments *arguments, struct clas
         mbn_load_classifier(arguments->model, &model_options, &classifier->model, error);
     if (status != MBN_OK) return status;
     mbn_context_options context_options = {.threads = arguments->run.threads};
-    status = mbn_context_create(classifier->model, &context_options, &classifier->context, error);
+    status = mbn_create_image_context(classifier->model, &context_options,
+                                      &arguments->preprocessing, &classifier->context, error);
     if (status != MBN_OK) return status;
 
     classifier->classes = mbn_model_network(classifier->model)->classes;
@@ -101,10 +106,10 @@ static double milliseconds_now(void) {
 static mbn_status classify(struct classifier *classifier, const char *path, double *milliseconds,
                            mbn_error *error) {
     mbn_rgb pixels;
-    mbn_status status = mbn_rgb_read(path, &pixels, error);
+    mbn_image image;
+    const int32_t channels = mbn_model_network(classifier->model)->input_channels;
+    mbn_status status = mbn_read_image(path, channels, &pixels, &image, error);
     if (status != MBN_OK) return status;
-    mbn_image image = {
-        .pixels = pixels.pixels, .width = pixels.width, .height = pixels.height, .order = MBN_RGB};
     double start = milliseconds_now();
     status = mbn_run_images(classifier->context, &image, 1, MBN_PROBABILITIES,
                             classifier->probabilities, error);
@@ -177,7 +182,8 @@ static int classify_all(const struct arguments *arguments, struct classifier *cl
 }
 
 int mbn_command_classify(int argc, char **argv) {
-    static const struct argp_child children[] = {{&mbn_run_argp, 0, NULL, 0}, {0}};
+    static const struct argp_child children[] = {
+        {&mbn_run_argp, 0, NULL, 0}, {&mbn_preprocessing_argp, 0, NULL, 0}, {0}};
     static const struct argp argp = {
         .options = options,
         .parser = parse,

@@ -107,11 +107,12 @@ static json_t *network_json(const mbn_network *network) {
     for (int32_t i = 0; i < network->layer_count; i++) {
         mbn_json_append(&layers, layer_json(&network->layers[i]));
     }
-    return json_pack("{s:s, s:s, s:s, s:f, s:[i,i], s:i, s:I, s:I, s:I, s:I, s:o}", "network",
+    return json_pack("{s:s, s:s, s:s, s:f, s:[i,i], s:i, s:i, s:I, s:I, s:I, s:I, s:o}", "network",
                      network->name, "source", mbn_option_source_name(network->source), "padding",
                      mbn_option_padding_name(network->padding), "width", network->width, "input",
-                     network->input_height, network->input_width, "classes", network->classes,
-                     "parameters", (json_int_t)network->parameters, "batch_norm_statistics",
+                     network->input_height, network->input_width, "input_channels",
+                     network->input_channels, "classes", network->classes, "parameters",
+                     (json_int_t)network->parameters, "batch_norm_statistics",
                      (json_int_t)network->batch_norm_statistics, "multiply_adds",
                      (json_int_t)network->multiply_adds, "flops",
                      (json_int_t)(2 * network->multiply_adds), "layers", layers);

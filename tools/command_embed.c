@@ -1,8 +1,9 @@
 /* mobilenet embed MODEL IMAGE... --output E.npy: a vector per image, from the global pool. */
 #include "command.h"
-#include "image.h"
+#include "input.h"
 #include "npy.h"
 #include "options.h"
+#include "preprocessing.h"
 #include "report.h"
 
 #include <math.h>
@@ -12,6 +13,7 @@ enum { KEY_OUTPUT = 'o', KEY_NORMALIZE = 'n' };
 
 struct arguments {
     mbn_run_options run;
+    mbn_preprocessing_options preprocessing;
     const char *model, *output;
     char **images;
     int image_count;
@@ -27,7 +29,10 @@ static const struct argp_option options[] = {
 static error_t parse(int key, char *argument, struct argp_state *state) {
     struct arguments *arguments = state->input;
     switch (key) {
-    case ARGP_KEY_INIT: state->child_inputs[0] = &arguments->run; return 0;
+    case ARGP_KEY_INIT:
+        state->child_inputs[0] = &arguments->run;
+        state->child_inputs[1] = &arguments->preprocessing;
+        return 0;
     case KEY_OUTPUT: arguments->output = argument; return 0;
     case KEY_NORMALIZE: arguments->normalize = true; return 0;
     case ARGP_KEY_ARG:
@@ -71,7 +76,8 @@ static mbn_status open_embedder(const struct arguments *arguments, struct embedd
     if (status != MBN_OK) return status;
     const mbn_context_options context_options = {
         .threads = arguments->run.threads, .stages = stages, .stage_count = 1};
-    status = mbn_context_create(embedder->model, &context_options, &embedder->context, error);
+    status = mbn_create_image_context(embedder->model, &context_options, &arguments->preprocessing,
+                                      &embedder->context, error);
     if (status != MBN_OK) return status;
 
     const mbn_network *network = mbn_context_network(embedder->context);
@@ -79,11 +85,12 @@ static mbn_status open_embedder(const struct arguments *arguments, struct embedd
     status = mbn_network_stage(network, stages[0], &pool, error);
     if (status != MBN_OK) return status;
     const int64_t images = arguments->image_count, channels = pool.channels;
-    const size_t pixels = (size_t)network->input_height * (size_t)network->input_width;
+    const size_t values = (size_t)network->input_height * (size_t)network->input_width *
+                          (size_t)network->input_channels;
     embedder->vectors = (mbn_npy){.rank = 2, .shape = {images, channels}};
     embedder->vectors.count = images * channels;
     embedder->vectors.values = malloc((size_t)embedder->vectors.count * sizeof(float));
-    embedder->input = malloc(pixels * 3 * sizeof *embedder->input);
+    embedder->input = malloc(values * sizeof *embedder->input);
     if (embedder->vectors.values == NULL || embedder->input == NULL) {
         return mbn_explain(error, MBN_OUT_OF_MEMORY, "out of memory");
     }
@@ -93,10 +100,10 @@ static mbn_status open_embedder(const struct arguments *arguments, struct embedd
 static mbn_status embed(struct embedder *embedder, const char *path, float *vector,
                         mbn_error *error) {
     mbn_rgb pixels;
-    mbn_status status = mbn_rgb_read(path, &pixels, error);
+    mbn_image image;
+    const int32_t channels = mbn_model_network(embedder->model)->input_channels;
+    mbn_status status = mbn_read_image(path, channels, &pixels, &image, error);
     if (status != MBN_OK) return status;
-    const mbn_image image = {
-        .pixels = pixels.pixels, .width = pixels.width, .height = pixels.height, .order = MBN_RGB};
     status = mbn_preprocess(embedder->context, &image, embedder->input, error);
     free(pixels.pixels);
     if (status != MBN_OK) return status;
@@ -136,7 +143,8 @@ static int embed_all(const struct arguments *arguments, struct embedder *embedde
 }
 
 int mbn_command_embed(int argc, char **argv) {
-    static const struct argp_child children[] = {{&mbn_run_argp, 0, NULL, 0}, {0}};
+    static const struct argp_child children[] = {
+        {&mbn_run_argp, 0, NULL, 0}, {&mbn_preprocessing_argp, 0, NULL, 0}, {0}};
     static const struct argp argp = {
         .options = options,
         .parser = parse,

@@ -7,6 +7,7 @@
 #include "confusion.h"
 #include "input.h"
 #include "options.h"
+#include "preprocessing.h"
 #include "report.h"
 
 #include <sched.h>
@@ -19,6 +20,7 @@ enum { KEY_WORST = 0x200 };
 
 struct arguments {
     mbn_run_options run;
+    mbn_preprocessing_options preprocessing;
     const char *model, *folder, *list;
     int32_t top, worst;
     bool json;
@@ -38,7 +40,10 @@ static const struct argp_option options[] = {
 static error_t parse(int key, char *argument, struct argp_state *state) {
     struct arguments *arguments = state->input;
     switch (key) {
-    case ARGP_KEY_INIT: state->child_inputs[0] = &arguments->run; return 0;
+    case ARGP_KEY_INIT:
+        state->child_inputs[0] = &arguments->run;
+        state->child_inputs[1] = &arguments->preprocessing;
+        return 0;
     case KEY_LIST: arguments->list = argument; return 0;
     case KEY_TOP:
         arguments->top = (int32_t)mbn_option_integer(state, "--top", argument, 1, MAX_TOP);
@@ -194,6 +199,7 @@ static int evaluate(const struct arguments *arguments, const mbn_model *model) {
     mbn_evaluation evaluation = {
         .model = model,
         .dataset = &dataset,
+        .preprocessing = &arguments->preprocessing,
         .top = arguments->top < classes ? arguments->top : classes,
         .threads = arguments->run.threads != 0 ? arguments->run.threads : count_cpus(),
     };
@@ -210,7 +216,8 @@ static int evaluate(const struct arguments *arguments, const mbn_model *model) {
 }
 
 int mbn_command_evaluate(int argc, char **argv) {
-    static const struct argp_child children[] = {{&mbn_run_argp, 0, NULL, 0}, {0}};
+    static const struct argp_child children[] = {
+        {&mbn_run_argp, 0, NULL, 0}, {&mbn_preprocessing_argp, 0, NULL, 0}, {0}};
     static const struct argp argp = {
         .options = options,
         .parser = parse,

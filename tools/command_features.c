@@ -25,7 +25,8 @@ struct arguments {
 
 static const struct argp_option options[] = {
     {"input", KEY_INPUT, "X.npy", 0,
-     "Images: float32 [N,height,width,3], preprocessed, of any size that the network takes", 0},
+     "Images: float32 [N,height,width,channels], preprocessed, of any size that the network takes",
+     0},
     {"output", KEY_OUTPUT, "DIR", 0,
      "Folder for STAGE.npy files: float32 [N,height,width,channels], of vectors [N,channels]", 0},
     {"stage", KEY_STAGE, "NAME...", 0,

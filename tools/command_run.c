@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { KEY_INPUT = 'i', KEY_OUTPUT = 'o', KEY_SOFTMAX = 's' };
+enum { KEY_INPUT = 'i', KEY_OUTPUT = 'o', KEY_PROBABILITIES = 's' };
 
 struct arguments {
     mbn_run_options run;
@@ -18,9 +18,12 @@ struct arguments {
 
 static const struct argp_option options[] = {
     {"input", KEY_INPUT, "X.npy", 0,
-     "Images: float32 [N,height,width,3], preprocessed, of any size that the network takes", 0},
+     "Images: float32 [N,height,width,channels], preprocessed, of any size that the network takes",
+     0},
     {"output", KEY_OUTPUT, "Y.npy", 0, "Written: float32 [N,classes]", 0},
-    {"softmax", KEY_SOFTMAX, NULL, 0, "Write probabilities instead of logits", 0},
+    {"probabilities", KEY_PROBABILITIES, NULL, 0,
+     "Write probabilities, as the model makes them, instead of logits", 0},
+    {"softmax", 0, NULL, OPTION_ALIAS | OPTION_HIDDEN, NULL, 0}, /* its name in 0.1 */
     {0},
 };
 
@@ -30,7 +33,7 @@ static error_t parse(int key, char *argument, struct argp_state *state) {
     case ARGP_KEY_INIT: state->child_inputs[0] = &arguments->run; return 0;
     case KEY_INPUT: arguments->input = argument; return 0;
     case KEY_OUTPUT: arguments->output = argument; return 0;
-    case KEY_SOFTMAX: arguments->kind = MBN_PROBABILITIES; return 0;
+    case KEY_PROBABILITIES: arguments->kind = MBN_PROBABILITIES; return 0;
     case ARGP_KEY_ARG:
         if (arguments->model != NULL) argp_error(state, "too many arguments: '%s'", argument);
         arguments->model = argument;

@@ -1,6 +1,6 @@
 #include "evaluation.h"
 
-#include "image.h"
+#include "input.h"
 #include "report.h"
 
 #include <pthread.h>
@@ -37,10 +37,10 @@ static mbn_status classify(struct worker *worker, const mbn_labelled *labelled,
                            mbn_outcome *outcome, mbn_error *error) {
     const mbn_evaluation *evaluation = worker->shared->evaluation;
     mbn_rgb pixels;
-    mbn_status status = mbn_rgb_read(labelled->path, &pixels, error);
+    mbn_image image;
+    const int32_t channels = mbn_model_network(evaluation->model)->input_channels;
+    mbn_status status = mbn_read_image(labelled->path, channels, &pixels, &image, error);
     if (status != MBN_OK) return status;
-    const mbn_image image = {
-        .pixels = pixels.pixels, .width = pixels.width, .height = pixels.height, .order = MBN_RGB};
     status =
         mbn_run_images(worker->context, &image, 1, MBN_PROBABILITIES, worker->probabilities, error);
     free(pixels.pixels);
@@ -128,7 +128,9 @@ static mbn_status open_worker(struct shared *shared, struct worker *worker, mbn_
     const mbn_evaluation *evaluation = shared->evaluation;
     const size_t classes = (size_t)mbn_model_network(evaluation->model)->classes;
     worker->shared = shared;
-    const mbn_status status = mbn_context_create(evaluation->model, NULL, &worker->context, error);
+    const mbn_status status =
+        mbn_create_image_context(evaluation->model, &(mbn_context_options){0},
+                                 evaluation->preprocessing, &worker->context, error);
     if (status != MBN_OK) return status;
     worker->probabilities = malloc(classes * sizeof *worker->probabilities);
     worker->indices = malloc((size_t)evaluation->top * sizeof *worker->indices);

@@ -3,6 +3,7 @@
 #define MBN_TOOLS_EVALUATION_H
 
 #include "dataset.h"
+#include "preprocessing.h"
 
 typedef struct mbn_outcome {
     int32_t best;  /* the most probable class; -1: the image could not be classified */
@@ -13,6 +14,7 @@ typedef struct mbn_outcome {
 typedef struct mbn_evaluation {
     const mbn_model *model;
     const mbn_dataset *dataset;
+    const mbn_preprocessing_options *preprocessing;
     int32_t top;           /* ranks that count */
     int32_t threads;       /* each with a context of its own */
     mbn_outcome *outcomes; /* [dataset->count], from malloc */

@@ -56,9 +56,23 @@ static uint32_t checksum(const uint32_t table[256], const uint8_t *data, size_t 
     return ~crc;
 }
 
+struct png {
+    int orientation;
+    bool of_16_bits;
+    size_t colours;                  /* that a pixel can choose from; 0: without a palette */
+    size_t palette_at, palette_size; /* of the chunk with the palette, and its colours; 0: none */
+};
+
+static void read_png_header(const uint8_t *header, struct png *png) {
+    enum { BITS = 8, KIND = 9, WITH_PALETTE = 3 };
+    const unsigned bits = header[BITS];
+    png->of_16_bits = bits == 16;
+    if (header[KIND] == WITH_PALETTE && bits <= 8) png->colours = (size_t)1 << bits;
+}
+
 /* What stb_image does not look at: whether all of the file is there, unharmed, and which way up it
  * is. */
-static mbn_status check_png(const uint8_t *data, size_t size, int *orientation, mbn_error *error) {
+static mbn_status check_png(const uint8_t *data, size_t size, struct png *png, mbn_error *error) {
     static const char truncated[] = "truncated PNG";
     uint32_t table[256];
     fill_crc_table(table);
@@ -80,14 +94,38 @@ static mbn_status check_png(const uint8_t *data, size_t size, int *orientation, 
             mbn_status status =
                 mbn_rgb_check_size(big_endian(type + 4), big_endian(type + 8), error);
             if (status != MBN_OK) return status;
+            read_png_header(type + 4, png);
         }
-        if (memcmp(type, "eXIf", 4) == 0) *orientation = mbn_exif_orientation(type + 4, length);
+        if (memcmp(type, "PLTE", 4) == 0) {
+            png->palette_at = at;
+            png->palette_size = length / 3;
+        }
+        if (memcmp(type, "eXIf", 4) == 0) {
+            png->orientation = mbn_exif_orientation(type + 4, length);
+        }
         if (memcmp(type, "IEND", 4) == 0) return MBN_OK;
         at += PNG_CHUNK_OVERHEAD + length;
     }
 }
 
-/* stb_image shows what was on the stack for an index past the palette. */
+/* stb_image shows what was on the stack for an index past the palette; Pillow shows black.  This is the
+ * file with black for what its palette lacks, without a checksum; free() it. */
+static uint8_t *complete_palette(const uint8_t *data, size_t size, const struct png *png,
+                                 size_t *completed_size) {
+    const size_t end = png->palette_at + PNG_CHUNK_OVERHEAD - 4 + 3 * png->palette_size;
+    const size_t missing = 3 * (png->colours - png->palette_size);
+    uint8_t *completed = calloc(1, size + missing);
+    if (completed == NULL) return NULL;
+    memcpy(completed, data, end);
+    memcpy(completed + end + missing, data + end, size - end);
+    const size_t length = 3 * png->colours;
+    completed[png->palette_at + 2] = (uint8_t)(length >> 8);
+    completed[png->palette_at + 3] = (uint8_t)length;
+    *completed_size = size + missing;
+    return completed;
+}
+
+/* The same of a bitmap is an error. */
 static mbn_status check_indices(const uint8_t *rows, uint64_t stride, uint32_t width,
                                 uint32_t height, uint32_t bits, uint64_t colours,
                                 mbn_error *error) {
@@ -136,15 +174,40 @@ static bool read_bmp(const uint8_t *data, size_t size, struct bmp *bmp) {
     return true;
 }
 
+enum { UNCOMPRESSED = 0, BIT_FIELDS = 3 };
+
+static uint32_t count_green_bits(const uint8_t *data, size_t size, uint32_t compression) {
+    if (compression == UNCOMPRESSED) return 5;
+    if (size < BMP_FILE_HEADER_SIZE + 52) return 0;
+    const uint8_t *masks = data + BMP_FILE_HEADER_SIZE + 40; /* red, green, blue */
+    const uint32_t green = little_endian(masks + 4), blue = little_endian(masks + 8);
+    if (blue != 0x1f) return 0;
+    if (green == 0x7e0 && little_endian(masks) == 0xf800) return 6;
+    return green == 0x3e0 && little_endian(masks) == 0x7c00 ? 5 : 0;
+}
+
+/* 5 and 6 bits become 8 by division in Pillow; stb_image repeats the upper bits. */
+static void scale_as_pillow(const mbn_rgb *image, uint32_t green_bits) {
+    const size_t count = (size_t)image->width * (size_t)image->height;
+    for (size_t i = 0; i < count; i++) {
+        uint8_t *pixel = image->pixels + 3 * i;
+        for (int c = 0; c < 3; c++) {
+            const uint32_t bits = c == 1 ? green_bits : 5;
+            pixel[c] = (uint8_t)((pixel[c] >> (8 - bits)) * 255u / ((1u << bits) - 1));
+        }
+    }
+}
+
 /* stb_image reads zeros past the end of a file, so that a truncated BMP would end in black. */
-static mbn_status check_bmp(const uint8_t *data, size_t size, mbn_error *error) {
+static mbn_status check_bmp(const uint8_t *data, size_t size, uint32_t *green_bits,
+                            mbn_error *error) {
     static const char truncated[] = "truncated BMP";
-    enum { UNCOMPRESSED = 0, BIT_FIELDS = 3 };
     struct bmp bmp;
     if (!read_bmp(data, size, &bmp)) return mbn_explain(error, MBN_MALFORMED, truncated);
     mbn_status status = mbn_rgb_check_size(bmp.width, bmp.height, error);
     if (status != MBN_OK) return status;
     uint32_t bits = bmp.bits;
+    *green_bits = bits == 16 ? count_green_bits(data, size, bmp.compression) : 0;
     if (bits != 1 && bits != 4 && bits != 8 && bits != 16 && bits != 24 && bits != 32) {
         return mbn_explain(error, MBN_UNSUPPORTED, "BMP of %" PRIu32 " bits per pixel", bits);
     }
@@ -167,18 +230,71 @@ static mbn_status check_bmp(const uint8_t *data, size_t size, mbn_error *error) 
                          (bmp.pixels - bmp.headers) / 4, error);
 }
 
-static mbn_status decode_with_stb(const uint8_t *data, size_t size, mbn_rgb *image,
+static mbn_status decode_with_stb(const uint8_t *data, size_t size, bool alpha, mbn_rgb *image,
                                   mbn_error *error) {
     int width;
     int height;
-    int channels;
-    stbi_uc *pixels = stbi_load_from_memory(data, (int)size, &width, &height, &channels, 3);
+    int stored;
+    const int channels = alpha ? 4 : 3;
+    stbi_uc *pixels = stbi_load_from_memory(data, (int)size, &width, &height, &stored, channels);
     if (pixels == NULL) return mbn_explain(error, MBN_MALFORMED, "%s", stbi_failure_reason());
-    *image = (mbn_rgb){pixels, width, height};
+    *image = (mbn_rgb){pixels, width, height, channels};
     return MBN_OK;
 }
 
-mbn_status mbn_rgb_decode(const uint8_t *data, size_t size, mbn_rgb *image, mbn_error *error) {
+/* Values below 256 in 16 bits are most likely 8 bits that were not scaled.  Their upper bytes are zero,
+ * so that the image would be black, which one of 16 bits may well be. */
+static mbn_status check_16_bits(const uint8_t *data, size_t size, const mbn_rgb *image,
+                                mbn_error *error) {
+    const size_t count = (size_t)image->width * (size_t)image->height;
+    for (size_t i = 0; i < count; i++) {
+        const uint8_t *pixel = image->pixels + i * (size_t)image->channels;
+        if (pixel[0] != 0 || pixel[1] != 0 || pixel[2] != 0) return MBN_OK;
+    }
+    int width, height, channels;
+    uint16_t *values = stbi_load_16_from_memory(data, (int)size, &width, &height, &channels, 3);
+    if (values == NULL) return mbn_explain(error, MBN_MALFORMED, "%s", stbi_failure_reason());
+    bool black = true;
+    for (size_t i = 0; i < 3 * count; i++) black = black && values[i] == 0;
+    free(values);
+    if (black) return MBN_OK;
+    return mbn_explain(
+        error, MBN_UNSUPPORTED,
+        "PNG of 16 bits with no value above 255, which would be black; store it with "
+        "8 bits");
+}
+
+static mbn_status decode_png(const uint8_t *data, size_t size, bool alpha, mbn_rgb *image,
+                             mbn_error *error) {
+    struct png png = {.orientation = MBN_UPRIGHT};
+    mbn_status status = check_png(data, size, &png, error);
+    if (status != MBN_OK) return status;
+    uint8_t *completed = NULL;
+    if (png.palette_size > 0 && png.palette_size < png.colours) {
+        completed = complete_palette(data, size, &png, &size);
+        if (completed == NULL) return mbn_explain(error, MBN_OUT_OF_MEMORY, "out of memory");
+        data = completed;
+    }
+    status = decode_with_stb(data, size, alpha, image, error);
+    free(completed);
+    if (status != MBN_OK) return status;
+    if (png.of_16_bits) status = check_16_bits(data, size, image, error);
+    if (status == MBN_OK) status = mbn_rgb_turn(image, png.orientation, error);
+    if (status != MBN_OK) free(image->pixels);
+    return status;
+}
+
+/* What most BMPs have in a fourth byte is no alpha, and Pillow ignores it. */
+static mbn_status decode_bmp(const uint8_t *data, size_t size, mbn_rgb *image, mbn_error *error) {
+    uint32_t green_bits = 0;
+    mbn_status status = check_bmp(data, size, &green_bits, error);
+    if (status == MBN_OK) status = decode_with_stb(data, size, false, image, error);
+    if (status == MBN_OK && green_bits > 0) scale_as_pillow(image, green_bits);
+    return status;
+}
+
+mbn_status mbn_rgb_decode(const uint8_t *data, size_t size, bool alpha, mbn_rgb *image,
+                          mbn_error *error) {
     static const uint8_t jpeg[] = {0xff, 0xd8, 0xff};
     static const uint8_t png[PNG_SIGNATURE_SIZE] = {0x89, 'P', 'N', 'G', '\r', '\n', 0x1a, '\n'};
     static const uint8_t bmp[] = {'B', 'M'};
@@ -189,27 +305,20 @@ mbn_status mbn_rgb_decode(const uint8_t *data, size_t size, mbn_rgb *image, mbn_
     if (size >= sizeof jpeg && memcmp(data, jpeg, sizeof jpeg) == 0) {
         return mbn_rgb_decode_jpeg(data, size, image, error);
     }
-    int orientation = MBN_UPRIGHT;
-    mbn_status status;
     if (size >= sizeof png && memcmp(data, png, sizeof png) == 0) {
-        status = check_png(data, size, &orientation, error);
-    } else if (size >= sizeof bmp && memcmp(data, bmp, sizeof bmp) == 0) {
-        status = check_bmp(data, size, error);
-    } else {
-        return mbn_explain(error, MBN_MALFORMED, "not a JPEG, PNG or BMP image");
+        return decode_png(data, size, alpha, image, error);
     }
-    if (status == MBN_OK) status = decode_with_stb(data, size, image, error);
-    if (status != MBN_OK) return status;
-    status = mbn_rgb_turn(image, orientation, error);
-    if (status != MBN_OK) free(image->pixels);
-    return status;
+    if (size >= sizeof bmp && memcmp(data, bmp, sizeof bmp) == 0) {
+        return decode_bmp(data, size, image, error);
+    }
+    return mbn_explain(error, MBN_MALFORMED, "not a JPEG, PNG or BMP image");
 }
 
-mbn_status mbn_rgb_read(const char *path, mbn_rgb *image, mbn_error *error) {
+mbn_status mbn_rgb_read(const char *path, bool alpha, mbn_rgb *image, mbn_error *error) {
     mbn_bytes file;
     mbn_status status = mbn_file_read(path, MAX_FILE_SIZE, &file, error);
     if (status != MBN_OK) return status;
-    status = mbn_rgb_decode(file.data, file.size, image, error);
+    status = mbn_rgb_decode(file.data, file.size, alpha, image, error);
     free(file.data);
     return status;
 }

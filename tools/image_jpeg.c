@@ -112,7 +112,7 @@ mbn_status mbn_rgb_decode_jpeg(const uint8_t *data, size_t size, mbn_rgb *image,
     mbn_status status = decode(&decoder, data, size);
     if (status == MBN_OK) {
         *image = (mbn_rgb){decoder.pixels, (int32_t)decoder.jpeg.output_width,
-                           (int32_t)decoder.jpeg.output_height};
+                           (int32_t)decoder.jpeg.output_height, 3};
         status = mbn_rgb_turn(image, decoder.orientation, error);
     }
     if (status != MBN_OK) free(decoder.pixels);

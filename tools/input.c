@@ -13,15 +13,28 @@ mbn_status mbn_load_classifier(const char *path, const mbn_model_options *option
                        path);
 }
 
+mbn_status mbn_read_image(const char *path, int32_t input_channels, mbn_rgb *pixels,
+                          mbn_image *image, mbn_error *error) {
+    const bool alpha = input_channels == 2 || input_channels == 4;
+    const mbn_status status = mbn_rgb_read(path, alpha, pixels, error);
+    if (status != MBN_OK) return status;
+    *image = (mbn_image){.pixels = pixels->pixels,
+                         .width = pixels->width,
+                         .height = pixels->height,
+                         .order = pixels->channels == 4 ? MBN_RGBA : MBN_RGB};
+    return MBN_OK;
+}
+
 mbn_status mbn_input_context(const mbn_model *model, const mbn_npy *input,
                              const mbn_context_options *options, mbn_context **context,
                              mbn_error *error) {
     const int64_t *shape = input->shape;
-    bool fits = input->rank == 4 && shape[3] == 3;
+    const int32_t channels = mbn_model_network(model)->input_channels;
+    bool fits = input->rank == 4 && shape[3] == channels;
     for (int i = 0; fits && i < 3; i++) fits = shape[i] >= 1 && shape[i] <= INT32_MAX;
     if (!fits) {
-        return mbn_explain(error, MBN_INVALID_ARGUMENT, "shape %s, expected (N, height, width, 3)",
-                           mbn_npy_shape_text(input).text);
+        return mbn_explain(error, MBN_INVALID_ARGUMENT, "shape %s, expected (N, height, width, %d)",
+                           mbn_npy_shape_text(input).text, channels);
     }
     mbn_context_options sized = *options;
     sized.input_height = (int32_t)shape[1];

@@ -153,14 +153,15 @@ void mbn_inspect_print(const mbn_inspection *inspection) {
 json_t *mbn_inspect_json(const mbn_inspection *inspection) {
     const mbn_network *network = inspection->network;
     const mbn_kernels *kernels = inspection->kernels;
-    return json_pack("{s:s, s:f, s:[i,i], s:i, s:I, s:{s:s,s:i,s:i}, s:i, s:{s:I,s:I,s:I}}",
+    return json_pack("{s:s, s:f, s:[i,i], s:i, s:i, s:I, s:{s:s,s:i,s:i}, s:i, s:{s:I,s:I,s:I}}",
                      "network", network->name, "width", network->width, "input",
-                     network->input_height, network->input_width, "classes", network->classes,
-                     "multiply_adds", (json_int_t)network->multiply_adds, "kernels", "name",
-                     kernels->name, "block", kernels->blocking.block, "panel",
-                     kernels->blocking.panel, "threads", mbn_context_threads(inspection->context),
-                     "memory", "arena", (json_int_t)mbn_context_arena_bytes(inspection->context),
-                     "context", (json_int_t)inspection->context_bytes, "model",
+                     network->input_height, network->input_width, "input_channels",
+                     network->input_channels, "classes", network->classes, "multiply_adds",
+                     (json_int_t)network->multiply_adds, "kernels", "name", kernels->name, "block",
+                     kernels->blocking.block, "panel", kernels->blocking.panel, "threads",
+                     mbn_context_threads(inspection->context), "memory", "arena",
+                     (json_int_t)mbn_context_arena_bytes(inspection->context), "context",
+                     (json_int_t)inspection->context_bytes, "model",
                      (json_int_t)mbn_model_bytes(inspection->model));
 }
 

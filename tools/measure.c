@@ -51,7 +51,8 @@ static void free_samples(struct samples *samples) {
 
 static bool allocate_samples(const mbn_network *network, size_t step_count, size_t rounds,
                              struct samples *samples) {
-    const size_t values = 3 * (size_t)network->input_height * (size_t)network->input_width;
+    const size_t values = (size_t)network->input_height * (size_t)network->input_width *
+                          (size_t)network->input_channels;
     samples->input = malloc(values * sizeof *samples->input);
     /* One more than needed, since there may be no classes, and malloc(0) may give NULL. */
     samples->output = malloc(((size_t)network->classes + 1) * sizeof *samples->output);

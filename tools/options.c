@@ -9,7 +9,7 @@
 #include <string.h>
 
 /* Keys of options without a letter. */
-enum { KEY_ISA = 0x100, KEY_THREADS, KEY_PADDING, KEY_SOURCE };
+enum { KEY_ISA = 0x100, KEY_THREADS, KEY_PADDING, KEY_SOURCE, KEY_CHANNELS };
 
 static const char *const paddings[] = {
     [MBN_PADDING_DEFAULT] = "default",
@@ -107,19 +107,24 @@ void mbn_option_size(struct argp_state *state, const char *name, const char *tex
     *width = (int32_t)columns;
 }
 
-/* Index of a name in a table whose first entry is the default, which cannot be asked for. */
-static int parse_name(struct argp_state *state, const char *option, const char *text,
-                      const char *const *names, size_t count) {
-    for (size_t i = 1; i < count; i++) {
-        if (strcmp(names[i], text) == 0) return (int)i;
-    }
+int mbn_option_choice(struct argp_state *state, const char *option, const char *text,
+                      const char *(*name)(int), int first) {
     char list[128] = "";
-    for (size_t i = 1; i < count; i++) {
+    for (int i = first; name(i) != NULL; i++) {
+        if (strcmp(name(i), text) == 0) return i;
         size_t length = strlen(list);
-        snprintf(list + length, sizeof list - length, "%s%s", i == 1 ? "" : ", ", names[i]);
+        snprintf(list + length, sizeof list - length, "%s%s", i == first ? "" : ", ", name(i));
     }
     argp_error(state, "%s: '%s' is none of %s", option, text, list);
-    return 0;
+    return first;
+}
+
+static const char *padding_name(int padding) {
+    return padding < (int)(sizeof paddings / sizeof paddings[0]) ? paddings[padding] : NULL;
+}
+
+static const char *source_name(int source) {
+    return source < (int)(sizeof sources / sizeof sources[0]) ? sources[source] : NULL;
 }
 
 static error_t parse_network(int key, char *argument, struct argp_state *state) {
@@ -133,13 +138,16 @@ static error_t parse_network(int key, char *argument, struct argp_state *state) 
     case 'c':
         options->classes = (int32_t)mbn_option_integer(state, "--classes", argument, 1, 1000000);
         return 0;
+    case KEY_CHANNELS:
+        options->input_channels = (int32_t)mbn_option_integer(state, "--channels", argument, 1, 4);
+        return 0;
     case KEY_PADDING:
-        options->padding = (mbn_padding)parse_name(state, "--padding", argument, paddings,
-                                                   sizeof paddings / sizeof paddings[0]);
+        options->padding = (mbn_padding)mbn_option_choice(state, "--padding", argument,
+                                                          padding_name, MBN_PADDING_DEFAULT + 1);
         return 0;
     case KEY_SOURCE:
-        options->source = (mbn_source)parse_name(state, "--source", argument, sources,
-                                                 sizeof sources / sizeof sources[0]);
+        options->source = (mbn_source)mbn_option_choice(state, "--source", argument, source_name,
+                                                        MBN_SOURCE_DEFAULT + 1);
         return 0;
     default: return ARGP_ERR_UNKNOWN;
     }
@@ -149,6 +157,8 @@ static const struct argp_option network_options[] = {
     {"width", 'w', "W", 0, "Width multiplier, 0.1 to 4 (default 1)", 0},
     {"resolution", 'r', "R", 0, "Input size, N or HxW, each 32 to 1024 (default 224)", 0},
     {"classes", 'c', "C", 0, "Number of classes (default 1000)", 0},
+    {"channels", KEY_CHANNELS, "N", 0,
+     "Channels of the images: 1 grey, 2 grey and alpha, 3 RGB, 4 RGBA (default 3)", 0},
     {"padding", KEY_PADDING, "P", 0, "same, symmetric or trailing (default: the source's)", 0},
     {"source", KEY_SOURCE, "S", 0,
      "Whose network: torchvision or keras (default: torchvision where it has the network)", 0},

@@ -18,6 +18,10 @@ void mbn_option_size(struct argp_state *state, const char *name, const char *tex
 /* One of mbn_network_name's names. */
 const char *mbn_option_network(struct argp_state *state, const char *text);
 
+/* The value, from `first` on, that is called `text`; name(value) is NULL past the last. */
+int mbn_option_choice(struct argp_state *state, const char *option, const char *text,
+                      const char *(*name)(int), int first);
+
 /* --width, --resolution, --classes, --padding, --source; input: an mbn_network_options. */
 extern const struct argp mbn_network_argp;
 

@@ -60,20 +60,22 @@ mbn_status mbn_rgb_turn(mbn_rgb *image, int orientation, mbn_error *error) {
     const bool from_bottom =
         orientation == 3 || orientation == 4 || orientation == 6 || orientation == 7;
     const ptrdiff_t width = image->width, height = image->height;
-    uint8_t *turned = malloc((size_t)width * (size_t)height * 3);
+    const size_t pixel = (size_t)image->channels;
+    uint8_t *turned = malloc((size_t)width * (size_t)height * pixel);
     if (turned == NULL) return mbn_explain(error, MBN_OUT_OF_MEMORY, "out of memory");
 
-    const ptrdiff_t along_row = from_right ? -3 : 3;
-    const ptrdiff_t along_column = 3 * (from_bottom ? -width : width);
-    const uint8_t *row = image->pixels + 3 * ((from_right ? width - 1 : 0) +
-                                              (from_bottom ? (height - 1) * width : 0));
+    const ptrdiff_t along_row = from_right ? -image->channels : image->channels;
+    const ptrdiff_t along_column = image->channels * (from_bottom ? -width : width);
+    const uint8_t *row =
+        image->pixels +
+        image->channels * ((from_right ? width - 1 : 0) + (from_bottom ? (height - 1) * width : 0));
     const mbn_rgb result = {turned, transposed ? image->height : image->width,
-                            transposed ? image->width : image->height};
+                            transposed ? image->width : image->height, image->channels};
     uint8_t *to = turned;
     for (int32_t y = 0; y < result.height; y++) {
         const uint8_t *from = row;
-        for (int32_t x = 0; x < result.width; x++, to += 3) {
-            memcpy(to, from, 3);
+        for (int32_t x = 0; x < result.width; x++, to += pixel) {
+            memcpy(to, from, pixel);
             from += transposed ? along_column : along_row;
         }
         row += transposed ? along_row : along_column;

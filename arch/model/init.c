@@ -125,14 +125,18 @@ static uint64_t element_count(const mbn_parameter_info *info) {
 
 static void put_header(struct output *out, const mbn_network *network, const char *width,
                        const char *epsilon) {
-    put_text(out, "{\"__metadata__\":{\"format\":\"mobilenet/1\",\"network\":\"%s\",",
-             network->name);
+    const int channels = (int)network->input_channels;
+    put_text(out, "{\"__metadata__\":{\"format\":\"mobilenet/%d\",\"network\":\"%s\",",
+             channels == 3 ? 1 : 2, network->name);
     put_text(out, "\"source\":\"%s\",\"width\":\"%s\",", mbn_source_name(network->source), width);
     put_text(out, "\"input_height\":\"%d\",\"input_width\":\"%d\",\"classes\":\"%d\",",
              (int)network->input_height, (int)network->input_width, (int)network->classes);
     put_text(out, "\"padding\":\"%s\",\"batch_norm_epsilon\":\"%s\",",
              mbn_padding_name(network->padding), epsilon);
-    put_text(out, "\"mean\":\"[0.5,0.5,0.5]\",\"std\":\"[0.5,0.5,0.5]\",\"resize\":\"0\"}");
+    if (channels != 3) put_text(out, "\"input_channels\":\"%d\",", channels);
+    static const char halves[] = "0.5,0.5,0.5,0.5"; /* of which a channel takes four characters */
+    put_text(out, "\"mean\":\"[%.*s]\",\"std\":\"[%.*s]\",\"resize\":\"0\"}", 4 * channels - 1,
+             halves, 4 * channels - 1, halves);
 
     uint64_t offset = 0;
     for (int32_t i = 0; i < network->layer_count; i++) {

@@ -47,22 +47,25 @@ static mbn_status read_integer(const mbn_safetensors *file, const char *key, int
     return MBN_OK;
 }
 
-static mbn_status read_colours(const mbn_safetensors *file, const char *key, double low,
-                               float values[3], mbn_error *error) {
+/* A number for each channel of the input. */
+static mbn_status read_channels(const mbn_safetensors *file, const char *key, double low,
+                                double high, int32_t channels, float values[4], mbn_error *error) {
     mbn_status status = MBN_OK;
     json_t *json = read_json(file, key, &status, error);
     if (json == NULL) return status;
-    bool good = json_is_array(json) && json_array_size(json) == 3;
-    for (size_t i = 0; good && i < 3; i++) {
+    bool good = json_is_array(json) && json_array_size(json) == (size_t)channels;
+    for (size_t i = 0; good && i < (size_t)channels; i++) {
         const json_t *item = json_array_get(json, i);
         const double number = json_number_value(item);
-        good = json_is_number(item) && number >= low && number <= 1e6;
+        good = json_is_number(item) && number >= low && number <= high;
         values[i] = (float)number;
     }
     json_decref(json);
     if (!good) {
-        return mbn_fail(error, MBN_MALFORMED, "metadata %s: not three numbers from %g: %.64s", key,
-                        low, mbn_safetensors_metadata(file, key));
+        static const char *const counts[] = {"one number", "two numbers", "three numbers",
+                                             "four numbers"};
+        return mbn_fail(error, MBN_MALFORMED, "metadata %s: not %s from %g to %g: %.64s", key,
+                        counts[channels - 1], low, high, mbn_safetensors_metadata(file, key));
     }
     return MBN_OK;
 }
@@ -74,12 +77,38 @@ static const char *padding_word(int padding) {
     return mbn_padding_name((mbn_padding)padding);
 }
 
-/* One of word(1), word(2) ... up to NULL; *choice stays if the key is absent. */
+static const char *probability_word(int kind) {
+    return mbn_probability_kind_name((mbn_probability_kind)kind);
+}
+
+static const char *interpolation_word(int interpolation) {
+    return mbn_interpolation_name((mbn_interpolation)interpolation);
+}
+
+static const char *resampling_word(int resampling) {
+    return mbn_resampling_name((mbn_resampling)resampling);
+}
+
+static const char *fit_word(int fit) {
+    return mbn_fit_name((mbn_fit)fit);
+}
+
+const char *mbn_probability_kind_name(mbn_probability_kind kind) {
+    switch (kind) {
+    case MBN_SOFTMAX: return "softmax";
+    case MBN_SIGMOID: return "sigmoid";
+    case MBN_NO_PROBABILITIES: return "none";
+    }
+    return NULL;
+}
+
+/* One of word(0), word(1) ... up to NULL; *choice stays if the key is absent.  word(0) may be NULL: a
+ * default that has no word. */
 static mbn_status read_choice(const mbn_safetensors *file, const char *key,
                               const char *(*word)(int), int *choice, mbn_error *error) {
     const char *text = mbn_safetensors_metadata(file, key);
     if (text == NULL) return MBN_OK;
-    for (int i = 1; word(i) != NULL; i++) {
+    for (int i = word(0) == NULL; word(i) != NULL; i++) {
         if (strcmp(word(i), text) == 0) {
             *choice = i;
             return MBN_OK;
@@ -106,21 +135,65 @@ static mbn_status read_labels(const mbn_safetensors *file, mbn_metadata *metadat
     return MBN_OK;
 }
 
+/* Sets the file's format, 1 or 2. */
+static mbn_status read_format(const mbn_safetensors *file, int *format, mbn_error *error) {
+    static const char family[] = "mobilenet/";
+    const char *text = mbn_safetensors_metadata(file, "format");
+    if (text == NULL || strncmp(text, family, sizeof family - 1) != 0) {
+        return mbn_fail(
+            error, MBN_MALFORMED,
+            "metadata format: expected mobilenet/1 or mobilenet/2, got %.64s (a file of "
+            "another program has to be imported first)",
+            text == NULL ? "none" : text);
+    }
+    for (*format = 1; *format <= 2; ++*format) {
+        if (text[sizeof family - 1] == '0' + *format && text[sizeof family] == '\0') return MBN_OK;
+    }
+    return mbn_fail(
+        error, MBN_UNSUPPORTED,
+        "metadata format: %.64s is unknown to this version, %s, which reads mobilenet/1 "
+        "and mobilenet/2",
+        text, mbn_version());
+}
+
+/* What mobilenet/2 has more. */
+static mbn_status read_second_format(const mbn_safetensors *file, mbn_metadata *metadata,
+                                     mbn_error *error) {
+    mbn_preprocessing *preprocessing = &metadata->preprocessing;
+    int probabilities = MBN_SOFTMAX, interpolation = MBN_INTERPOLATION_BILINEAR,
+        resampling = MBN_RESAMPLING_PILLOW, fit = MBN_FIT_CROP;
+    mbn_status status;
+    if ((status = read_choice(file, "probabilities", probability_word, &probabilities, error)) !=
+            MBN_OK ||
+        (status = read_integer(file, "input_channels", 1, 4, &metadata->options.input_channels,
+                               error)) != MBN_OK ||
+        (status = read_choice(file, "interpolation", interpolation_word, &interpolation, error)) !=
+            MBN_OK ||
+        (status = read_choice(file, "resampling", resampling_word, &resampling, error)) != MBN_OK ||
+        (status = read_choice(file, "fit", fit_word, &fit, error)) != MBN_OK ||
+        (status = read_channels(file, "fill", 0, 255, metadata->options.input_channels,
+                                preprocessing->fill, error)) != MBN_OK) {
+        return status;
+    }
+    metadata->probabilities = (mbn_probability_kind)probabilities;
+    preprocessing->interpolation = (mbn_interpolation)interpolation;
+    preprocessing->resampling = (mbn_resampling)resampling;
+    preprocessing->fit = (mbn_fit)fit;
+    return MBN_OK;
+}
+
 mbn_status mbn_metadata_read(const mbn_safetensors *file, mbn_metadata *metadata,
                              mbn_error *error) {
     *metadata = (mbn_metadata){
-        .options = {.input_height = 224, .input_width = 224, .classes = 1000},
-        .preprocessing = {.mean = {0.5F, 0.5F, 0.5F}, .standard_deviation = {0.5F, 0.5F, 0.5F}},
+        .options = {.input_height = 224, .input_width = 224, .classes = 1000, .input_channels = 3},
+        .preprocessing = {.mean = {0.5F, 0.5F, 0.5F, 0.5F},
+                          .standard_deviation = {0.5F, 0.5F, 0.5F, 0.5F}},
     };
     mbn_network_options *options = &metadata->options;
 
-    const char *format = mbn_safetensors_metadata(file, "format");
-    if (format == NULL || strcmp(format, "mobilenet/1") != 0) {
-        return mbn_fail(error, MBN_MALFORMED,
-                        "metadata format: expected mobilenet/1, got %.64s (a file of another "
-                        "program has to be imported first)",
-                        format == NULL ? "none" : format);
-    }
+    int format;
+    mbn_status status = read_format(file, &format, error);
+    if (status != MBN_OK) return status;
     const char *network = mbn_safetensors_metadata(file, "network");
     if (network == NULL || strlen(network) >= sizeof metadata->network) {
         return mbn_fail(error, MBN_MALFORMED, "metadata network: %s",
@@ -130,13 +203,12 @@ mbn_status mbn_metadata_read(const mbn_safetensors *file, mbn_metadata *metadata
     options->network = metadata->network;
     const char *architecture = mbn_safetensors_metadata(file, "architecture");
     if (architecture != NULL) {
-        const mbn_status parsed =
+        status =
             mbn_architecture_parse(architecture, metadata->network, &metadata->architecture, error);
-        if (parsed != MBN_OK) return parsed;
+        if (status != MBN_OK) return status;
     }
 
     int source = MBN_SOURCE_DEFAULT, padding = MBN_PADDING_DEFAULT;
-    mbn_status status;
     if ((status = read_choice(file, "source", source_word, &source, error)) != MBN_OK ||
         (status = read_choice(file, "padding", padding_word, &padding, error)) != MBN_OK ||
         (status = read_number(file, "width", 0.1, 4.0, &options->width, error)) != MBN_OK ||
@@ -148,15 +220,21 @@ mbn_status mbn_metadata_read(const mbn_safetensors *file, mbn_metadata *metadata
         (status = read_number(file, "batch_norm_epsilon", 1e-12, 1.0, &options->batch_norm_epsilon,
                               error)) != MBN_OK ||
         (status = read_integer(file, "resize", 0, 65536, &metadata->preprocessing.resize, error)) !=
-            MBN_OK ||
-        (status = read_colours(file, "mean", -1e6, metadata->preprocessing.mean, error)) !=
-            MBN_OK ||
-        (status = read_colours(file, "std", 1e-6, metadata->preprocessing.standard_deviation,
-                               error)) != MBN_OK) {
+            MBN_OK) {
         return status;
     }
     options->source = (mbn_source)source;
     options->padding = (mbn_padding)padding;
+    if (format >= 2) status = read_second_format(file, metadata, error);
+    if (status != MBN_OK) return status;
+    const int32_t channels = options->input_channels;
+    mbn_preprocessing *preprocessing = &metadata->preprocessing;
+    if ((status = read_channels(file, "mean", -1e6, 1e6, channels, preprocessing->mean, error)) !=
+            MBN_OK ||
+        (status = read_channels(file, "std", 1e-6, 1e6, channels, preprocessing->standard_deviation,
+                                error)) != MBN_OK) {
+        return status;
+    }
     return read_labels(file, metadata, error);
 }
 

@@ -11,6 +11,7 @@ typedef struct mbn_metadata {
     char network[64];
     mbn_network_options options; /* .network points to `network` */
     mbn_preprocessing preprocessing;
+    mbn_probability_kind probabilities;
     mbn_architecture *architecture; /* NULL: the one that the library has of that name */
     json_t *labels;                 /* array of options.classes strings, or NULL */
 } mbn_metadata;

@@ -95,6 +95,7 @@ static mbn_status assemble(const mbn_safetensors *file, const mbn_metadata *meta
         .network = *network,
         .kernels = kernels,
         .preprocessing = metadata->preprocessing,
+        .probabilities = metadata->probabilities,
         .loaded_layers = loaded,
         .packed = (mbn_packed_layer *)(void *)(memory + packed_at),
         .labels = copy_labels(metadata, memory + labels_at),
@@ -186,6 +187,10 @@ const char *mbn_model_label(const mbn_model *model, int32_t class_index) {
         return NULL;
     }
     return model->labels[class_index];
+}
+
+mbn_probability_kind mbn_model_probabilities(const mbn_model *model) {
+    return model->probabilities;
 }
 
 void mbn_model_preprocessing(const mbn_model *model, mbn_preprocessing *preprocessing) {

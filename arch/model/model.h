@@ -22,6 +22,7 @@ struct mbn_model {
     mbn_network network; /* its layers are the model's own */
     const mbn_kernels *kernels;
     mbn_preprocessing preprocessing;
+    mbn_probability_kind probabilities;
     int32_t loaded_layers;    /* the first ones, that can run: all, or those up to the pool */
     mbn_packed_layer *packed; /* [layer_count]; without operands from loaded_layers on */
     const char **labels;      /* [classes], or NULL */

@@ -80,6 +80,7 @@ typedef struct mbn_architecture {
     int32_t head_channels; /* 1x1 convolution after the rows; 0: none */
     mbn_activation_kind head_activation;
     int32_t head_max_pool_window, head_max_pool_stride; /* before the global pool; 0: none */
+    bool global_max_pool; /* the global pool takes the maximum of a plane, not its mean */
     const mbn_hidden *hidden;
     int32_t hidden_count;
     bool no_logits;                     /* the last hidden layer, or the pool, is the last layer */

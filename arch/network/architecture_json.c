@@ -198,6 +198,16 @@ static bool read_hidden(const struct object *object, mbn_hidden *hidden) {
            read_activation(object, "activation", REQUIRED, &hidden->activation);
 }
 
+/* The global pool's kind. */
+static bool read_pool(const struct object *whole, mbn_architecture *a) {
+    const json_t *json = json_object_get(whole->json, "pool");
+    if (json == NULL) return true;
+    const char *text = json_is_string(json) ? json_string_value(json) : "it";
+    a->global_max_pool = strcmp(text, "max") == 0;
+    return a->global_max_pool || strcmp(text, "average") == 0 ||
+           fail(whole, "pool", "%.32s is neither average nor max", text);
+}
+
 /* A field that is an object: false if it is wrong, true where it is absent. */
 static bool read_part(const struct object *whole, const char *key,
                       bool (*read)(const struct object *, mbn_architecture *),
@@ -267,7 +277,7 @@ static bool read_table(const struct object *whole, struct table *table) {
     bool batch_norm = true, logits = true;
     if (!read_part(whole, "stem", read_stem, a) || !read_part(whole, "gate", read_gate, a) ||
         !read_part(whole, "head", read_head, a) ||
-        !read_part(whole, "max_pool", read_max_pool, a) ||
+        !read_part(whole, "max_pool", read_max_pool, a) || !read_pool(whole, a) ||
         !read_activation(whole, "squeeze_activation", OPTIONAL, &a->squeeze_activation) ||
         !read_bool(whole, "batch_norm", &batch_norm) ||
         !read_bool(whole, "convolution_bias", &a->convolution_bias) ||
@@ -290,7 +300,7 @@ static bool read_table(const struct object *whole, struct table *table) {
 mbn_status mbn_architecture_parse(const char *text, const char *name,
                                   mbn_architecture **architecture, mbn_error *error) {
     static const char *const keys[] = {
-        "stem",   "rows",       "squeeze_activation", "gate",   "head", "max_pool",
+        "stem",   "rows",       "squeeze_activation", "gate",   "head", "max_pool", "pool",
         "hidden", "batch_norm", "convolution_bias",   "logits", NULL};
     *architecture = NULL;
     json_t *json = json_loads(text, JSON_REJECT_DUPLICATES, NULL);

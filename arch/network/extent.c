@@ -37,7 +37,7 @@ bool mbn_size_layers(mbn_padding padding, int32_t input_height, int32_t input_wi
         const mbn_layer *input = layer->input < 0 ? NULL : &layers[layer->input];
         layer->input_height = input == NULL ? input_height : input->output_height;
         layer->input_width = input == NULL ? input_width : input->output_width;
-        if (layer->kind == MBN_LAYER_GLOBAL_POOL) {
+        if (layer->kind == MBN_LAYER_GLOBAL_POOL || layer->role == MBN_ROLE_HEAD_GLOBAL_MAX_POOL) {
             layer->kernel_height = layer->input_height;
             layer->kernel_width = layer->input_width;
         }

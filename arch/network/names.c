@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { ROLE_COUNT = MBN_ROLE_LOGITS + 1 };
+enum { ROLE_COUNT = MBN_ROLE_HEAD_GLOBAL_MAX_POOL + 1 };
 
 /* Templates of names, by role.  In a template
  *     #  is the block: first_block for block 0 where that is given, else block_prefix and the
@@ -58,6 +58,7 @@ const mbn_naming mbn_naming_torchvision_v3 = {
             [MBN_ROLE_PROJECT] = {"#.block.%.0", "#.block.%.1"},
             [MBN_ROLE_HEAD] = {"#.0", "#.1"},
             [MBN_ROLE_HEAD_MAX_POOL] = {"maxpool", NULL},
+            [MBN_ROLE_HEAD_GLOBAL_MAX_POOL] = {"globalmaxpool", NULL},
             [MBN_ROLE_HEAD_POOL] = {"avgpool", NULL},
             [MBN_ROLE_HIDDEN] = {"classifier.=", NULL},
             [MBN_ROLE_LOGITS] = {"classifier.=", NULL},
@@ -132,6 +133,7 @@ const mbn_naming mbn_naming_keras_automatic = {
             [MBN_ROLE_PROJECT] = CONV2D,
             [MBN_ROLE_HEAD] = CONV2D,
             [MBN_ROLE_HEAD_MAX_POOL] = {"max_pooling2d", NULL},
+            [MBN_ROLE_HEAD_GLOBAL_MAX_POOL] = {"global_max_pooling2d", NULL},
             [MBN_ROLE_HEAD_POOL] = {"global_average_pooling2d", NULL},
             [MBN_ROLE_HIDDEN] = CONV2D,
             [MBN_ROLE_LOGITS] = CONV2D,

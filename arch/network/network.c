@@ -79,7 +79,7 @@ struct spec {
     mbn_layer_kind kind;
     mbn_layer_role role;
     int32_t channels;     /* of the output */
-    struct window window; /* global pools: the whole plane, whatever it says */
+    struct window window; /* global pools: the whole plane, whatever it says (extent.c) */
     mbn_activation activation;
     bool batch_norm;
     bool bias;
@@ -216,12 +216,12 @@ static void add_block(struct builder *b, const mbn_row *row, int32_t stride_vert
     b->table_channels = row->output_channels;
 }
 
-static void build(struct builder *b, int32_t classes) {
+static void build(struct builder *b, const mbn_network *head) {
     const mbn_architecture *a = b->architecture;
     const mbn_conventions *c = b->conventions;
     b->count = 0;
     b->block = NONE;
-    b->now = (struct plane){IMAGE, 3};
+    b->now = (struct plane){IMAGE, head->input_channels};
 
     add_convolution(b, MBN_ROLE_STEM, scale_channels(b, a->stem_channels, c->stem),
                     (struct window){3, 3, a->stem_stride_vertical, a->stem_stride_horizontal},
@@ -248,12 +248,17 @@ static void build(struct builder *b, int32_t classes) {
                               .channels = b->now.channels,
                               .window = {window, window, stride, stride}});
     }
+    if (a->global_max_pool)
+        add(b, &(struct spec){.kind = MBN_LAYER_MAX_POOL,
+                              .role = MBN_ROLE_HEAD_GLOBAL_MAX_POOL,
+                              .channels = b->now.channels,
+                              .window = UNIT});
     add_global_pool(b, MBN_ROLE_HEAD_POOL);
     for (int32_t i = 0; i < a->hidden_count; i++)
         add_fully_connected(b, MBN_ROLE_HIDDEN, scale_channels(b, a->hidden[i].channels, c->hidden),
                             activation_of(a->hidden[i].activation));
     if (!a->no_logits)
-        add_fully_connected(b, MBN_ROLE_LOGITS, classes, activation_of(MBN_ACTIVATION_NONE));
+        add_fully_connected(b, MBN_ROLE_LOGITS, head->classes, activation_of(MBN_ACTIVATION_NONE));
 }
 
 /* ---- Options --------------------------------------------------------------------------------- */
@@ -291,6 +296,9 @@ static mbn_status resolve(const mbn_architecture *a, const mbn_network_options *
     if (status == MBN_OK)
         status =
             resolve_size("classes", options->classes, 1000, 1, 1000000, &network->classes, error);
+    if (status == MBN_OK)
+        status = resolve_size("input_channels", options->input_channels, 3, 1, 4,
+                              &network->input_channels, error);
     if (status != MBN_OK) return status;
 
     if (options->source != MBN_SOURCE_DEFAULT && mbn_source_name(options->source) == NULL)
@@ -402,11 +410,11 @@ mbn_status mbn_network_layout(const mbn_architecture *architecture,
         .width = resolved.width,
         .standard = options->standard_convolution,
     };
-    build(&b, resolved.classes);
+    build(&b, &resolved);
     struct whole *whole = allocate(b.count);
     if (whole == NULL) return mbn_fail(error, MBN_OUT_OF_MEMORY, "network: out of memory");
     b.layers = whole->layers;
-    build(&b, resolved.classes);
+    build(&b, &resolved);
     mbn_name_layers(b.conventions->naming, whole->layers, b.count);
     resolved.layer_count = b.count;
     return complete(whole, &resolved, network, error);
@@ -483,6 +491,7 @@ const char *mbn_layer_role_name(mbn_layer_role role) {
     case MBN_ROLE_HEAD_POOL: return "head pool";
     case MBN_ROLE_HIDDEN: return "hidden";
     case MBN_ROLE_LOGITS: return "logits";
+    case MBN_ROLE_HEAD_GLOBAL_MAX_POOL: return "head global max pool";
     }
     return "unknown";
 }

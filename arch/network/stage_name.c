@@ -12,7 +12,8 @@ typedef struct stride {
 } stride;
 
 static bool is_vector(const mbn_layer *layer) {
-    return layer->kind == MBN_LAYER_GLOBAL_POOL || layer->kind == MBN_LAYER_FULLY_CONNECTED;
+    return layer->kind == MBN_LAYER_GLOBAL_POOL || layer->kind == MBN_LAYER_FULLY_CONNECTED ||
+           layer->role == MBN_ROLE_HEAD_GLOBAL_MAX_POOL;
 }
 
 static stride stride_of(const mbn_network *network, int32_t i) {

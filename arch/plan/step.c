@@ -156,6 +156,9 @@ static void expand_rows(const mbn_step *step, mbn_range chunk, int64_t done, int
     if (step->expand.kind == MBN_LAYER_POINTWISE) {
         mbn_pointwise_args args = step->expand.args.pointwise;
         args.input = from(args.input, 0, y_begin);
+        if (args.residual.data != NULL) { /* the expansion is the projection of the block before */
+            args.residual = from(args.residual, chunk.block_begin, y_begin);
+        }
         args.operands = operands_from(args.operands, chunk.block_begin);
         args.output_channels -= channels;
         args.output.data = at;

@@ -1,6 +1,7 @@
 /* Contexts: planning a network at a size, and the memory that it takes. */
 #include "context.h"
 #include "arch/error.h"
+#include "arch/model/preprocessing.h"
 #include "arch/network/architecture.h"
 #include "arch/system/affinity.h"
 #include "arch/system/memory.h"
@@ -51,6 +52,7 @@ typedef struct draft {
     int32_t *stages; /* [stage_count]: layers */
     bool *wanted;    /* [layer_count]: is a stage */
     int32_t stage_count, threads, singles;
+    mbn_preprocessing preprocessing; /* at the network's size */
     parts parts;
 } draft;
 
@@ -67,7 +69,6 @@ static size_t take(size_t *total, size_t bytes) {
 static parts measure(const draft *d, size_t arena) {
     const mbn_network *network = d->network;
     const size_t layers = (size_t)network->layer_count;
-    const size_t pixels = (size_t)network->input_height * (size_t)network->input_width;
     parts p = {.total = mbn_align(sizeof(mbn_context))};
     p.layers = take(&p.total, layers * sizeof(mbn_layer));
     p.values = take(&p.total, value_count(d) * sizeof(mbn_value));
@@ -75,11 +76,11 @@ static parts measure(const draft *d, size_t arena) {
     p.stages = take(&p.total, (size_t)d->stage_count * sizeof(int32_t));
     p.singles = take(&p.total, (size_t)d->singles * sizeof(mbn_context *));
     /* An image is preprocessed before its activations are: they share their memory. */
-    const size_t scratch =
-        mbn_preprocess_scratch_bytes(network->input_height, network->input_width);
+    const size_t scratch = mbn_preprocess_scratch_bytes(&d->preprocessing, network->input_width,
+                                                        network->input_channels);
     p.arena_bytes = mbn_align(arena);
     p.arena = take(&p.total, arena > scratch ? arena : scratch);
-    p.image = take(&p.total, pixels * 3 * sizeof(float));
+    p.image = take(&p.total, mbn_input_floats(network) * sizeof(float));
     return p;
 }
 
@@ -143,11 +144,35 @@ static mbn_status find_stages(const mbn_model *model, const mbn_context_options 
     return MBN_OK;
 }
 
+/* `resize` belongs to the model's input size; another size sees the same part of the image. */
+static int32_t scale_resize(int32_t resize, const mbn_network *own, const mbn_network *here) {
+    const int64_t from =
+        own->input_height < own->input_width ? own->input_height : own->input_width;
+    const int64_t to =
+        here->input_height < here->input_width ? here->input_height : here->input_width;
+    return (int32_t)((resize * to + from / 2) / from);
+}
+
+static mbn_preprocessing preprocessing_of(const mbn_model *model,
+                                          const mbn_context_options *options,
+                                          const mbn_network *network) {
+    if (options->preprocessing != NULL) return *options->preprocessing;
+    mbn_preprocessing preprocessing = model->preprocessing;
+    preprocessing.resize = scale_resize(preprocessing.resize, &model->network, network);
+    return preprocessing;
+}
+
 static mbn_status prepare(const mbn_model *model, const mbn_context_options *options,
                           const mbn_allocator *allocator, draft *d, mbn_error *error) {
     mbn_status status = check_options(options, error);
     if (status == MBN_OK) status = create_network(model, options, &d->network, error);
     if (status != MBN_OK) return status;
+    d->preprocessing = preprocessing_of(model, options, d->network);
+    status = mbn_preprocessing_check(&d->preprocessing, d->network->input_channels, error);
+    if (status != MBN_OK) {
+        mbn_network_free(d->network);
+        return status;
+    }
     d->stage_count = options->stage_count;
     d->loaded = *d->network;
     d->loaded.layer_count = model->loaded_layers;
@@ -206,15 +231,6 @@ mbn_status mbn_context_bytes(const mbn_model *model, const mbn_context_options *
     return of_single;
 }
 
-/* `resize` belongs to the model's input size; another size sees the same part of the image. */
-static int32_t scale_resize(int32_t resize, const mbn_network *own, const mbn_network *here) {
-    const int64_t from =
-        own->input_height < own->input_width ? own->input_height : own->input_width;
-    const int64_t to =
-        here->input_height < here->input_width ? here->input_height : here->input_width;
-    return (int32_t)((resize * to + from / 2) / from);
-}
-
 /* Fills `memory` (draft.parts.total bytes) with the context. */
 static mbn_context *assemble(const mbn_model *model, const mbn_allocator *allocator, const draft *d,
                              char *memory) {
@@ -227,7 +243,7 @@ static mbn_context *assemble(const mbn_model *model, const mbn_allocator *alloca
         .bytes = d->parts.total,
         .arena_bytes = d->parts.arena_bytes,
         .network = *d->network,
-        .preprocessing = model->preprocessing,
+        .preprocessing = d->preprocessing,
         .values = (mbn_value *)(void *)(memory + d->parts.values),
         .steps = (mbn_step *)(void *)(memory + d->parts.steps),
         .step_count = d->plan.group_count,
@@ -241,8 +257,6 @@ static mbn_context *assemble(const mbn_model *model, const mbn_allocator *alloca
     context->network.layers = layers;
     memcpy(context->values, d->plan.values, value_count(d) * sizeof *context->values);
     for (int32_t i = 0; i < d->stage_count; i++) context->stages[i] = d->stages[i];
-    context->preprocessing.resize =
-        scale_resize(model->preprocessing.resize, &model->network, &context->network);
     mbn_plan plan = d->plan;
     plan.values = context->values; /* steps point to them */
     mbn_plan_steps(&plan, memory + d->parts.arena, context->steps);

@@ -20,7 +20,7 @@ struct mbn_context {
     int32_t step_count;
     int32_t *stages; /* [stage_count] layers that mbn_features writes */
     int32_t stage_count;
-    float *image;       /* [input_height][input_width][3] */
+    float *image;       /* mbn_input_floats: NHWC */
     void *scratch;      /* of preprocessing: the arena */
     pthreadpool_t pool; /* NULL: the caller's thread alone */
     bool owns_pool;
@@ -28,6 +28,12 @@ struct mbn_context {
     mbn_context **singles; /* [single_count] contexts for images side by side */
     int32_t single_count;
 };
+
+/* Floats of one image inside the network. */
+static inline size_t mbn_input_floats(const mbn_network *network) {
+    return (size_t)network->input_height * (size_t)network->input_width *
+           (size_t)network->input_channels;
+}
 
 /* What running, features and profile share. */
 mbn_status mbn_check_run(const mbn_context *context, const void *input, int32_t batch,

@@ -99,10 +99,10 @@ mbn_status mbn_features(mbn_context *context, const float *input, mbn_tensor_lay
     if (status == MBN_OK) status = mbn_check_layout(layout, error);
     if (status == MBN_OK) status = check_maps(context, maps, error);
     if (status != MBN_OK) return status;
-    const ptrdiff_t floats =
-        (ptrdiff_t)context->network.input_height * context->network.input_width * 3;
+    const size_t floats = mbn_input_floats(&context->network);
     const uint64_t state = mbn_float_state_set();
-    for (int32_t i = 0; i < batch; i++) run_image(context, input + i * floats, layout, i, maps);
+    for (int32_t i = 0; i < batch; i++)
+        run_image(context, input + (size_t)i * floats, layout, i, maps);
     mbn_float_state_restore(state);
     return MBN_OK;
 }

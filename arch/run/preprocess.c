@@ -1,229 +1,24 @@
 #include "preprocess.h"
 
 #include "arch/error.h"
+#include "arch/model/preprocessing.h"
+#include "pixels.h"
+#include "resample.h"
 
-enum {
-    MAX_SIZE = 65536,
-    /* Pillow's fixed point: 8 bits for a pixel, 2 to spare, the rest for the fraction. */
-    FRACTION_BITS = 32 - 8 - 2,
-    HALF = 1 << (FRACTION_BITS - 1),
-    CHANNELS = 3,
-    /* Rows that are kept after the horizontal pass.  Neighbouring output rows share half of their
-     * windows; up to a reduction of 31, no input row is resampled twice. */
-    KEPT_ROWS = 64
-};
+#include <string.h>
 
-/* One direction of resize and crop. */
-struct axis {
-    int32_t input;      /* pixels of the image */
-    double scale;       /* input / resized */
-    double support;     /* half the width of a window, in pixels of the image */
-    double sharpness;   /* 1 / support */
-    int64_t offset;     /* output pixel 0 in the resized image; negative: padding before it */
-    int32_t begin, end; /* the output pixels that are not padding */
-};
-
-/* The pixels of the image that make one output pixel. */
-struct window {
-    int32_t first, count;
-    double center, sum;
-};
-
-struct column {
-    int32_t first, count;
-};
-
-struct job {
-    const mbn_image *image;
-    ptrdiff_t row_stride;
-    int32_t height, width; /* of the output */
-    struct axis rows, columns;
-    float values[CHANNELS][256]; /* of each pixel value, normalised */
-    /* In the caller's scratch: */
-    int32_t *taps;          /* coefficients of all columns, one after another */
-    struct column *windows; /* of the columns */
-    int32_t *sums;          /* of one output row */
-    uint8_t *kept;          /* KEPT_ROWS rows after the horizontal pass: row y at y % KEPT_ROWS */
-};
-
-/* A window of scale s >= 1 has at most 2 s + 1 pixels and s times the columns is at most the image,
- * so that all columns together have 2 MAX_SIZE + output_width; one of s < 1 has at most 3. */
-static size_t tap_count(int32_t output_width) {
-    return 2 * (size_t)MAX_SIZE + 3 * (size_t)output_width;
-}
-
-static size_t row_bytes(int32_t output_width) {
-    return CHANNELS * (size_t)output_width;
-}
-
-size_t mbn_preprocess_scratch_bytes(int32_t output_height, int32_t output_width) {
-    (void)output_height;
-    return tap_count(output_width) * sizeof(int32_t) +
-           (size_t)output_width * sizeof(struct column) +
-           row_bytes(output_width) * (sizeof(int32_t) + KEPT_ROWS);
-}
-
-static void divide_scratch(struct job *job, void *scratch) {
-    job->taps = scratch;
-    job->windows = (struct column *)(job->taps + tap_count(job->width));
-    job->sums = (int32_t *)(job->windows + job->width);
-    job->kept = (uint8_t *)(job->sums + row_bytes(job->width));
-}
-
-static struct axis axis_of(int32_t input, int64_t resized, int32_t output) {
-    struct axis axis = {.input = input};
-    axis.scale = (double)input / (double)resized;
-    axis.support = axis.scale < 1 ? 1 : axis.scale;
-    axis.sharpness = 1 / axis.support;
-    const int64_t surplus = resized - output;
-    const int64_t half = surplus / 2;
-    /* torchvision: round((resized - output) / 2), to even, but rounded down where it pads. */
-    axis.offset = surplus > 0 ? half + (surplus & half & 1) : half;
-    axis.begin = axis.offset < 0 ? (int32_t)-axis.offset : 0;
-    const int64_t end = resized - axis.offset;
-    axis.end = end < output ? (int32_t)end : output;
-    return axis;
-}
-
-/* The triangle filter, not normalised, at pixel `index` of a window. */
-static double weight(const struct axis *axis, const struct window *window, int32_t index) {
-    double x = ((double)(window->first + index) - window->center + 0.5) * axis->sharpness;
-    if (x < 0) x = -x;
-    return x < 1 ? 1 - x : 0;
-}
-
-static struct window window_of(const struct axis *axis, int32_t output) {
-    struct window window = {.center = ((double)(output + axis->offset) + 0.5) * axis->scale};
-    /* Conversions cut towards zero, which rounds a small negative first to 0. */
-    const int32_t first = (int32_t)(window.center - axis->support + 0.5);
-    const int32_t end = (int32_t)(window.center + axis->support + 0.5);
-    window.first = first < 0 ? 0 : first;
-    window.count = (end > axis->input ? axis->input : end) - window.first;
-    for (int32_t i = 0; i < window.count; i++) window.sum += weight(axis, &window, i);
-    return window;
-}
-
-static int32_t coefficient(const struct axis *axis, const struct window *window, int32_t index) {
-    return (int32_t)(0.5 + weight(axis, window, index) / window->sum * (1 << FRACTION_BITS));
-}
-
-/* Many rounded coefficients may add up to a little more than 1. */
-static uint8_t pixel_of(int32_t sum) {
-    const int32_t value = sum >> FRACTION_BITS;
-    return (uint8_t)(value > 255 ? 255 : value);
-}
-
-static void prepare_columns(struct job *job) {
-    int32_t *taps = job->taps;
-    for (int32_t x = job->columns.begin; x < job->columns.end; x++) {
-        const struct window window = window_of(&job->columns, x);
-        job->windows[x] = (struct column){window.first, window.count};
-        for (int32_t i = 0; i < window.count; i++) {
-            *taps++ = coefficient(&job->columns, &window, i);
-        }
-    }
-}
-
-static void prepare_values(struct job *job, const mbn_preprocessing *preprocessing) {
-    for (int c = 0; c < CHANNELS; c++) {
-        const double mean = (double)preprocessing->mean[c];
-        const double deviation = (double)preprocessing->standard_deviation[c];
-        for (int i = 0; i < 256; i++) job->values[c][i] = (float)((i / 255.0 - mean) / deviation);
-    }
-}
-
-/* The horizontal pass over one row.  Inlined where `pixel_bytes` and the channels' positions are
- * constants. */
-static inline void resample_row(const struct job *job, const uint8_t *pixels, uint8_t *out,
-                                int pixel_bytes, int red, int green, int blue) {
-    const int32_t *taps = job->taps;
-    for (int32_t x = job->columns.begin; x < job->columns.end; x++) {
-        const struct column window = job->windows[x];
-        const uint8_t *in = pixels + (ptrdiff_t)window.first * pixel_bytes;
-        int32_t r = HALF, g = HALF, b = HALF;
-        for (int32_t i = 0; i < window.count; i++, in += pixel_bytes) {
-            r += taps[i] * in[red];
-            g += taps[i] * in[green];
-            b += taps[i] * in[blue];
-        }
-        taps += window.count;
-        out[CHANNELS * x] = pixel_of(r);
-        out[CHANNELS * x + 1] = pixel_of(g);
-        out[CHANNELS * x + 2] = pixel_of(b);
-    }
-}
-
-static void resample_row_of(const struct job *job, int32_t y, uint8_t *out) {
-    const uint8_t *pixels = job->image->pixels + y * job->row_stride;
-    switch (job->image->order) {
-    case MBN_RGB: resample_row(job, pixels, out, 3, 0, 1, 2); break;
-    case MBN_BGR: resample_row(job, pixels, out, 3, 2, 1, 0); break;
-    case MBN_RGBA: resample_row(job, pixels, out, 4, 0, 1, 2); break;
-    case MBN_BGRA: resample_row(job, pixels, out, 4, 2, 1, 0); break;
-    case MBN_GRAY: resample_row(job, pixels, out, 1, 0, 0, 0); break;
-    }
-}
-
-/* The vertical pass for output row y, into job->sums. */
-static void sum_rows(const struct job *job, int32_t y, int32_t kept_rows[KEPT_ROWS]) {
-    const int32_t begin = CHANNELS * job->columns.begin, end = CHANNELS * job->columns.end;
-    int32_t *sums = job->sums;
-    for (int32_t j = begin; j < end; j++) sums[j] = HALF;
-    const struct window window = window_of(&job->rows, y);
-    for (int32_t i = 0; i < window.count; i++) {
-        const int32_t input = window.first + i, slot = input % KEPT_ROWS;
-        uint8_t *row = job->kept + (size_t)slot * row_bytes(job->width);
-        if (kept_rows[slot] != input) {
-            resample_row_of(job, input, row);
-            kept_rows[slot] = input;
-        }
-        const int32_t tap = coefficient(&job->rows, &window, i);
-        for (int32_t j = begin; j < end; j++) sums[j] += tap * row[j];
-    }
-}
-
-static void write_padding(const struct job *job, int32_t begin, int32_t end, float *output) {
-    for (int32_t x = begin; x < end; x++) {
-        for (int c = 0; c < CHANNELS; c++) output[CHANNELS * x + c] = job->values[c][0];
-    }
-}
-
-static void write_rows(const struct job *job, float *output) {
-    const struct axis *rows = &job->rows, *columns = &job->columns;
-    int32_t kept_rows[KEPT_ROWS];
-    for (int i = 0; i < KEPT_ROWS; i++) kept_rows[i] = -1;
-    for (int32_t y = 0; y < job->height; y++, output += row_bytes(job->width)) {
-        if (y < rows->begin || y >= rows->end) {
-            write_padding(job, 0, job->width, output);
-            continue;
-        }
-        sum_rows(job, y, kept_rows);
-        write_padding(job, 0, columns->begin, output);
-        for (int32_t x = columns->begin; x < columns->end; x++) {
-            for (int c = 0; c < CHANNELS; c++) {
-                const int32_t i = CHANNELS * x + c;
-                output[i] = job->values[c][pixel_of(job->sums[i])];
-            }
-        }
-        write_padding(job, columns->end, job->width, output);
-    }
+size_t mbn_preprocess_scratch_bytes(const mbn_preprocessing *preprocessing, int32_t output_width,
+                                    int32_t channels) {
+    return preprocessing->resampling == MBN_RESAMPLING_TENSORFLOW
+               ? mbn_resample_tensorflow_scratch(output_width)
+               : mbn_resample_pillow_scratch(preprocessing->interpolation, output_width, channels);
 }
 
 static mbn_status check_size(const char *what, int32_t height, int32_t width, mbn_error *error) {
-    if (height >= 1 && height <= MAX_SIZE && width >= 1 && width <= MAX_SIZE) return MBN_OK;
+    if (height >= 1 && height <= MBN_MAX_IMAGE_SIDE && width >= 1 && width <= MBN_MAX_IMAGE_SIDE)
+        return MBN_OK;
     return mbn_fail(error, MBN_INVALID_ARGUMENT, "%s: height %d, width %d: not 1 to %d", what,
-                    height, width, MAX_SIZE);
-}
-
-static int pixel_bytes_of(mbn_pixel_order order) {
-    switch (order) {
-    case MBN_RGB:
-    case MBN_BGR: return 3;
-    case MBN_RGBA:
-    case MBN_BGRA: return 4;
-    case MBN_GRAY: return 1;
-    }
-    return 0;
+                    height, width, MBN_MAX_IMAGE_SIDE);
 }
 
 mbn_status mbn_check_image(const mbn_image *image, mbn_error *error) {
@@ -233,7 +28,7 @@ mbn_status mbn_check_image(const mbn_image *image, mbn_error *error) {
     }
     const mbn_status status = check_size("image", image->height, image->width, error);
     if (status != MBN_OK) return status;
-    const int pixel_bytes = pixel_bytes_of(image->order);
+    const int32_t pixel_bytes = mbn_pixel_bytes(image->order);
     if (pixel_bytes == 0) {
         return mbn_fail(error, MBN_INVALID_ARGUMENT, "image: unknown pixel order %d",
                         (int)image->order);
@@ -247,9 +42,30 @@ mbn_status mbn_check_image(const mbn_image *image, mbn_error *error) {
     return MBN_OK;
 }
 
+static void fill_row(const mbn_resample_job *job, int32_t y, int32_t begin, int32_t end) {
+    const mbn_preprocessing *preprocessing = job->preprocessing;
+    const int32_t channels = job->channels;
+    float values[MBN_MAX_CHANNELS];
+    for (int32_t c = 0; c < channels; c++) {
+        values[c] = mbn_normalised(preprocessing, c, (double)preprocessing->fill[c]);
+    }
+    float *row = job->output + (ptrdiff_t)y * job->width * channels;
+    for (int32_t x = begin; x < end; x++) {
+        memcpy(row + (ptrdiff_t)x * channels, values, (size_t)channels * sizeof *values);
+    }
+}
+
+static void write_padding(const mbn_resample_job *job) {
+    for (int32_t y = 0; y < job->height; y++) {
+        const bool inside = y >= job->rows.begin && y < job->rows.end;
+        fill_row(job, y, 0, inside ? job->columns.begin : job->width);
+        if (inside) fill_row(job, y, job->columns.end, job->width);
+    }
+}
+
 mbn_status mbn_preprocess_image(const mbn_preprocessing *preprocessing, const mbn_image *image,
-                                int32_t output_height, int32_t output_width, void *scratch,
-                                float *output, mbn_error *error) {
+                                int32_t output_height, int32_t output_width, int32_t channels,
+                                void *scratch, float *output, mbn_error *error) {
     if (preprocessing == NULL || scratch == NULL || output == NULL) {
         return mbn_fail(error, MBN_INVALID_ARGUMENT, "%s: is NULL",
                         preprocessing == NULL ? "preprocessing"
@@ -259,30 +75,27 @@ mbn_status mbn_preprocess_image(const mbn_preprocessing *preprocessing, const mb
     mbn_status status = mbn_check_image(image, error);
     if (status == MBN_OK) status = check_size("output", output_height, output_width, error);
     if (status != MBN_OK) return status;
-    const int32_t resize = preprocessing->resize;
-    if (resize < 0 || resize > MAX_SIZE) {
-        return mbn_fail(error, MBN_INVALID_ARGUMENT, "preprocessing: resize %d: not 0 to %d",
-                        resize, MAX_SIZE);
+    status = mbn_preprocessing_check(preprocessing, channels, error);
+    if (status != MBN_OK) return status;
+    mbn_resample_job job = {
+        .preprocessing = preprocessing,
+        .image = image,
+        .row_stride = image->row_stride,
+        .height = output_height,
+        .width = output_width,
+        .channels = channels,
+        .scratch = scratch,
+        .output = output,
+    };
+    if (job.row_stride == 0) {
+        job.row_stride = (ptrdiff_t)image->width * mbn_pixel_bytes(image->order);
     }
-
-    int64_t height = output_height, width = output_width;
-    if (resize > 0) { /* the longer side is cut to an integer, as torchvision does */
-        height = width = resize;
-        if (image->width <= image->height) {
-            height = (int64_t)((double)resize * image->height / image->width);
-        } else {
-            width = (int64_t)((double)resize * image->width / image->height);
-        }
+    mbn_fit_image(preprocessing, image, output_height, output_width, &job.rows, &job.columns);
+    write_padding(&job);
+    if (preprocessing->resampling == MBN_RESAMPLING_TENSORFLOW) {
+        mbn_resample_tensorflow(&job);
+    } else {
+        mbn_resample_pillow(&job);
     }
-    struct job job = {.image = image, .height = output_height, .width = output_width};
-    job.row_stride = image->row_stride != 0
-                         ? image->row_stride
-                         : (ptrdiff_t)image->width * pixel_bytes_of(image->order);
-    job.rows = axis_of(image->height, height, output_height);
-    job.columns = axis_of(image->width, width, output_width);
-    divide_scratch(&job, scratch);
-    prepare_columns(&job);
-    prepare_values(&job, preprocessing);
-    write_rows(&job, output);
     return MBN_OK;
 }

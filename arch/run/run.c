@@ -3,6 +3,7 @@
 #include "context.h"
 #include "kernels/float_state.h"
 #include "preprocess.h"
+#include "probabilities.h"
 
 #include <assert.h>
 #include <stdatomic.h>
@@ -30,7 +31,7 @@ void mbn_context_set_image(mbn_context *context, const float *image, mbn_tensor_
     const mbn_network *network = &context->network;
     const ptrdiff_t pixels = (ptrdiff_t)network->input_height * network->input_width;
     const bool interleaved = layout == MBN_NHWC;
-    const int32_t side_by_side = interleaved ? 3 : 1;
+    const int32_t side_by_side = interleaved ? network->input_channels : 1;
     const ptrdiff_t row = (ptrdiff_t)network->input_width * side_by_side;
     if (first->group.conversion >= 0) {
         mbn_layout_args *args = &first->convert.to;
@@ -73,10 +74,7 @@ static void run_image(mbn_context *context, const float *image, mbn_tensor_layou
     const mbn_layout_args logits = mbn_context_export(last, MBN_NHWC, output);
     mbn_step_last(last)->output->form->from_blocked(
         &logits, (mbn_range){0, 1, 0, mbn_block_count(logits.channels, logits.blocking.block)});
-    if (kind == MBN_PROBABILITIES) {
-        const mbn_softmax_args args = {output, output, logits.channels};
-        context->model->kernels->softmax(&args);
-    }
+    if (kind == MBN_PROBABILITIES) mbn_make_probabilities(context->model, output);
 }
 
 /* What mbn_run and mbn_run_images were asked for: one of input and images. */
@@ -96,7 +94,7 @@ static void run_one(mbn_context *context, const run_job *job, int32_t index) {
     const mbn_network *network = &context->network;
     const float *image = context->image;
     if (job->images == NULL) {
-        image = job->input + (ptrdiff_t)index * network->input_height * network->input_width * 3;
+        image = job->input + (size_t)index * mbn_input_floats(network);
     } else {
         const mbn_status status =
             mbn_preprocess(context, &job->images[index], context->image, NULL);
@@ -158,6 +156,11 @@ static mbn_status check_classes(const mbn_context *context, mbn_output kind, mbn
     if (kind != MBN_LOGITS && kind != MBN_PROBABILITIES) {
         return mbn_fail(error, MBN_INVALID_ARGUMENT, "kind: %d is no mbn_output", (int)kind);
     }
+    if (kind == MBN_PROBABILITIES && context->model->probabilities == MBN_NO_PROBABILITIES) {
+        return mbn_fail(error, MBN_INVALID_ARGUMENT,
+                        "kind: the model's outputs are no probabilities (its file says "
+                        "`probabilities: none'); MBN_LOGITS writes them");
+    }
     return MBN_OK;
 }
 
@@ -180,10 +183,14 @@ mbn_status mbn_run(mbn_context *context, const float *input, mbn_tensor_layout l
 
 mbn_status mbn_preprocess(mbn_context *context, const mbn_image *image, float *output,
                           mbn_error *error) {
-    const mbn_status status = mbn_check_run(context, image, 1, output, error);
+    mbn_status status = mbn_check_run(context, image, 1, output, error);
     if (status != MBN_OK) return status;
-    return mbn_preprocess_image(&context->preprocessing, image, context->network.input_height,
-                                context->network.input_width, context->scratch, output, error);
+    const uint64_t state = mbn_float_state_set();
+    status = mbn_preprocess_image(&context->preprocessing, image, context->network.input_height,
+                                  context->network.input_width, context->network.input_channels,
+                                  context->scratch, output, error);
+    mbn_float_state_restore(state);
+    return status;
 }
 
 mbn_status mbn_run_images(mbn_context *context, const mbn_image *images, int32_t count,

@@ -13,9 +13,10 @@ so are values out of range.  Wrong types are TypeError.
 """
 
 from ._error import Error, Status
-from ._model import Model, Prediction, Preprocessing, Step, isas, load
+from ._model import Model, Prediction, Step, isas, load
 from ._native import library as _library
 from ._network import Layer, Network, Stage, init, network, networks
+from ._preprocessing import Preprocessing
 
 __version__: str = _library.mbn_version().decode()
 

@@ -8,11 +8,13 @@ import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from ctypes import byref, c_char_p, c_void_p
+from ctypes import pointer as pointer_to
 from typing import Any, NamedTuple
 
 from . import _native
 from ._error import invalid
 from ._native import library
+from ._preprocessing import Preprocessing, to_record
 
 
 class Handle:
@@ -39,6 +41,7 @@ class _Plan(NamedTuple):
     width: int
     stages: tuple[str, ...]
     side_by_side: bool  #: whether it may run an image on each thread
+    preprocessing: Preprocessing | None  #: None: the model's
 
 
 class Contexts:
@@ -85,6 +88,8 @@ class Contexts:
             stages=names,
             stage_count=len(plan.stages),
         )
+        if plan.preprocessing is not None:
+            options.preprocessing = pointer_to(to_record(plan.preprocessing))
         pointer = c_void_p()
         _native.call(
             library.mbn_context_create, model.pointer, byref(options), byref(pointer)
@@ -103,11 +108,16 @@ class Contexts:
 
     @contextmanager
     def borrow(
-        self, height: int, width: int, stages: tuple[str, ...] = (), images: int = 1
+        self,
+        height: int,
+        width: int,
+        stages: tuple[str, ...] = (),
+        images: int = 1,
+        preprocessing: Preprocessing | None = None,
     ) -> Iterator[c_void_p]:
-        """The mbn_context for an input size (zeros: the model's), stages and so many images, for one
-        call at a time."""
-        plan = _Plan(height, width, stages, images > 1)
+        """The mbn_context for an input size (zeros: the model's), stages, so many images and checked
+        preprocessing, for one call at a time."""
+        plan = _Plan(height, width, stages, images > 1, preprocessing)
         model, context = self._take(plan)
         try:
             if context is None:

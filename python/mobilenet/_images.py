@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from . import _native
 from ._error import invalid
 
-#: A PIL image or a uint8 array [height, width] or [height, width, 1, 3 or 4].
+#: A PIL image or a uint8 array [height, width] or [height, width, 1 to 4].
 ImageLike = Any
 
 _ORIENTATION = 0x0112  # the EXIF tag
@@ -32,24 +32,40 @@ def _upright(image: Any) -> Any:
 
 
 def _from_16_bit(image: Any) -> NDArray[np.uint8]:
-    """The upper bytes.  Pillow opens 16-bit PNGs as "I" or "I;16", and would clip them to 255."""
+    """The upper bytes.  Pillow opens 16-bit PNGs as "I" or "I;16", and would clip them to 255.  Values
+    below 256 are most likely 8 bits that were not scaled, and would be black."""
     values = np.asarray(image)
-    if values.min() < 0 or values.max() > 0xFFFF:
+    lowest, highest = int(values.min()), int(values.max())
+    if lowest < 0 or highest > 0xFFFF:
         raise invalid(f"image: values of mode {image.mode} are taken as 16 bits, 0 to 65535")
+    if 0 < highest <= 0xFF:
+        raise invalid(
+            f"image: mode {image.mode} with no value above {highest}: 8 bits, or 16 and almost black? "
+            'Say so: image.convert("L"), or a uint8 array'
+        )
     return (values >> 8).astype(np.uint8)
+
+
+def _converted(image: Any, mode: str) -> NDArray[Any]:
+    try:
+        return np.asarray(image.convert(mode))
+    except ValueError as error:
+        raise TypeError(f"image: mode {image.mode} is not converted to {mode}: {error}") from error
 
 
 def _from_pil(image: Any) -> NDArray[Any]:
     image = _upright(image)
-    if image.mode in ("RGB", "RGBA", "L"):
-        return np.asarray(image)
     if image.mode == "F":
         raise TypeError("image: mode F has no 8-bit pixels; preprocess it and use Model.run")
     if image.mode.startswith("I"):
         return _from_16_bit(image)
-    if image.mode in ("1", "LA"):
-        return np.asarray(image.convert("L"))
-    return np.asarray(image.convert("RGB"))
+    if image.mode == "La":
+        return np.asarray(image.convert("LA"))
+    if "transparency" in image.info or image.mode in ("PA", "RGBa"):
+        return _converted(image, "RGBA")
+    if image.mode in ("RGB", "RGBA", "L", "LA"):
+        return np.asarray(image)
+    return _converted(image, "L" if image.mode == "1" else "RGB")
 
 
 def _pixels(image: ImageLike) -> NDArray[Any]:
@@ -67,14 +83,19 @@ def _pixels(image: ImageLike) -> NDArray[Any]:
 def _channels(array: NDArray[Any]) -> int:
     if array.ndim == 2:
         return 1
-    if array.ndim == 3 and array.shape[2] in (1, 3, 4):
+    if array.ndim == 3 and 1 <= array.shape[2] <= 4:
         return int(array.shape[2])
     raise invalid(
-        f"image: shape {array.shape}, not [height, width] or [height, width, 1, 3 or 4]"
+        f"image: shape {array.shape}, not [height, width] or [height, width, 1 to 4]"
     )
 
 
-_ORDERS = {1: _native.Order.GRAY, 3: _native.Order.RGB, 4: _native.Order.RGBA}
+_ORDERS = {
+    1: _native.Order.GRAY,
+    2: _native.Order.GRAY_ALPHA,
+    3: _native.Order.RGB,
+    4: _native.Order.RGBA,
+}
 
 
 def image_record(image: ImageLike) -> tuple[_native.ImageRecord, NDArray[Any]]:

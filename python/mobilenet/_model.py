@@ -19,8 +19,10 @@ from ._error import invalid
 from ._images import ImageLike, image_record
 from ._native import Layout, Output, library
 from ._network import Layer, Network, read_network, size_of
+from ._preprocessing import Preprocessing, checked, from_record
 
 LayoutName = Literal["NHWC", "NCHW"]
+ProbabilityName = Literal["softmax", "sigmoid", "none"]
 Size = Union[int, tuple[int, int]]
 Floats = NDArray[np.float32]
 
@@ -31,15 +33,6 @@ class Prediction(NamedTuple):
     class_index: int
     label: str | None  #: None if the model file has no labels
     probability: float
-
-
-class Preprocessing(NamedTuple):
-    """How an image becomes an input: shorter side resized to ``resize`` (0: straight to the input
-    size), cropped in the centre, then (pixel / 255 - mean) / standard_deviation."""
-
-    mean: tuple[float, float, float]
-    standard_deviation: tuple[float, float, float]
-    resize: int
 
 
 @dataclass(frozen=True)
@@ -90,7 +83,7 @@ class _Input(NamedTuple):
     width: int
 
 
-def _input(array: Any, layout: str) -> _Input:
+def _input(array: Any, layout: str, channels: int) -> _Input:
     values = np.asarray(array)
     if values.dtype != np.float32:
         raise TypeError(
@@ -98,10 +91,12 @@ def _input(array: Any, layout: str) -> _Input:
         )
     order = _layout_of(layout)
     sizes = values.shape[1:]
-    expected = "[batch, height, width, 3]" if order == Layout.NHWC else "[batch, 3, height, width]"
-    if values.ndim != 4 or sizes[2 if order == Layout.NHWC else 0] != 3:
+    last = order == Layout.NHWC
+    if values.ndim != 4 or sizes[2 if last else 0] != channels:
+        shape = f"height, width, {channels}" if last else f"{channels}, height, width"
+        expected = f"[batch, {shape}]"
         raise invalid(f"array: shape {values.shape}, not {expected}")
-    height, width = sizes[:2] if order == Layout.NHWC else sizes[1:]
+    height, width = sizes[:2] if last else sizes[1:]
     return _Input(np.ascontiguousarray(values), order, height, width)
 
 
@@ -144,11 +139,11 @@ class Model:
         self._isa = str(library.mbn_model_kernels(pointer).contents.name.decode())
         self._bytes = int(library.mbn_model_bytes(pointer))
         self._labels = _labels(pointer, self._network.classes)
+        kind = library.mbn_model_probabilities(pointer)
+        self._probabilities: ProbabilityName = library.mbn_probability_kind_name(kind).decode()
         record = _native.PreprocessingRecord()
         library.mbn_model_preprocessing(pointer, byref(record))
-        self._preprocessing = Preprocessing(
-            tuple(record.mean), tuple(record.standard_deviation), record.resize
-        )
+        self._preprocessing = from_record(record, self._network.input_channels)
 
     def __repr__(self) -> str:
         height, width = self.input_size
@@ -191,6 +186,13 @@ class Model:
         return self._labels
 
     @property
+    def probabilities(self) -> ProbabilityName:
+        """What makes probabilities of logits: "softmax" of all classes together (one is in the
+        image), "sigmoid" of each by itself (an image may show several labels, or none), or "none":
+        the outputs are values that are no probabilities."""
+        return self._probabilities
+
+    @property
     def parameters(self) -> int:
         """Trainable parameters."""
         return self._network.parameters
@@ -202,6 +204,8 @@ class Model:
 
     @property
     def preprocessing(self) -> Preprocessing:
+        """As the model file says.  Where a call has another ``size``, ``resize`` is scaled by its shorter
+        side over the model's; a ``preprocessing`` that is passed to a call is taken as it is."""
         return self._preprocessing
 
     @property
@@ -221,13 +225,22 @@ class Model:
 
     # ---- Images ----------------------------------------------------------------------------------
 
-    def classify(self, image: ImageLike, top: int = 5, *, size: Size | None = None) -> list[Prediction]:
+    def classify(
+        self,
+        image: ImageLike,
+        top: int = 5,
+        *,
+        size: Size | None = None,
+        preprocessing: Preprocessing | None = None,
+    ) -> list[Prediction]:
         """The ``top`` classes of an image, the most probable first.  Images are as for
         :meth:`run_images`."""
         top = min(_native.int32(top, "top"), self.classes)
         if top < 0:
             raise invalid(f"top: {top} is negative")
-        probabilities = self.run_images([image], probabilities=True, size=size)[0]
+        probabilities = self.run_images(
+            [image], probabilities=True, size=size, preprocessing=preprocessing
+        )[0]
         best = np.empty(top, np.int32)
         library.mbn_top(probabilities.ctypes.data, self.classes, top, best.ctypes.data)
         return [
@@ -236,25 +249,33 @@ class Model:
         ]
 
     def run_images(
-        self, images: Iterable[ImageLike], probabilities: bool = False, *, size: Size | None = None
+        self,
+        images: Iterable[ImageLike],
+        probabilities: bool = False,
+        *,
+        size: Size | None = None,
+        preprocessing: Preprocessing | None = None,
     ) -> Floats:
         """Runs images: float32 [images, classes], logits or probabilities.
 
         An image is a PIL image of any mode but F, or a uint8 array of [height, width] (grey),
-        [height, width, 3] (RGB) or [height, width, 4] (RGBA).  The library resizes, crops and
+        [height, width, 2] (grey and alpha), [height, width, 3] (RGB) or [height, width, 4] (RGBA);
+        it is converted to the channels that the network reads, where alpha that the network has not
+        is ignored.  The library resizes, crops and
         normalises as the model file says.  Arrays are read where they are: crops
         (``frame[y0:y1, x0:x1]``), rows backwards and BGR (``frame[..., ::-1]``) included; other
         strides are copied.  A PIL image is copied once, by Pillow, after it has been turned as its
-        EXIF orientation says.  Alpha is ignored.
+        EXIF orientation says.
 
         ``images`` may be any iterable, also a generator; one image at a time is held.  ``size`` is
-        the input size, a side or (height, width), if not the model's own."""
+        the input size, a side or (height, width), if not the model's own; so is ``preprocessing``."""
+        preprocessing = self._checked(preprocessing)
         kind = Output.PROBABILITIES if probabilities else Output.LOGITS
         rows: list[Floats] = []
         for image in self._each(images):
             row = np.empty(self.classes, np.float32)
             record, kept = image_record(image)
-            with self._contexts.borrow(*size_of(size)) as context:
+            with self._contexts.borrow(*size_of(size), preprocessing=preprocessing) as context:
                 _native.call(
                     library.mbn_run_images, context, byref(record), 1, kind, row.ctypes.data
                 )
@@ -262,21 +283,37 @@ class Model:
             rows.append(row)
         return _stack(rows, self.classes)
 
-    def preprocess(self, images: Iterable[ImageLike], *, size: Size | None = None) -> Floats:
-        """The inputs that :meth:`run_images` makes of images: float32 [images, height, width, 3]."""
+    def preprocess(
+        self,
+        images: Iterable[ImageLike],
+        *,
+        size: Size | None = None,
+        preprocessing: Preprocessing | None = None,
+    ) -> Floats:
+        """The inputs that :meth:`run_images` makes of images: float32 [images, height, width,
+        channels]."""
         height, width = self._input_size(size)
-        rows = [self._preprocess(image, height, width) for image in self._each(images)]
-        return _stack(rows, height, width, 3)
+        preprocessing = self._checked(preprocessing)
+        rows = [
+            self._preprocess(image, height, width, preprocessing) for image in self._each(images)
+        ]
+        return _stack(rows, height, width, self._network.input_channels)
 
     def embed(
-        self, images: Iterable[ImageLike], normalize: bool = False, *, size: Size | None = None
+        self,
+        images: Iterable[ImageLike],
+        normalize: bool = False,
+        *,
+        size: Size | None = None,
+        preprocessing: Preprocessing | None = None,
     ) -> Floats:
         """A vector per image, near each other for images that look alike: the pooled features,
         float32 [images, channels]; scaled to length 1 (L2) with ``normalize``."""
         height, width = self._input_size(size)
+        preprocessing = self._checked(preprocessing)
         rows: list[Floats] = []
         for image in self._each(images):
-            array = self._preprocess(image, height, width, ("pool",))
+            array = self._preprocess(image, height, width, preprocessing, ("pool",))
             row = self.features(array[np.newaxis], "pool")["pool"][0]
             if normalize:
                 _normalize(row)
@@ -297,12 +334,22 @@ class Model:
             )
         return images
 
+    def _checked(self, preprocessing: Preprocessing | None) -> Preprocessing | None:
+        return None if preprocessing is None else checked(preprocessing, self._network.input_channels)
+
     def _preprocess(
-        self, image: ImageLike, height: int, width: int, stages: tuple[str, ...] = ()
+        self,
+        image: ImageLike,
+        height: int,
+        width: int,
+        preprocessing: Preprocessing | None,
+        stages: tuple[str, ...] = (),
     ) -> Floats:
         record, kept = image_record(image)
-        array = np.empty((height, width, 3), np.float32)
-        with self._contexts.borrow(height, width, stages) as context:
+        array = np.empty((height, width, self._network.input_channels), np.float32)
+        with self._contexts.borrow(
+            height, width, stages, preprocessing=preprocessing
+        ) as context:
             _native.call(library.mbn_preprocess, context, byref(record), array.ctypes.data)
         del kept
         return array
@@ -319,10 +366,10 @@ class Model:
     ) -> Floats:
         """Runs a preprocessed batch: float32 [batch, classes], logits or probabilities.
 
-        ``array`` is float32 [batch, height, width, 3], or [batch, 3, height, width] with the layout
-        "NCHW", of any height and width that the network takes; where it is contiguous it is not
+        ``array`` is float32 [batch, height, width, channels], or [batch, channels, height, width] with
+        the layout "NCHW": 3 channels, unless ``network.input_channels`` says otherwise; of any height and width that the network takes; where it is contiguous it is not
         copied, and neither is ``out``, which is filled and returned if given."""
-        batch = _input(array, layout)
+        batch = _input(array, layout, self._network.input_channels)
         count = len(batch.array)
         result = _output((count, self.classes), out)
         if count == 0:
@@ -350,7 +397,7 @@ class Model:
         behind the last stage runs.
 
         >>> maps = model.features(array, ["stride8", "stride16", "stride32"])"""
-        batch = _input(array, layout)
+        batch = _input(array, layout, self._network.input_channels)
         count = len(batch.array)
         names = tuple(dict.fromkeys([stages] if isinstance(stages, str) else stages))
         with self._contexts.borrow(batch.height, batch.width, names) as context:
@@ -385,8 +432,9 @@ class Model:
         count.  ``array`` is one preprocessed image with a batch of 1; without it, zeros of the
         model's input size."""
         if array is None:
-            array, layout = np.zeros((1, *self.input_size, 3), np.float32), "NHWC"
-        image = _input(array, layout)
+            array = np.zeros((1, *self.input_size, self._network.input_channels), np.float32)
+            layout = "NHWC"
+        image = _input(array, layout, self._network.input_channels)
         if len(image.array) != 1:
             raise invalid(f"array: a batch of {len(image.array)}, not of 1")
         if repeats < 1:

@@ -61,6 +61,7 @@ class Role(enum.IntEnum):
     HEAD_POOL = 10
     HIDDEN = 11
     LOGITS = 12
+    HEAD_GLOBAL_MAX_POOL = 13
 
 
 class Activation(enum.IntEnum):
@@ -87,6 +88,26 @@ class Order(enum.IntEnum):
     RGBA = 2
     BGRA = 3
     GRAY = 4
+    GRAY_ALPHA = 5
+
+
+class Interpolation(enum.IntEnum):
+    BILINEAR = 0
+    BICUBIC = 1
+    NEAREST = 2
+    AREA = 3
+
+
+class Resampling(enum.IntEnum):
+    PILLOW = 0
+    TENSORFLOW = 1
+
+
+class Fit(enum.IntEnum):
+    CROP = 0
+    SQUASH = 1
+    LETTERBOX = 2
+    COVER = 3
 
 
 class ErrorRecord(Structure):
@@ -104,6 +125,7 @@ class NetworkOptions(Structure):
         ("source", c_int),
         ("batch_norm_epsilon", c_double),
         ("standard_convolution", c_bool),
+        ("input_channels", c_int32),
     ]
 
 
@@ -159,6 +181,7 @@ class NetworkRecord(Structure):
         ("batch_norm_statistics", c_int64),
         ("multiply_adds", c_int64),
         ("layers", POINTER(LayerRecord)),
+        ("input_channels", c_int32),
     ]
 
 
@@ -179,7 +202,15 @@ class ModelOptions(Structure):
 
 
 class PreprocessingRecord(Structure):
-    _fields_ = [("mean", c_float * 3), ("standard_deviation", c_float * 3), ("resize", c_int32)]
+    _fields_ = [
+        ("mean", c_float * 4),
+        ("standard_deviation", c_float * 4),
+        ("resize", c_int32),
+        ("interpolation", c_int),
+        ("resampling", c_int),
+        ("fit", c_int),
+        ("fill", c_float * 4),
+    ]
 
 
 class ContextOptions(Structure):
@@ -193,6 +224,7 @@ class ContextOptions(Structure):
         ("allocator", c_void_p),
         ("stages", POINTER(c_char_p)),
         ("stage_count", c_int32),
+        ("preprocessing", POINTER(PreprocessingRecord)),
     ]
 
 
@@ -253,6 +285,8 @@ _FUNCTIONS: dict[str, tuple[Any, list[Any]]] = {
     "mbn_model_kernels": (POINTER(KernelsRecord), [c_void_p]),
     "mbn_model_bytes": (c_size_t, [c_void_p]),
     "mbn_model_label": (c_char_p, [c_void_p, c_int32]),
+    "mbn_model_probabilities": (c_int, [c_void_p]),
+    "mbn_probability_kind_name": (c_char_p, [c_int]),
     "mbn_model_preprocessing": (None, [c_void_p, POINTER(PreprocessingRecord)]),
     "mbn_context_create": (c_int, [c_void_p, POINTER(ContextOptions), _HANDLE, _ERROR]),
     "mbn_context_free": (None, [c_void_p]),

@@ -66,6 +66,7 @@ class Network:
     multiply_adds: int
     layers: tuple[Layer, ...]  #: in order of execution
     stages: tuple[Stage, ...]  #: strides, blocks, "pool", then all layers
+    input_channels: int = 3  #: 1 grey, 2 grey and alpha, 3 RGB, 4 RGBA
 
     def __str__(self) -> str:
         return _table(self)
@@ -132,6 +133,7 @@ def read_network(pointer: Any) -> Network:
         multiply_adds=record.multiply_adds,
         layers=layers,
         stages=_stages(pointer, layers),
+        input_channels=record.input_channels,
     )
 
 
@@ -201,6 +203,7 @@ def _options(
     classes: int,
     padding: str,
     source: str,
+    input_channels: int,
     standard_convolution: bool = False,
 ) -> _native.NetworkOptions:
     height, columns = size_of(input_size)
@@ -213,6 +216,7 @@ def _options(
         padding=_choose(_native.Padding, padding, "padding"),
         source=_choose(_native.Source, source, "source"),
         standard_convolution=standard_convolution,
+        input_channels=_native.int32(input_channels, "input_channels"),
     )
 
 
@@ -232,19 +236,23 @@ def network(
     classes: int = 1000,
     padding: str = "default",
     source: str = "default",
+    input_channels: int = 3,
     standard_convolution: bool = False,
 ) -> Network:
     """Lays out a network, without weights: its layers, parameters and multiply-adds.
 
     ``width`` is the multiplier, ``input_size`` a side or (height, width).  ``padding`` is "same",
     "symmetric" or "trailing", ``source`` "torchvision" or "keras"; "default" is the network's own.
+    ``input_channels`` is 1 (grey), 2 (grey and alpha), 3 (RGB) or 4 (RGBA).
     ``standard_convolution`` replaces every depthwise-separable pair by one standard convolution,
     for comparison.
 
     >>> network("mobilenet_v2").parameters
     3504872
     """
-    options = _options(name, width, input_size, classes, padding, source, standard_convolution)
+    options = _options(
+        name, width, input_size, classes, padding, source, input_channels, standard_convolution
+    )
     pointer = POINTER(_native.NetworkRecord)()
     _native.call(library.mbn_network_create, byref(options), byref(pointer))
     try:
@@ -262,12 +270,13 @@ def init(
     classes: int = 1000,
     padding: str = "default",
     source: str = "default",
+    input_channels: int = 3,
 ) -> bytes:
     """A model file's bytes with seeded random weights, for tests and benchmarks.
 
     The same arguments give the same bytes on every machine.  :func:`load` takes the bytes as they
     are; options are those of :func:`network`."""
-    options = _options(name, width, input_size, classes, padding, source)
+    options = _options(name, width, input_size, classes, padding, source, input_channels)
     if not 0 <= seed < 2**64:
         raise invalid(f"seed: {seed} is not in 0 to 2**64 - 1")
     size = c_size_t()

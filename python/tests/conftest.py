@@ -3,6 +3,7 @@
 MOBILENET_LIBRARY names the library to test; without it, it is the installed package's.
 MOBILENET_COMMAND names the command `mobilenet`, for tests that compare with it."""
 
+import json
 import os
 
 import numpy as np
@@ -12,6 +13,16 @@ import mobilenet
 
 SIDE = 64
 CLASSES = 7
+
+
+def with_metadata(model_bytes, **entries):
+    """The same file with other metadata, all of it text."""
+    size = int.from_bytes(model_bytes[:8], "little")
+    header = json.loads(model_bytes[8 : 8 + size])
+    header["__metadata__"].update(entries)
+    text = json.dumps(header).encode()
+    text += b" " * (-len(text) % 8)
+    return len(text).to_bytes(8, "little") + text + model_bytes[8 + size :]
 
 
 @pytest.fixture(scope="session")

@@ -5,8 +5,9 @@ import subprocess
 import numpy as np
 import pytest
 
+import mobilenet
 from conftest import CLASSES, SIDE
-from mobilenet import Error
+from mobilenet import Error, Preprocessing
 from mobilenet._images import image_record
 
 Image = pytest.importorskip("PIL.Image")
@@ -35,6 +36,78 @@ def test_preprocessing_is_pillow_and_the_normalisation(model, photo):
     small = Image.fromarray(photo).resize((SIDE, SIDE), Image.BILINEAR)
     expected = (np.asarray(small) / 255 - mean) / np.array(deviation)
     np.testing.assert_allclose(model.preprocess([photo])[0], expected, atol=1e-5)
+
+
+PILLOW = {
+    "bilinear": Image.BILINEAR,
+    "bicubic": Image.BICUBIC,
+    "nearest": Image.NEAREST,
+    "area": Image.BOX,
+}
+
+
+@pytest.mark.parametrize("interpolation", PILLOW)
+def test_another_preprocessing(model, photo, interpolation):
+    mean, deviation = (0.1, 0.2, 0.3), (1.0, 2.0, 0.5)
+    other = Preprocessing(mean, deviation, interpolation=interpolation, fit="squash")
+    small = Image.fromarray(photo).resize((SIDE, SIDE), PILLOW[interpolation])
+    expected = (np.asarray(small) / 255 - mean) / np.array(deviation)
+    array = model.preprocess([photo], preprocessing=other)
+    np.testing.assert_allclose(array[0], expected, atol=1e-6)
+    logits = model.run(array)
+    np.testing.assert_array_equal(model.run_images([photo], preprocessing=other), logits)
+    assert not np.array_equal(model.run_images([photo]), logits)
+    best = model.classify(photo, top=1, preprocessing=other)
+    assert best[0].class_index == logits.argmax()
+    np.testing.assert_array_equal(
+        model.embed([photo], preprocessing=other), model.features(array, "pool")["pool"]
+    )
+
+
+def test_letterbox(model, photo):
+    """The photo is 123x91."""
+    other = model.preprocessing._replace(fit="letterbox", fill=[255, 0, 51])
+    height = round(91 / (123 / SIDE))
+    above = (SIDE - height) // 2
+    array = model.preprocess([photo], preprocessing=other)[0]
+    small = Image.fromarray(photo).resize((SIDE, height), Image.BILINEAR)
+    mean, deviation = model.preprocessing[:2]
+    expected = (np.asarray(small) / 255 - mean) / np.array(deviation)
+    np.testing.assert_allclose(array[above : above + height], expected, atol=1e-5)
+    fill = ((1, 0, 0.2) - np.array(mean)) / deviation
+    for border in (array[:above], array[above + height :]):
+        np.testing.assert_allclose(border, np.broadcast_to(fill, border.shape), atol=1e-5)
+
+
+def test_tensorflow(model):
+    """Half-pixel centres without antialiasing: 0, 100, 200, 40 at 0.5 and 2.5."""
+    row = np.array([[0, 100, 200, 40]] * 2, np.uint8)
+    wide = np.repeat(row, SIDE // 2, axis=1)
+    other = Preprocessing((0.0,) * 3, (1 / 255,) * 3, resampling="tensorflow")
+    array = model.preprocess([np.repeat(wide, SIDE, axis=0)], preprocessing=other)[0]
+    assert array.shape == (SIDE, SIDE, 3)
+    np.testing.assert_allclose(array[0, :: SIDE // 4, 0], [0, 100, 200, 40], atol=1e-3)
+    np.testing.assert_allclose(
+        model.preprocess([row[:, :2]], preprocessing=other, size=32)[0, 0, :, 0],
+        np.clip((np.arange(32) + 0.5) / 16 - 0.5, 0, 1) * 100,
+        atol=1e-3,
+    )
+
+
+def test_preprocessing_out_of_range(model, photo):
+    own = model.preprocessing
+    for field, value, message in [
+        ("mean", (0, 0), "preprocessing.mean: 2 numbers, not 3"),
+        ("mean", (0, float("nan"), 0), r"preprocessing.mean\[1\]: nan"),
+        ("standard_deviation", (1, 1, 0), r"preprocessing.standard_deviation\[2\]: 0"),
+        ("resize", -1, "preprocessing.resize: -1"),
+        ("interpolation", "lanczos", "'lanczos' is none of bilinear"),
+        ("resampling", "opencv", "'opencv' is none of pillow"),
+        ("fit", "stretch", "'stretch' is none of crop"),
+        ("fill", (0, 0, 256), r"preprocessing.fill\[2\]: 256"),
+    ]:
+        with pytest.raises(Error, match=message):
+            model.run_images([photo], preprocessing=own._replace(**{field: value}))
 
 
 def test_size(model, photo):
@@ -90,10 +163,46 @@ def test_wrong_types(model, image):
         model.run_images([image])
 
 
-@pytest.mark.parametrize("shape", [(4,), (4, 4, 2), (1, 4, 4, 3), (0, 4, 3), (4, 0, 3)])
+@pytest.mark.parametrize("shape", [(4,), (4, 4, 5), (1, 4, 4, 3), (0, 4, 3), (4, 0, 3)])
 def test_wrong_shapes(model, shape):
     with pytest.raises(Error):
         model.run_images([np.zeros(shape, np.uint8)])
+
+
+MODES = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}
+
+
+@pytest.mark.parametrize("channels", [1, 2, 3, 4])
+def test_channels(photo, random, channels):
+    """Every network gets its channels of every image, as Pillow converts them."""
+    data = mobilenet.init("mobilenet_v1", width=0.1, input_size=40, input_channels=channels)
+    grey_or_colour = mobilenet.load(data)
+    assert grey_or_colour.network.input_channels == channels
+    assert len(grey_or_colour.preprocessing.mean) == channels
+    alpha = random.integers(0, 256, photo.shape[:2], np.uint8)
+    picture = Image.fromarray(np.dstack([photo, alpha])).crop((0, 0, 40, 40))
+    for mode in MODES.values():
+        image = picture.convert(mode)
+        values = np.asarray(image.convert(MODES[channels])).reshape(1, 40, 40, channels)
+        expected = ((values / 255 - 0.5) / 0.5).astype(np.float32)
+        for same in image, np.asarray(image):
+            np.testing.assert_array_equal(grey_or_colour.preprocess([same]), expected)
+        np.testing.assert_array_equal(
+            grey_or_colour.run_images([image]), grey_or_colour.run(expected)
+        )
+    wrong = np.zeros((1, 40, 40, channels + 1), np.float32)
+    with pytest.raises(Error, match=rf"height, width, {channels}\]"):
+        grey_or_colour.run(wrong)
+    assert len(grey_or_colour.profile(repeats=1)) > 0
+
+
+def test_transparent_colours_are_alpha(photo):
+    model = mobilenet.load(mobilenet.init("mobilenet_v1", width=0.1, input_size=40, input_channels=4))
+    palette = Image.fromarray(photo[:40, :40]).convert("P")
+    palette.info["transparency"] = int(np.asarray(palette)[0, 0])
+    expected = np.asarray(palette.convert("RGBA"))
+    assert expected[0, 0, 3] == 0
+    np.testing.assert_array_equal(model.preprocess([palette]), model.preprocess([expected]))
 
 
 def test_one_image_is_no_list(model, photo):
@@ -139,8 +248,56 @@ def test_16_bits(model, photo, mode):
 def test_modes_without_8_bit_pixels(model):
     with pytest.raises(TypeError, match="mode F"):
         model.run_images([Image.new("F", (9, 9))])
-    with pytest.raises(Error, match="16 bits"):
-        model.run_images([Image.new("I", (9, 9), -1)])
+    for value in (-1, 65536):
+        with pytest.raises(Error, match="16 bits"):
+            model.run_images([Image.new("I", (9, 9), value)])
+
+
+@pytest.mark.parametrize("mode", ["I", "I;16", "I;16B"])
+def test_8_bits_in_modes_of_16_are_refused(model, photo, mode, tmp_path):
+    """They were read as black."""
+    grey = Image.fromarray(photo[..., 0].copy())
+    image = grey.convert(mode)
+    with pytest.raises(Error, match=f"mode {mode} with no value above"):
+        model.run_images([image])
+    image.save(tmp_path / "x.tiff")
+    with Image.open(tmp_path / "x.tiff") as opened, pytest.raises(Error, match="8 bits"):
+        model.run_images([opened])
+    np.testing.assert_array_equal(
+        model.run_images([image.convert("L")]), model.run_images([grey])
+    )
+    black = Image.new("L", (9, 9))
+    np.testing.assert_array_equal(
+        model.run_images([black.convert(mode)]), model.run_images([black])
+    )
+
+
+def test_16_bit_png_file(model, photo, tmp_path):
+    values = photo[..., 0].astype(np.uint16) * 256 + photo[..., 1]
+    Image.fromarray(values).save(tmp_path / "x.png")
+    with Image.open(tmp_path / "x.png") as opened:
+        assert opened.mode in ("I", "I;16")  # by Pillow's version
+        np.testing.assert_array_equal(
+            model.run_images([opened]), model.run_images([photo[..., 0].copy()])
+        )
+
+
+@pytest.mark.parametrize("mode", ["LAB", "PA", "RGBa", "La"])
+def test_rare_modes(model, photo, mode):
+    """LAB and premultiplied modes, against Pillow's conversion by way of those that it has."""
+    source = Image.fromarray(photo)
+    if mode == "LAB":
+        image = Image.frombytes(mode, source.size, source.tobytes())
+        expected = image.convert("RGB")
+    elif mode == "PA":
+        image = source.convert("P").convert(mode)
+        expected = source.convert("P").convert("RGB")
+    else:
+        with_alpha = source.convert("RGBA" if mode == "RGBa" else "LA")
+        with_alpha.putalpha(100)
+        image = with_alpha.convert(mode)
+        expected = image.convert(with_alpha.mode).convert("RGB" if mode == "RGBa" else "L")
+    np.testing.assert_array_equal(model.run_images([image]), model.run_images([expected]))
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))

@@ -31,6 +31,9 @@ ENUMERATIONS = {
     "MBN_SOURCE_": _native.Source,
     "MBN_ROLE_": _native.Role,
     "MBN_ACTIVATION_": _native.Activation,
+    "MBN_INTERPOLATION_": _native.Interpolation,
+    "MBN_RESAMPLING_": _native.Resampling,
+    "MBN_FIT_": _native.Fit,
     "MBN_": (_native.Layout, _native.Output, _native.Order, Status),
 }
 

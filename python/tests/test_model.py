@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import mobilenet
-from conftest import CLASSES, SIDE
+from conftest import CLASSES, SIDE, with_metadata
 from mobilenet import Error, Status
 
 
@@ -21,15 +21,8 @@ def softmax(logits):
     return powers / powers.sum(axis=1, keepdims=True)
 
 
-def labelled(model_bytes, labels):
-    """The same file with labels: the header's metadata gets one entry more."""
-    size = int.from_bytes(model_bytes[:8], "little")
-    header, data = model_bytes[8 : 8 + size].decode(), model_bytes[8 + size :]
-    quoted = ", ".join(f'\\"{label}\\"' for label in labels)
-    header = header.replace('"__metadata__":{', f'"__metadata__":{{"labels":"[{quoted}]",', 1)
-    encoded = header.encode()
-    encoded += b" " * (-len(encoded) % 8)
-    return len(encoded).to_bytes(8, "little") + encoded + data
+def sigmoid(logits):
+    return 1 / (1 + np.exp(-logits.astype(np.float64)))
 
 
 # ---- Loading -------------------------------------------------------------------------------------
@@ -51,7 +44,7 @@ def test_properties(model):
 
 def test_labels(model_bytes):
     names = [f"class {i} ü" for i in range(CLASSES)]
-    model = mobilenet.load(labelled(model_bytes, names))
+    model = mobilenet.load(with_metadata(model_bytes, labels=json.dumps(names)))
     assert model.labels == tuple(names)
     prediction = model.classify(np.zeros((40, 40, 3), np.uint8), top=1)[0]
     assert prediction.label == names[prediction.class_index]
@@ -133,6 +126,21 @@ def test_run(model, batch):
     assert len(np.unique(logits)) == logits.size
     probabilities = model.run(batch, probabilities=True)
     np.testing.assert_allclose(probabilities, softmax(logits), rtol=1e-5)
+
+
+def test_probabilities_are_what_the_file_says(model, model_bytes, batch):
+    logits = model.run(batch)
+    assert model.probabilities == "softmax"
+    independent = mobilenet.load(
+        with_metadata(model_bytes, format="mobilenet/2", probabilities="sigmoid")
+    )
+    assert independent.probabilities == "sigmoid"
+    np.testing.assert_array_equal(independent.run(batch), logits)
+    np.testing.assert_allclose(independent.run(batch, probabilities=True), sigmoid(logits), rtol=1e-6)
+    values = mobilenet.load(with_metadata(model_bytes, format="mobilenet/2", probabilities="none"))
+    assert values.probabilities == "none"
+    with pytest.raises(Error, match="no probabilities"):
+        values.run(batch, probabilities=True)
 
 
 def test_run_equals_the_command(model, model_path, batch, command, tmp_path):

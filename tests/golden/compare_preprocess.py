@@ -1,14 +1,15 @@
 #!/usr/bin/python3
-"""Compares arch/run/preprocess.c with torchvision: run by hand, on photos and on random images.
+"""Compares the library's preprocessing with its sources: run by hand, on photos and random images.
 
-    tests/golden/compare_preprocess.py [--random COUNT] [PHOTO...]
+    tests/golden/compare_preprocess.py pillow|tensorflow [--random COUNT] [PHOTO...]
 
-Compiles the two C files that it needs.  Needs numpy, Pillow and torchvision (Debian's python3-
-packages do).  The 8-bit results must be equal, so it prints and returns the largest difference.
+Compiles the C files that it needs.  Needs numpy, and Pillow, torchvision and timm, or Keras with
+TensorFlow.  Results must be equal, so it prints and returns the largest difference.
 """
 
 import argparse
 import ctypes
+import itertools
 import pathlib
 import random
 import subprocess
@@ -16,18 +17,20 @@ import sys
 import tempfile
 
 import numpy
-from PIL import Image
-from torchvision.transforms import functional
+import pixel_sources
+from pixel_sources import FITS, INTERPOLATIONS, RESAMPLINGS, Case
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-MEAN = numpy.array([0.485, 0.456, 0.406], numpy.float32)
-STD = numpy.array([0.229, 0.224, 0.225], numpy.float32)
-CROPS = [(0, 224, 224), (256, 224, 224), (232, 224, 224), (255, 224, 224), (96, 97, 101)]
+FILES = ["arch/run/preprocess.c", "arch/run/fit.c", "arch/run/pixels.c", "arch/run/resample_pillow.c",
+         "arch/run/resample_tensorflow.c", "arch/model/preprocessing.c", "arch/error.c"]
+SIZES = [(0, 224, 224), (256, 224, 224), (232, 224, 224), (255, 224, 224), (224, 224, 224),
+         (128, 96, 101)]
 
 
 class Preprocessing(ctypes.Structure):
-    _fields_ = [("mean", ctypes.c_float * 3), ("std", ctypes.c_float * 3),
-                ("resize", ctypes.c_int32)]
+    _fields_ = [("mean", ctypes.c_float * 4), ("standard_deviation", ctypes.c_float * 4),
+                ("resize", ctypes.c_int32), ("interpolation", ctypes.c_int),
+                ("resampling", ctypes.c_int), ("fit", ctypes.c_int), ("fill", ctypes.c_float * 4)]
 
 
 class PixelImage(ctypes.Structure):
@@ -39,40 +42,35 @@ def compile_library(folder):
     path = f"{folder}/preprocess.so"
     subprocess.run(["cc", "-std=c11", "-O2", "-ffp-contract=off", "-shared", "-fPIC",
                     f"-I{ROOT}", f"-I{ROOT}/include", "-o", path,
-                    ROOT / "arch/run/preprocess.c", ROOT / "arch/error.c"], check=True)
+                    *(ROOT / file for file in FILES), "-lm"], check=True)
     library = ctypes.CDLL(path)
     library.mbn_preprocess_scratch_bytes.restype = ctypes.c_size_t
     return library
 
 
-def ours(library, pixels, resize, height, width, mean, std):
-    scratch = ctypes.create_string_buffer(library.mbn_preprocess_scratch_bytes(height, width))
-    output = numpy.empty((height, width, 3), numpy.float32)
+def ours(library, pixels, case, resampling):
+    """float32 [height, width, 3], 0 to 1."""
+    preprocessing = Preprocessing(
+        standard_deviation=(1, 1, 1), resize=case.resize,
+        interpolation=INTERPOLATIONS.index(case.interpolation),
+        resampling=RESAMPLINGS.index(resampling), fit=FITS.index(case.fit), fill=(case.fill,) * 3)
+    size = library.mbn_preprocess_scratch_bytes(ctypes.byref(preprocessing), case.width, 3)
+    output = numpy.empty((case.height, case.width, 3), numpy.float32)
     image = PixelImage(pixels.ctypes.data, pixels.shape[1], pixels.shape[0], 0, 0)
-    preprocessing = Preprocessing((ctypes.c_float * 3)(*mean), (ctypes.c_float * 3)(*std), resize)
     status = library.mbn_preprocess_image(
-        ctypes.byref(preprocessing), ctypes.byref(image), height, width, scratch,
-        output.ctypes.data_as(ctypes.c_void_p), None)
+        ctypes.byref(preprocessing), ctypes.byref(image), case.height, case.width, 3,
+        ctypes.create_string_buffer(size), output.ctypes.data_as(ctypes.c_void_p), None)
     if status != 0:
         sys.exit(f"mbn_preprocess_image: status {status}")
     return output
 
 
-def theirs(pixels, resize, height, width):
-    image = Image.fromarray(pixels)
-    if resize == 0:
-        return functional.resize(image, [height, width])
-    return functional.center_crop(functional.resize(image, resize), [height, width])
-
-
-def compare(library, pixels, resize, height, width):
-    """The largest differences: of the 8-bit values, and after normalisation."""
-    expected = theirs(pixels, resize, height, width)
-    got = ours(library, pixels, resize, height, width, [0, 0, 0], [1, 1, 1])
-    bits = numpy.abs(numpy.rint(got.astype(float) * 255) - numpy.asarray(expected)).max()
-    tensor = functional.normalize(functional.to_tensor(expected), MEAN.tolist(), STD.tolist())
-    got = ours(library, pixels, resize, height, width, MEAN, STD)
-    return int(bits), float(numpy.abs(got - tensor.numpy().transpose(1, 2, 0)).max())
+def difference(library, pixels, case, resampling):
+    """The largest, of 255."""
+    theirs = getattr(pixel_sources, f"by_{resampling}")(pixels, case)
+    expected = (theirs / 255.0).astype(numpy.float32)
+    got = ours(library, pixels, case, resampling)
+    return 255 * float(numpy.abs(got.astype(float) - expected).max())
 
 
 def random_case(source):
@@ -83,36 +81,53 @@ def random_case(source):
     if source.random() < 0.5:
         pixels = numpy.where(pixels < 128, 0, 255).astype(numpy.uint8)
     resize = source.choice([0, source.randint(1, 40), source.randint(1, 200)])
-    # Pillow resizes all that a crop then drops: keep that within reason.
-    while resize * max(shape) / min(shape) > 20000:
-        resize //= 2
-    return pixels, resize, source.randint(1, 80), source.randint(1, 80)
+    return pixels, Case(resize, source.randint(1, 80), source.randint(1, 80),
+                        source.choice(INTERPOLATIONS), source.choice(FITS),
+                        source.choice([0, 114, 255]))
+
+
+def is_taken(pixels, case, resampling):
+    """By the source, within reason: it resizes all that a crop then drops."""
+    shape = pixels.shape[:2]
+    ratio = max(shape) / min(shape) * max(case.target) / min(case.target)
+    if min(case.target) * ratio > 20000 or max(case.target) > 20000:
+        return False
+    if resampling == "tensorflow":  # its CenterCrop enlarges
+        return case.target[0] >= case.height and case.target[1] >= case.width
+    return case.fit != "letterbox" or ratio < min(case.target)  # no side of nothing
+
+
+def cases_of(arguments):
+    for photo in arguments.photos:
+        from PIL import Image
+
+        pixels = numpy.array(Image.open(photo).convert("RGB"))
+        for size, interpolation, fit in itertools.product(SIZES, INTERPOLATIONS, FITS):
+            yield pathlib.Path(photo).name, pixels, Case(*size, interpolation, fit)
+    source = random.Random(1)
+    for _ in range(arguments.random):
+        pixels, case = random_case(source)
+        while not is_taken(pixels, case, arguments.source):
+            pixels, case = random_case(source)
+        yield f"{pixels.shape[1]}x{pixels.shape[0]}", pixels, case
 
 
 def main():
     parser = argparse.ArgumentParser()
+    parser.add_argument("source", choices=RESAMPLINGS)
     parser.add_argument("--random", type=int, default=0, metavar="COUNT")
     parser.add_argument("photos", nargs="*")
     arguments = parser.parse_args()
-    worst = 0
+    worst = count = 0
     with tempfile.TemporaryDirectory() as folder:
         library = compile_library(folder)
-        for photo in arguments.photos:
-            pixels = numpy.array(Image.open(photo).convert("RGB"))
-            for case in CROPS:
-                bits, normalised = compare(library, pixels, *case)
-                worst = max(worst, bits)
-                print(f"{pathlib.Path(photo).name} {pixels.shape[1]}x{pixels.shape[0]}, resize "
-                      f"{case[0]}, to {case[2]}x{case[1]}: largest difference {bits} of 255, "
-                      f"{normalised:.1e} after normalisation")
-        source = random.Random(1)
-        for _ in range(arguments.random):
-            pixels, *case = random_case(source)
-            bits, _ = compare(library, pixels, *case)
-            if bits > 0:
-                print(f"{pixels.shape[1]}x{pixels.shape[0]}, {case}: {bits} of 255")
-            worst = max(worst, bits)
-    print(f"largest difference: {worst} of 255")
+        for name, pixels, case in cases_of(arguments):
+            found = difference(library, pixels, case, arguments.source)
+            if found > 0:
+                print(f"{name}, {case}: {found:.3g} of 255")
+            worst = max(worst, found)
+            count += 1
+    print(f"{count} cases, largest difference: {worst:.3g} of 255")
     return worst > 0
 
 

@@ -37,16 +37,16 @@ ARTICLE_PADDING = {
 
 
 class Model:
-    def __init__(self, network, implementation, padding, width, size, classes):
+    def __init__(self, network, implementation, padding, width, size, classes, channels=3):
         keras.backend.clear_session()  # automatic names count from here
         if implementation == "article":
             assert width == 1 and padding == ARTICLE_PADDING[network]
-            self.model = getattr(article, network)((*size, 3), classes)
+            self.model = getattr(article, network)((*size, channels), classes)
         else:
             build, own_padding, options = APPLICATIONS[network]
             assert padding in (own_padding, None)
             self.model = build(
-                input_shape=(*size, 3), alpha=width, weights=None, classes=classes,
+                input_shape=(*size, channels), alpha=width, weights=None, classes=classes,
                 classifier_activation=None, **options,
             )  # fmt: skip
         self.variables = {

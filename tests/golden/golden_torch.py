@@ -14,13 +14,18 @@ NETWORKS = (
 
 
 class Model:
-    def __init__(self, network, implementation, padding, width, size, classes):
+    def __init__(self, network, implementation, padding, width, size, classes, channels=3):
         assert implementation == "framework" and padding in ("symmetric", None)
         if network == "mobilenet_v2":
             model = torchvision.models.mobilenet_v2(width_mult=width, num_classes=classes)
         else:
             configuration = mobilenetv3._mobilenet_v3_conf(network, width_mult=width)
             model = mobilenetv3.MobileNetV3(*configuration, num_classes=classes)
+        if channels != 3:
+            stem = model.features[0][0]
+            model.features[0][0] = torch.nn.Conv2d(
+                channels, stem.out_channels, 3, stride=2, padding=1, bias=False
+            )
         self.model = model.double().eval()
         self.shapes = {
             name: tuple(value.shape)

@@ -1,11 +1,13 @@
 #!/usr/bin/env python3
 """Makes what the networks are tested against, with the framework that this Python has:
 
-    python3 make_golden.py           everything below
-    python3 make_golden.py --stats   only prints how the logits look
+    python3 make_golden.py             everything below
+    python3 make_golden.py --channels  only channels/
+    python3 make_golden.py --stats     only prints how the logits look
 
 Run it once with torch and torchvision, once with Keras 3; each makes its own cases of cases.inc.
     <case>.npy          logits of a seeded network on a seeded input (seeded.py), computed in double
+    channels/*.npy      logits of networks for images that are not RGB, as channels.inc lists them
     stages/*.npy        outputs of layers in the middle, as stages.inc lists them
     tensors/*.txt       names and shapes of all tensors of each network at width 1, in 1000 classes
     counts-<source>.inc parameters at many widths
@@ -55,6 +57,24 @@ def stages():
     return found
 
 
+def make_channels():
+    (HERE / "channels").mkdir(exist_ok=True)
+    line = re.compile(r'CHANNELS\("(\S+)", *"(\w+)", *(\w+), *"(\w+)", *(\w+), *(\d), *(\d+)\)$')
+    for match in filter(None, map(line.match, (HERE / "channels.inc").read_text().splitlines())):
+        file, network, source, implementation, padding, channels, seed = match.groups()
+        if source.lower() != framework.SOURCE:
+            continue
+        channels, seed, width = int(channels), int(seed), 1 if implementation == "article" else 0.5
+        model = framework.Model(
+            network, implementation, padding.lower(), width, (48, 64), 10, channels
+        )
+        model.assign(seeded.weights(framework.SOURCE, model.shapes, model.depthwise, seed))
+        image = seeded.uniform("input", seed, 48 * 64 * channels, -1, 1)
+        logits = model.run(image.reshape(1, 48, 64, channels))[0]
+        print(f"{file}: {logits.min():.3f} to {logits.max():.3f}")
+        np.save(HERE / "channels" / f"{file}.npy", logits.astype(np.float32))
+
+
 def make_stages():
     (HERE / "stages").mkdir(exist_ok=True)
     for (network, padding, seed), modules in stages().items():
@@ -68,6 +88,9 @@ def make_stages():
 
 
 def main():
+    if "--channels" in sys.argv:
+        make_channels()
+        return
     for name, network, implementation, padding, width, height, columns, classes, seed in cases():
         model = framework.Model(network, implementation, padding, width, (height, columns), classes)
         values = seeded.weights(framework.SOURCE, model.shapes, model.depthwise, seed)
@@ -86,6 +109,7 @@ def main():
     if "--stats" in sys.argv:
         return
 
+    make_channels()
     make_stages()
     (HERE / "tensors").mkdir(exist_ok=True)
     lines = []

@@ -1,22 +1,28 @@
 #!/usr/bin/python3
-"""Writes tests/golden/preprocess.h: what Pillow and torchvision make of small synthetic images.
+"""Writes what the sources of preprocessing make of small synthetic images.
+
+    tests/golden/make_preprocess.py pillow      preprocess_pillow.h, with torchvision and timm
+    tests/golden/make_preprocess.py tensorflow  preprocess_tensorflow.h, with Keras
 
 The images come from integer formulas that tests/arch/test_preprocess.c has too, so that only
-outputs are stored: their CRC-32, and the bytes of small ones.  Needs numpy, Pillow, torchvision.
+outputs are stored: their CRC-32, and small ones whole.  Of Pillow's releases 9 and 10 do: later ones
+resize vertically first where an image is a hundred times as tall as wide (11, 12), or where it
+shrinks in this direction only (13).
 """
 
+import importlib.metadata
+import itertools
 import pathlib
+import sys
 import zlib
 
 import numpy
-import PIL
-import torchvision
-from PIL import Image
-from torchvision.transforms import functional
+import pixel_sources
+from pixel_sources import FITS, INTERPOLATIONS, Case
 
 STORED_BYTES = 192  # of larger outputs only the CRC-32 is kept
 
-# pattern, width, height, resize, output height, output width
+# pattern, width, height, resize, output height, output width: bilinear, crop
 CASES = [
     # Straight to the output: same size, up, down, one direction each.
     ("NOISE", 5, 4, 0, 4, 5),
@@ -92,20 +98,61 @@ def make_pixels(pattern, width, height, channels):
     return (value >> 24).astype(numpy.uint8)
 
 
-def transform(image, resize, height, width):
-    if resize == 0:
-        return functional.resize(image, [height, width])
-    return functional.center_crop(functional.resize(image, resize), [height, width])
+# pattern, width, height, resize, output height, output width, with every interpolation and fit: down,
+# up, one of each, borders on either side, odd surplus, outputs that are not square.
+FIT_CASES = [
+    ("NOISE", 13, 10, 0, 6, 6),
+    ("BINARY", 5, 6, 0, 9, 8),
+    ("BINARY", 31, 9, 0, 7, 6),
+    ("NOISE", 10, 37, 0, 8, 5),
+    ("BINARY", 40, 29, 11, 6, 6),
+    ("NOISE", 21, 34, 9, 6, 8),
+    ("RAMP", 3, 4, 9, 8, 7),
+    ("BINARY", 640, 481, 256, 224, 224),
+    ("NOISE", 150, 333, 0, 96, 160),
+    ("BINARY", 1, 1, 0, 4, 3),
+    ("NOISE", 8, 8, 0, 8, 8),
+]
+# Every pixel of the image counts: more rows than are kept, positions that add up.
+LONG_CASES = [("BINARY", 3, 299, 0, 2, 5), ("BINARY", 2999, 2, 0, 2, 64), ("RAMP", 7, 3, 900, 5, 6),
+              ("BINARY", 57, 1024, 20, 24, 24)]
+FILLS = [0, 114, 255]
+SMALLER_CASES = [("RAMP", 9, 7, 5, 8, 8), ("NOISE", 30, 20, 6, 7, 9)]
 
 
-def entry(case, channels):
-    pattern, width, height, resize, output_height, output_width = case
+def all_cases(source):
+    """Pattern, channels, width, height, and what is made of it."""
+    cases = [(*case, "bilinear", "crop", 3) for case in CASES]
+    cases += [(*case, "bilinear", "crop", 1) for case in GRAY_CASES]
+    for case in FIT_CASES:
+        cases += [(*case, *more, 3) for more in itertools.product(INTERPOLATIONS, FITS)]
+    for case in LONG_CASES:
+        cases += [(*case, interpolation, "crop", 3) for interpolation in INTERPOLATIONS]
+    for case in SMALLER_CASES:
+        cases += [(*case, "bicubic", fit, 3) for fit in FITS]
+    cases += [(*GRAY_CASES[1], interpolation, "cover", 1) for interpolation in INTERPOLATIONS]
+    for i, (pattern, width, height, resize, *size, interpolation, fit, channels) in enumerate(cases):
+        case = Case(resize, *size, interpolation, fit, 0 if i < len(CASES) else FILLS[i % 3])
+        smaller = case.target[0] < case.height or case.target[1] < case.width
+        if source == "pillow" or not smaller:  # Keras's CenterCrop enlarges
+            yield pattern, channels, width, height, case
+
+
+def stored(source, values):
+    """The bytes whose CRC-32 is stored: 8 bits, or the floats of value / 255."""
+    if source == "pillow":
+        return values.astype(numpy.uint8).tobytes()
+    return (values / 255.0).astype("<f4").tobytes()
+
+
+def entry(source, pattern, channels, width, height, case):
     pixels = make_pixels(pattern, width, height, channels)
-    image = Image.fromarray(pixels[:, :, 0] if channels == 1 else pixels)
-    data = transform(image, resize, output_height, output_width).convert("RGB").tobytes()
-    assert len(data) == output_height * output_width * 3
-    line = (f"    {{{pattern}, {channels}, {width}, {height}, {resize}, {output_height}, "
-            f"{output_width}, 0x{zlib.crc32(data):08x},")
+    values = getattr(pixel_sources, f"by_{source}")(pixels[:, :, 0] if channels == 1 else pixels, case)
+    assert values.shape == (case.height, case.width, 3)
+    data = stored(source, values)
+    line = (f"    {{{pattern}, {channels}, {width}, {height}, MBN_INTERPOLATION_"
+            f"{case.interpolation.upper()}, MBN_FIT_{case.fit.upper()}, {case.fill}, {case.resize}, "
+            f"{case.height}, {case.width}, 0x{zlib.crc32(data):08x},")
     if len(data) > STORED_BYTES:
         return f"{line} NULL}},\n"
     digits = data.hex()
@@ -114,16 +161,16 @@ def entry(case, channels):
 
 
 def main():
-    path = pathlib.Path(__file__).with_name("preprocess.h")
-    entries = [entry(case, 3) for case in CASES] + [entry(case, 1) for case in GRAY_CASES]
-    path.write_text(f"""/* Made by make_preprocess.py with Pillow {PIL.__version__} and torchvision {torchvision.__version__}. */
+    source = sys.argv[1]
+    packages = {"pillow": ["Pillow", "torchvision", "timm"], "tensorflow": ["tensorflow_cpu", "keras"]}
+    versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in packages[source])
+    if source == "pillow" and int(importlib.metadata.version("Pillow").split(".")[0]) > 10:
+        sys.exit("needs Pillow 9 or 10")
+    entries = [entry(source, *case) for case in all_cases(source)]
+    pathlib.Path(__file__).with_name(f"preprocess_{source}.h").write_text(
+        f"""/* Made by make_preprocess.py with {versions}. */
 /* clang-format off */
-static const struct golden {{
-    enum pattern pattern;
-    int32_t channels, width, height, resize, output_height, output_width;
-    uint32_t crc; /* of the output, 8 bits per channel, RGB */
-    const char *bytes; /* the output in hexadecimal; NULL where it is large */
-}} goldens[] = {{
+static const struct golden {source}_goldens[] = {{
 {"".join(entries)}}};
 """)
 

@@ -38,7 +38,8 @@ def classes(operations):
         elif isinstance(op, Act):
             put("Activation", op.name, {"activation": op.kind}, [op.x])
         elif isinstance(op, Pool):
-            put("GlobalAveragePooling2D", op.name, {"keepdims": True}, [op.x])
+            put("GlobalMaxPooling2D" if op.maximum else "GlobalAveragePooling2D", op.name,
+                {"keepdims": True}, [op.x])
         elif isinstance(op, MaxPool):
             put("MaxPooling2D", op.name, {"pool_size": [op.window] * 2,
                                           "strides": [op.stride] * 2, "padding": "valid"}, [op.x])

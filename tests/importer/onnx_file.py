@@ -5,7 +5,7 @@ import numpy
 
 from small_network import Act, Add, Conv, Dense, MaxPool, Mul, Pool
 
-TYPES = {"float32": 1, "int64": 7, "float16": 10, "float64": 11}
+TYPES = {"float32": 1, "uint8": 2, "int64": 7, "float16": 10, "float64": 11}
 
 
 def varint(value):
@@ -57,16 +57,30 @@ def node(operation, inputs, output, **attributes):
     return message + b"".join(field(5, attribute(k, v)) for k, v in attributes.items())
 
 
-def value_info(name, shape):
+def value_info(name, shape, kind=1):
+    """shape: None: not said."""
+    if shape is None:
+        return field(1, name) + field(2, field(1, field(1, kind)))
     dims = b"".join(field(1, field(1, d) if isinstance(d, int) else field(2, d)) for d in shape)
-    return field(1, name) + field(2, field(1, field(1, 1) + field(2, dims)))
+    return field(1, name) + field(2, field(1, field(1, kind) + field(2, dims)))
 
 
-def model(nodes, initialisers, shape, output, producer="test", image="image"):
+def external(name, array, **entries):
+    """A tensor whose values are in a file beside the graph."""
+    message = b"".join(field(1, size) for size in array.shape) + field(8, name)
+    message += field(2, TYPES[array.dtype.name]) + field(14, 1)
+    return message + b"".join(field(13, field(1, key) + field(2, str(value)))
+                              for key, value in entries.items())
+
+
+def model(nodes, initialisers, shape, output, producer="test", image="image", kind=1):
+    """output: a name, or several."""
+    outputs = [output] if isinstance(output, str) else output
     graph = b"".join(field(1, n) for n in nodes)
     graph += b"".join(field(5, t) for t in initialisers)
-    graph += field(11, value_info(image, shape)) + field(12, value_info(output, [1, 5]))
-    return field(1, 7) + field(2, producer) + field(7, graph) + field(8, field(2, 13))
+    graph += field(11, value_info(image, shape, kind))
+    graph += b"".join(field(12, value_info(name, None)) for name in outputs)
+    return field(1, 7) + field(2, producer) + field(7, graph) + field(8, field(2, 14))
 
 
 class Writer:
@@ -140,14 +154,16 @@ class Writer:
                       self.constant(f"{op.name}_b", op.bias)]
             self.nodes.append(node("Gemm", inputs, op.name, transB=1))
 
-    def write(self, operations, shape, softmax=False):
+    def write(self, operations, shape, softmax=False, final=None, **options):
+        """final: an operation behind the last one."""
         for op in operations:
             if isinstance(op, Conv):
                 self.conv(op)
             elif isinstance(op, Act):
                 self.act(op)
             elif isinstance(op, Pool):
-                self.nodes.append(node("GlobalAveragePool", [op.x], op.name))
+                kind = "GlobalMaxPool" if op.maximum else "GlobalAveragePool"
+                self.nodes.append(node(kind, [op.x], op.name))
             elif isinstance(op, MaxPool):
                 self.nodes.append(node("MaxPool", [op.x], op.name, kernel_shape=[op.window] * 2,
                                        strides=[op.stride] * 2))
@@ -156,7 +172,9 @@ class Writer:
             elif isinstance(op, (Add, Mul)):
                 self.nodes.append(node(type(op).__name__, [op.a, op.b], op.name))
         output = operations[-1].name
-        if softmax:
-            self.nodes.append(node("Softmax", [output], "probabilities", axis=1))
+        final = "Softmax" if softmax else final
+        if final:
+            axis = {} if final == "Sigmoid" else {"axis": 1}
+            self.nodes.append(node(final, [output], "probabilities", **axis))
             output = "probabilities"
-        return model(self.nodes, self.tensors, shape, output)
+        return model(self.nodes, self.tensors, shape, output, **options)

@@ -10,7 +10,7 @@ import numpy
 Conv = namedtuple("Conv", "name x weight bias norm strides pads groups")
 Norm = namedtuple("Norm", "gamma beta mean variance epsilon")
 Act = namedtuple("Act", "name x kind")
-Pool = namedtuple("Pool", "name x")
+Pool = namedtuple("Pool", "name x maximum", defaults=(False,))
 MaxPool = namedtuple("MaxPool", "name x window stride")
 Dense = namedtuple("Dense", "name x weight bias")
 Add = namedtuple("Add", "name a b")
@@ -55,7 +55,7 @@ def max_pool(x, op):
 
 
 def evaluate(operations, image):
-    """The last operation's output for one [3,height,width] image."""
+    """The last operation's output for one [channels,height,width] image."""
     values = {"image": image.astype(numpy.float64)}
     for op in operations:
         if isinstance(op, Conv):
@@ -63,7 +63,8 @@ def evaluate(operations, image):
         elif isinstance(op, Act):
             y = ACTIVATIONS[op.kind](values[op.x])
         elif isinstance(op, Pool):
-            y = values[op.x].mean((1, 2), keepdims=True)
+            over = numpy.max if op.maximum else numpy.mean
+            y = over(values[op.x], (1, 2), keepdims=True)
         elif isinstance(op, MaxPool):
             y = max_pool(values[op.x], op)
         elif isinstance(op, Dense):
@@ -90,11 +91,11 @@ def evaluate_all(operations, images):
 class Maker:
     """Makes operations with seeded weights, and keeps track of channels and sizes."""
 
-    def __init__(self, height, width, padding="symmetric", norms=True, seed=1):
+    def __init__(self, height, width, padding="symmetric", norms=True, seed=1, channels=3):
         self.random = numpy.random.default_rng(seed)
         self.padding, self.norms = padding, norms
         self.operations = []
-        self.shapes = {"image": (3, height, width)}
+        self.shapes = {"image": (channels, height, width)}
 
     def uniform(self, low, high, *shape):
         return self.random.uniform(low, high, shape).astype(numpy.float32)
@@ -156,10 +157,10 @@ class Maker:
 
 
 def variant(height=48, width=64, padding="symmetric", norms=True, gate="hard_sigmoid_0.2",
-            pool=True):
+            pool=True, channels=3, maximum=False):
     """Strides of (2,1), an expansion of 8 to 8, squeeze channels by no rule, a max pool, two hidden
     layers."""
-    m = Maker(height, width, padding, norms)
+    m = Maker(height, width, padding, norms, channels=channels)
     x = m.act(m.conv("stem", "image", 8, 3, (2, 2)), "hard_swish")
     x = m.block("b1", x, 8, 3, 8, (2, 1), 3, "relu", gate)
     x = m.block("b2", x, 16, 5, 24, (2, 2), 0, "hard_swish", gate)
@@ -168,7 +169,7 @@ def variant(height=48, width=64, padding="symmetric", norms=True, gate="hard_sig
     if pool:
         channels, rows, columns = m.shapes[x]
         x = m.put(MaxPool("maxpool", x, 2, 2), (channels, rows // 2, columns // 2))
-    x = m.put(Pool("pool", x), (m.shapes[x][0], 1, 1))
+    x = m.put(Pool("pool", x, maximum), (m.shapes[x][0], 1, 1))
     x = m.act(m.dense("hidden1", x, 12), "hard_swish")
     x = m.act(m.dense("hidden2", x, 9), "relu")
     m.dense("logits", x, 5)
@@ -185,6 +186,6 @@ def until(operations, name):
     return operations[:[op.name for op in operations].index(name) + 1]
 
 
-def images(height=48, width=64, count=2):
-    return numpy.random.default_rng(3).uniform(-1, 1, (count, height, width, 3)).astype(
+def images(height=48, width=64, count=2, channels=3):
+    return numpy.random.default_rng(3).uniform(-1, 1, (count, height, width, channels)).astype(
         numpy.float32)

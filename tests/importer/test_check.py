@@ -1,7 +1,10 @@
 #!/usr/bin/env python3
 """What the importer does with what it has imported: it runs it, and compares."""
+import math
 import os
+import re
 import stat
+import time
 import unittest
 from unittest import mock
 
@@ -65,6 +68,42 @@ class Checking(Case):
         self.assertEqual(status, 1)
         self.assertIn("the check failed: numpy and the imported model differ by", err)
 
+    def test_what_a_runtime_throws(self):
+        """The model is written all the same, and what was thrown is said."""
+        self.need_command()
+
+        def raises(error):
+            def run(_):
+                raise error
+            return check.Reference("numpy", run)
+        for reference, why in (
+                (raises(RuntimeError("bad batch\nand more")), "RuntimeError: bad batch"),
+                (raises(SystemExit(3)), "SystemExit: 3"), (raises(KeyError()), "KeyError"),
+                (check.Reference("numpy", lambda _: os.abort()), "crashed (signal 6)"),
+                (check.Reference("numpy", lambda _: os._exit(0)), "ended the process"),
+                (check.Reference("numpy", lambda _: numpy.full((2, 5), math.nan)),
+                 "numpy computes values that are not finite"),
+                (check.Reference("numpy", lambda _: numpy.zeros((2, 7))),
+                 "numpy computes [2, 7], the library [2, 5]"),
+                (check.Reference("numpy", lambda _: "text"), "ValueError")):
+            with self.subTest(why):
+                status, out, err = self.run_checked(reference)
+                self.assertEqual((status, err), (0, ""))
+                self.assertRegex(out, r"(?m)^not compared: .*" + re.escape(why))
+                self.assertNotIn("and more", out)
+                self.assertTrue(os.path.exists(self.output))
+        with mock.patch.object(sources.onnx, "reference", side_effect=ImportError("libx.so")):
+            status, out, _ = self.run_importer(self.source, check_it=True)
+        self.assertEqual(status, 0)
+        self.assertIn("not compared: ImportError: libx.so", out)
+
+    def test_a_runtime_that_does_not_end(self):
+        self.need_command()
+        with mock.patch.object(check, "_SECONDS", 0.2):
+            status, out, _ = self.run_checked(check.Reference("numpy", lambda _: time.sleep(60)))
+        self.assertEqual(status, 0)
+        self.assertIn("not compared: it did not end in 0.2 seconds", out)
+
     def test_no_runtime_and_no_command(self):
         self.need_command()
         _, out, _ = self.run_checked("there is none")
@@ -94,6 +133,8 @@ class Differences(unittest.TestCase):
         self.assertAlmostEqual(span, numpy.ptp(numpy.log(softmax)))
         shifted = logits + [[0.5], [0.25]]  # a softmax does not show it
         self.assertLess(check.difference("softmax", True, shifted, softmax)[0], 1e-12)
+        worst, _ = check.difference("log_softmax", True, shifted, numpy.log(softmax))
+        self.assertLess(worst, 1e-12)
         worst, _ = check.difference("sigmoid", True, logits, 1 / (1 + numpy.exp(-logits)))
         self.assertLess(worst, 1e-12)
         worst, span = check.difference(None, True, logits + 0.1, logits)
@@ -103,7 +144,8 @@ class Differences(unittest.TestCase):
     def test_preprocessing(self):
         """value * scale + shift on pixels from 0 to 255, or from 0 to 1."""
         for scale, shift, mean, std in ((1 / 127.5, -1, 0.5, 0.5), (1 / 255, 0, 0, 1),
-                                        (1 / 0.229, -0.485 / 0.229, 0.485, 0.229)):
+                                        (1 / 0.229, -0.485 / 0.229, 0.485, 0.229),
+                                        (1.0, -127.5, 0.5, 1 / 255)):
             got = imported.preprocessing_of((scale,) * 3, (shift,) * 3)
             numpy.testing.assert_allclose(got, [[mean] * 3, [std] * 3], atol=1e-12)
 

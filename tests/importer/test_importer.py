@@ -396,7 +396,7 @@ class Command(Case):
 
     def test_usage(self):
         self.assertIn("--labels", self.command("--help").stdout)
-        for arguments in ((), ("a",), ("a", "b", "--resolution", "31"), ("a", "b", "--mean", "1,2"),
+        for arguments in ((), ("a",), ("a", "b", "--resolution", "31"), ("a", "b", "--mean", "1,x"),
                           ("a", "b", "--std", "1,1,0"), ("a", "b", "--network", "resnet")):
             done = self.command(*arguments)
             self.assertEqual(done.returncode, 2)

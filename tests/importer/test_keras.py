@@ -133,6 +133,175 @@ class ByHand(Case):
 
 
 @unittest.skipIf(h5py is None, "needs h5py (Debian: python3-h5py)")
+class Ends(Case):
+    def imported_model(self, layers, shape=None, change=lambda _: None, options=()):
+        """A model's metadata; change: what is done to its configuration before."""
+        config = keras_file.configuration(layers, shape or SHAPE, True)
+        change(config["config"])
+        return self.imported(keras_file.keras(layers, shape or SHAPE, config), *options)
+
+    def test_activations(self):
+        plain, images = renamed(network()), small_network.images()
+        expected = small_network.evaluate_all(plain, images)
+        layers = keras_file.classes(plain)
+        for final, probabilities in (("softmax", None), ("log_softmax", None),
+                                     ("sigmoid", "sigmoid"), ("linear", None)):
+            layers[-1][2]["activation"] = final
+            behind = [*layers[:-1], (*layers[-1][:2], {**layers[-1][2], "activation": "linear"},
+                                     *layers[-1][3:]),
+                      ("Activation", "end", {"activation": final}, ["logits"], {})]
+            for form in (layers, behind):
+                with self.subTest(final, layers=len(form)):
+                    _, metadata, _ = self.imported_model(form)
+                    self.assertEqual(metadata.get("probabilities"), probabilities)
+                    self.assert_close(self.logits(images), expected)
+
+    def test_one_unit(self):
+        plain = renamed(network())
+        last = plain[-1]
+        plain[-1] = last._replace(weight=last.weight[:1], bias=last.bias[:1])
+        layers = keras_file.classes(plain)
+        _, metadata, _ = self.imported_model(layers)
+        self.assertEqual(metadata["probabilities"], "none")
+        layers[-1][2]["activation"] = "sigmoid"
+        names = self.file("names.txt", "cat\ndog\n")
+        _, metadata, _ = self.imported_model(layers, options=("--labels", names))
+        self.assertEqual((metadata["probabilities"], metadata["classes"]), ("sigmoid", "1"))
+        self.assertEqual(json.loads(metadata["labels"]), ["cat", "dog"])
+
+    def test_several_outputs(self):
+        plain, images = renamed(network()), small_network.images()
+        expected = small_network.evaluate_all(plain, images)
+        layers = keras_file.classes(plain)
+        layers.append(("Lambda", "boxes", {}, ["pool"], {}))  # what no MobileNet has
+
+        def listed(config):
+            config["output_layers"] = [["boxes", 0, 0], ["logits", 0, 0]]
+
+        def named(config):
+            config["output_layers"] = {"where": ["boxes", 0, 0], "what": ["logits", 0, 0]}
+        for change, name, names in ((listed, "logits", "boxes, logits"),
+                                    (named, "what", "where, what")):
+            with self.subTest(name):
+                config = keras_file.configuration(layers, SHAPE, True)
+                change(config["config"])
+                data = keras_file.keras(layers, SHAPE, config)
+                self.refused(data, f"2 outputs, expected one: {names} (--output NAME chooses)")
+                self.refused(data, f"--output x: its outputs are {names}",
+                             options=("--output", "x"))
+                self.imported(data, "--output", name)
+                self.assert_close(self.logits(images), expected)
+                os.unlink(self.output)
+
+    def test_a_global_max_pool(self):
+        plain = renamed(network(pool=False, maximum=True))
+        images = small_network.images()
+        _, metadata, _ = self.imported_model(keras_file.classes(plain))
+        self.assertEqual(json.loads(metadata["architecture"])["pool"], "max")
+        self.assert_close(self.logits(images), small_network.evaluate_all(plain, images))
+
+    def test_channels_first(self):
+        """Keras's kernels are the same; axes and formats differ."""
+        plain, images = renamed(network()), small_network.images()
+        layers = [(kind, name, {**config, **({"axis": 1} if kind == "BatchNormalization" else {}),
+                                **({"data_format": "channels_first"} if kind.endswith("2D")
+                                   else {})}, inputs, parameters)
+                  for kind, name, config, inputs, parameters in keras_file.classes(plain)]
+        first = next(i for i, layer in enumerate(layers) if layer[1] == "hidden1")
+        layers[first][3][0] = "flat"
+        layers.insert(first, ("Flatten", "flat", {"data_format": "channels_first"}, ["pool"], {}))
+        self.imported_model(layers, [None, 3, 48, 64])
+        self.assert_close(self.logits(images), small_network.evaluate_all(plain, images))
+
+    def test_numbers_of_channels(self):
+        for channels in (1, 2, 4):
+            with self.subTest(channels):
+                plain = renamed(network(channels=channels))
+                images = small_network.images(channels=channels)
+                _, metadata, _ = self.imported_model(keras_file.classes(plain),
+                                                     [None, 48, 64, channels])
+                self.assertEqual(metadata["input_channels"], str(channels))
+                self.assert_close(self.logits(images), small_network.evaluate_all(plain, images))
+
+    def test_resizing_becomes_preprocessing(self):
+        plain, images = renamed(network()), small_network.images()
+        size = {"height": 48, "width": 64}
+        for before, keys in (
+                ([("Resizing", size)], {}),
+                ([("Resizing", {**size, "interpolation": "bicubic"})],
+                 {"interpolation": "bicubic"}),
+                ([("Resizing", {**size, "interpolation": "area"})], {"interpolation": "area"}),
+                ([("Resizing", {**size, "crop_to_aspect_ratio": True})], {"fit": "cover"}),
+                ([("RandomCrop", size)], {"fit": "cover"}),
+                ([("Resizing", {**size, "pad_to_aspect_ratio": True, "fill_value": 7.0})],
+                 {"fit": "letterbox", "fill": "[7.0, 7.0, 7.0]"}),
+                ([("Resizing", {"height": 60, "width": 80}), ("CenterCrop", size)],
+                 {"fit": "squash", "resize": "60"})):
+            with self.subTest(before):
+                layers = keras_file.classes(plain)
+                layers[0][3][0] = before[-1][0]
+                previous = "image"
+                for place, (kind, config) in enumerate(before):
+                    layers.insert(place, (kind, kind, config, [previous], {}))
+                    previous = kind
+                _, metadata, _ = self.imported_model(layers, [None, None, None, 3])
+                wanted = {"resampling": "tensorflow", "resize": "0", **keys}
+                self.assertEqual({key: metadata[key] for key in (
+                    "resampling", "interpolation", "fit", "fill", "resize") if key in metadata},
+                    wanted)
+                self.assertEqual((metadata["input_height"], metadata["input_width"]), ("48", "64"))
+                self.assert_close(self.logits(images), small_network.evaluate_all(plain, images))
+        os.unlink(self.output)
+        for kind, config in (("Resizing", {**size, "antialias": True}),
+                             ("Resizing", {**size, "interpolation": "lanczos5"}),
+                             ("CenterCrop", size)):
+            layers = keras_file.classes(plain)
+            layers[0][3][0] = "first"
+            layers.insert(0, (kind, "first", config, ["image"], {}))
+            self.refused(keras_file.keras(layers, [None, None, None, 3]), "first: ",
+                         "save the model without it")
+
+    def test_operations_on_the_image(self):
+        """Channels swapped, shifted and scaled, as Keras 2 and 3 write them between layers."""
+        plain, images = renamed(network()), small_network.images()
+        expected = small_network.evaluate_all(plain, images[..., ::-1])
+        layers = keras_file.classes(plain)
+        layers[0][3][0] = "scaled"
+        tensor = {"class_name": "__keras_tensor__", "config": {"keras_history": ["image", 0, 0]}}
+        mean = {"class_name": "__tensor__", "config": {"value": [[[[10.0, 20.0, 30.0]]]]}}
+        swap = [{"class_name": "__ellipsis__", "config": {}},
+                {"class_name": "__slice__", "config": {"start": None, "stop": None, "step": -1}}]
+
+        def reference(name):
+            return {**tensor, "config": {"keras_history": [name, 0, 0]}}
+        new = [("GetItem", "swapped", [tensor, swap]),
+               ("Subtract", "shifted", [reference("swapped"), mean]),
+               ("TrueDivide", "scaled", [reference("shifted"), 64.0])]
+        old = [("SlicingOpLambda", "swapped", "__operators__.getitem", "image", {"slice_spec": [
+            {"class_name": "__ellipsis__"}, {"start": None, "stop": None, "step": -1}]}),
+               ("TFOpLambda", "shifted", "nn.bias_add", "swapped", {"bias": [-10., -20., -30.]}),
+               ("TFOpLambda", "scaled", "math.truediv", "shifted", {"y": 64.0, "name": None})]
+        for version in ("3.5.0", "2.11.0"):
+            config = keras_file.configuration(layers, SHAPE, version[0] == "3")
+            if version[0] == "3":
+                added = [{"class_name": kind, "module": "keras.src.ops.numpy", "name": name,
+                          "config": {"name": name}, "inbound_nodes": [{"args": args}]}
+                         for kind, name, args in new]
+            else:
+                added = [{"class_name": kind, "name": name, "inbound_nodes": [[x, 0, 0, named]],
+                          "config": {"name": name, "function": function}}
+                         for kind, name, function, x, named in old]
+            config["config"]["layers"][1:1] = added
+            with self.subTest(version):
+                _, metadata, _ = self.imported(keras_file.h5(layers, SHAPE, config, version))
+                numpy.testing.assert_allclose(json.loads(metadata["mean"]),
+                                              [30 / 255, 20 / 255, 10 / 255])
+                numpy.testing.assert_allclose(json.loads(metadata["std"]), [64 / 255] * 3)
+                if version[0] == "3":
+                    self.assert_close(self.logits(images), expected)
+
+
+@unittest.skipIf(h5py is None, "needs h5py (Debian: python3-h5py)")
 class Refusing(Case):
     def setUp(self):
         super().setUp()
@@ -160,12 +329,14 @@ class Refusing(Case):
                 (lambda layers, _: layers.remove(layer(layers, "b3_scale")),
                  "b3_project_conv: its input is not there"),
                 (lambda layers, _: layers[0]["config"].update(batch_shape=[None, 3, 48, 64]),
-                 "expected an image of 3 channels"),
+                 "stem_conv: channels_last, unlike its input"),
+                (lambda layers, _: layers[0]["config"].update(batch_shape=[None, 48, 64, 5]),
+                 "expected an image of 1 to 4 channels"),
                 (lambda _, config: config["config"].update(output_layers=[["b3_scale", 0, 0]]),
                  "not a MobileNet", "b3_scale", "is the last layer"),
                 (lambda _, config: config["config"].update(
                     output_layers=[["b2_project", 0, 0], ["b3_add", 0, 0]]),
-                 "it has 2 outputs, expected one"),
+                 "2 outputs, expected one: b2_project, b3_add (--output NAME chooses)"),
                 (lambda _, config: config.update(config=7), "malformed configuration"),
                 (lambda _, config: config.update(class_name="GPT"), "the model is a GPT"),
                 (lambda layers, _: layers.insert(0, 7), "without a list of layers"),
@@ -216,6 +387,46 @@ def randomise(model, rng):
 
 @unittest.skipIf(keras_library is None, "needs Keras")
 class OfKeras(Case):
+    def test_the_two_are_compared(self):
+        """Whatever the input's batch and elements are, and the output's activation."""
+        self.command()
+        layers = keras_library.layers
+        for batch, dtype, units, end in ((None, "float32", 5, "sigmoid"), (3, "float32", 1, None),
+                                         (2, "uint8", 1, "sigmoid"), (None, "uint8", 4, "softmax")):
+            with self.subTest(batch=batch, dtype=dtype, end=end):
+                image = keras_library.Input((96, 64, 3), batch_size=batch, dtype=dtype)
+                x = keras_library.ops.cast(image, "float32") / 64.0
+                x = keras_library.applications.MobileNetV2(
+                    input_shape=(96, 64, 3), alpha=0.35, weights=None, include_top=False)(x)
+                x = layers.GlobalAveragePooling2D()(x)
+                model = keras_library.Model(image, layers.Dense(units, activation=end)(x))
+                randomise(model, numpy.random.default_rng(3))
+                model.save(self.path("model.keras"))
+                status, out, err = self.run_importer(self.path("model.keras"), check_it=True)
+                self.assertEqual((status, err), (0, ""))
+                self.assertRegex(out, r"compared with Keras .* \d[.\d]*e-0[5678] of the output's")
+
+    def test_channels_first(self):
+        """Against the same weights with channels last: TensorFlow has no channels first on CPUs."""
+        models = []
+        for order, shape in (("channels_last", (64, 96, 3)), ("channels_first", (3, 64, 96))):
+            keras_library.config.set_image_data_format(order)
+            self.addCleanup(keras_library.config.set_image_data_format, "channels_last")
+            models.append([make(input_shape=shape, weights=None, classes=5, alpha=alpha,
+                                classifier_activation=None) for make, alpha in (
+                (keras_library.applications.MobileNet, 0.25),
+                (keras_library.applications.MobileNetV2, 0.35))])
+        images = small_network.images(64, 96)
+        for last, first in zip(*models):
+            with self.subTest(last.name):
+                randomise(last, numpy.random.default_rng(2))
+                first.set_weights(last.get_weights())
+                first.save(self.path("model.keras"))
+                status, out, err = self.run_importer(self.path("model.keras"), check_it=True)
+                self.assertEqual((status, err), (0, ""))
+                self.assertRegex(out, "(not )?compared")
+                self.assert_close(self.logits(images), last.predict(images, verbose=0))
+
     def test_networks_without_a_classifier(self):
         """include_top=False: the last feature map, or its pool."""
         applications = keras_library.applications

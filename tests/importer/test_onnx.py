@@ -3,6 +3,8 @@
 import io
 import json
 import math
+import os
+import tempfile
 import unittest
 import warnings
 
@@ -14,6 +16,10 @@ import onnx_file
 import small_network
 from onnx_file import Writer, node
 
+try:
+    import onnxruntime
+except ImportError:
+    onnxruntime = None
 try:
     import torch
     import torchvision
@@ -124,6 +130,364 @@ class ByHand(Case):
         self.assert_close(self.logits(images), small_network.evaluate_all(plain, images))
 
 
+class Outputs(Case):
+    """What the graph ends with, and which of its ends."""
+
+    def test_activations(self):
+        plain, images = small_network.variant(), small_network.images()
+        expected = small_network.evaluate_all(plain, images)
+        for final, probabilities, version in (
+                ("Softmax", None, "1"), ("LogSoftmax", None, "1"), ("Sigmoid", "sigmoid", "2"),
+                (None, None, "1")):
+            with self.subTest(final):
+                data = Writer().write(plain, SHAPE, final=final)
+                _, metadata, out = self.imported(data)
+                self.assertEqual(metadata.get("probabilities"), probabilities)
+                self.assertEqual(metadata["format"], f"mobilenet/{version}")
+                self.assertEqual("logits of a softmax (--probabilities)" in out, final is None)
+                self.assert_close(self.logits(images), expected)
+                _, metadata, out = self.imported(data, "--probabilities", "none")
+                self.assertEqual(metadata["probabilities"], "none")
+                self.assertNotIn("(--probabilities)", out)
+
+    def test_one_unit(self):
+        plain = small_network.variant()
+        last = plain[-1]
+        plain[-1] = last._replace(weight=last.weight[:1], bias=last.bias[:1])
+        images = small_network.images()
+        expected = small_network.evaluate_all(plain, images)
+        data = Writer().write(plain, SHAPE, final="Sigmoid")
+        names = self.file("names.txt", "cat\ndog\n")
+        _, metadata, _ = self.imported(data, "--labels", names)
+        self.assertEqual((metadata["classes"], metadata["probabilities"]), ("1", "sigmoid"))
+        self.assertEqual(json.loads(metadata["labels"]), ["cat", "dog"])
+        _, metadata, out = self.imported(Writer().write(plain, SHAPE))
+        self.assertEqual(metadata["probabilities"], "none")
+        self.assertIn("its one output is a value", out)
+        numpy.testing.assert_allclose(self.logits(images), expected, rtol=1e-5)
+
+    def test_a_softmax_along_another_axis_is_refused(self):
+        writer = Writer()
+        data = writer.write(small_network.variant(), SHAPE)
+        for axis in (0, -2):
+            nodes = [*writer.nodes, node("Softmax", ["logits"], "y", axis=axis)]
+            data = onnx_file.model(nodes, writer.tensors, SHAPE, "y")
+            self.refused(data, "y/Softmax", "not over the classes")
+
+    def test_several_outputs(self):
+        plain, images = small_network.variant(), small_network.images()
+        writer = Writer()
+        writer.write(plain, SHAPE, softmax=True)
+        writer.nodes.append(node("ArgMax", ["probabilities"], "best"))  # nothing of a MobileNet's
+        outputs = ["best", "probabilities", "pool"]
+        data = onnx_file.model(writer.nodes, writer.tensors, SHAPE, outputs)
+        self.refused(data, "3 outputs, expected one: best, probabilities, pool (--output NAME")
+        self.refused(data, "--output x: its outputs are best,", options=("--output", "x"))
+        self.imported(data, "--output", "probabilities")
+        self.assert_close(self.logits(images), small_network.evaluate_all(plain, images))
+        _, metadata, _ = self.imported(data, "--output", "pool")
+        backbone = small_network.until(plain, "pool")
+        self.assert_backbone(metadata, "pool", images,
+                             small_network.evaluate_maps(backbone, images))
+
+
+class Classifiers(Case):
+    def assert_same_logits(self, plain, writer, output="logits", images=None, shape=None):
+        images = small_network.images() if images is None else images
+        _, metadata, _ = self.imported(onnx_file.model(
+            writer.nodes, writer.tensors, shape or SHAPE, output))
+        self.assert_close(self.logits(images), small_network.evaluate_all(plain, images))
+        return metadata
+
+    def test_batch_norms(self):
+        """Before a fully connected layer, with and without an activation, and behind the last."""
+        generator = numpy.random.default_rng(6)
+
+        def norm(writer, x, output, channels):
+            values = [generator.uniform(low, high, channels).astype(numpy.float32) for low, high in
+                      ((0.8, 1.2), (-0.5, 0.5), (-0.5, 0.5), (0.8, 1.2))]
+            names = [writer.constant(f"{output}_{i}", v) for i, v in enumerate(values)]
+            writer.nodes.append(node("BatchNormalization", [x, *names], output, epsilon=1e-3))
+            gamma, beta, mean, variance = (v.astype(numpy.float64) for v in values)
+            scale = gamma / numpy.sqrt(variance + 1e-3)
+            return scale, beta - mean * scale
+
+        plain = small_network.variant()
+        writer = Writer()
+        writer.write(small_network.until(plain, "pool"), SHAPE)
+        first = norm(writer, "pool", "normed", 24)
+        writer.nodes += [node("Relu", ["normed"], "positive"),
+                         node("Flatten", ["positive"], "flat")]
+        second = norm(writer, "flat", "again", 24)
+        for op in plain[-1:]:
+            weight = generator.uniform(-0.5, 0.5, (5, 24)).astype(numpy.float32)
+            inputs = ["again", writer.constant("w", weight), writer.constant("b", op.bias)]
+            writer.nodes.append(node("Gemm", inputs, "product", transB=1))
+        third = norm(writer, "product", "logits", 5)
+
+        images = small_network.images()
+        x = small_network.evaluate_all(small_network.until(plain, "pool"), images)
+        x = numpy.maximum(x * first[0] + first[1], 0) * second[0] + second[1]
+        expected = (x @ weight.T.astype(numpy.float64) + plain[-1].bias) * third[0] + third[1]
+        self.imported(onnx_file.model(writer.nodes, writer.tensors, SHAPE, "logits"))
+        self.assert_close(self.logits(images), expected)
+
+    def test_a_temperature(self):
+        plain, images = small_network.variant(), small_network.images()
+        writer = Writer()
+        writer.write(plain, SHAPE)
+        writer.nodes += [node("Div", ["logits", writer.scalar("t", 2.5)], "cooler"),
+                         node("Softmax", ["cooler"], "probabilities", axis=-1)]
+        self.imported(onnx_file.model(writer.nodes, writer.tensors, SHAPE, "probabilities"))
+        self.assert_close(self.logits(images), small_network.evaluate_all(plain, images) / 2.5)
+
+    def test_global_max_pools(self):
+        plain = small_network.variant(pool=False, maximum=True)
+        for form in ("GlobalMaxPool", "ReduceMax", "MaxPool of the plane", "in two steps"):
+            with self.subTest(form):
+                writer = Writer()
+                data = writer.write(plain, SHAPE)
+                pool = next(i for i, n in enumerate(writer.nodes) if b"GlobalMaxPool" in n)
+                head = "head_hard_swish"
+                writer.nodes[pool:pool + 1] = {
+                    "GlobalMaxPool": [writer.nodes[pool]],
+                    "ReduceMax": [node("ReduceMax", [head], "pool", axes=[2, 3], keepdims=1)],
+                    "MaxPool of the plane": [node("MaxPool", [head], "pool", kernel_shape=[6, 16],
+                                                  strides=[6, 16])],
+                    "in two steps": [node("ReduceMax", [head], "rows", axes=[3], keepdims=0),
+                                     node("ReduceMax", ["rows"], "pool", axes=[-1], keepdims=0)],
+                }[form]
+                metadata = self.assert_same_logits(plain, writer)
+                self.assertEqual(json.loads(metadata["architecture"])["pool"], "max")
+                self.assertEqual(metadata["format"], "mobilenet/2")
+
+    def test_means_in_two_steps_and_over_one_axis(self):
+        plain = small_network.variant()
+        for form in ("two steps", "one axis"):
+            with self.subTest(form):
+                writer = Writer()
+                writer.write(plain, SHAPE)
+                pool = next(i for i, n in enumerate(writer.nodes) if b"GlobalAveragePool" in n
+                            and b"maxpool" in n)
+                shape = writer.constant("shape", numpy.array([1, 24, -1]))
+                writer.nodes[pool:pool + 1] = {
+                    "two steps": [node("ReduceMean", ["maxpool"], "r", axes=[3], keepdims=0),
+                                  node("ReduceMean", ["r"], "pool", axes=[2], keepdims=0)],
+                    "one axis": [node("Reshape", ["maxpool", shape], "r"),
+                                 node("ReduceMean", ["r"], "pool", axes=[2], keepdims=0)],
+                }[form]
+                self.assert_same_logits(plain, writer)
+
+    def test_a_plane_of_one_pixel_is_flattened(self):
+        maker = small_network.Maker(32, 32)
+        x = maker.act(maker.conv("stem", "image", 8, 3, (2, 2)), "relu6")
+        for index in range(4):
+            x = maker.block(f"b{index}", x, 8, 3, 16, (2, 2), activation="relu6")
+        maker.put(small_network.Pool("pool", x), (8, 1, 1))
+        maker.dense("logits", "pool", 5)
+        images = small_network.images(32, 32)
+        for shape, fits in (([1, 3, 32, 32], True), ([1, 3, 64, 64], False)):
+            writer = Writer()
+            writer.write([op for op in maker.operations if op.name != "pool"], shape)
+            flat = next(i for i, n in enumerate(writer.nodes) if b"logits_flat/Flatten" in n)
+            writer.nodes[flat] = node("Flatten", [x], "logits_flat")
+            if fits:
+                self.assert_same_logits(maker.operations, writer, images=images, shape=shape)
+                os.unlink(self.output)
+            else:
+                self.refused(onnx_file.model(writer.nodes, writer.tensors, shape, "logits"),
+                             "a flattened plane of 2x2", "a global pool before they flatten")
+
+
+class Images(Case):
+    def with_image(self, plain, nodes, shape, *options, kind=1, channels=3):
+        """Imports a network whose graph makes "image" of its input "pixels"."""
+        writer = Writer()
+        writer.write(plain, shape)
+        made = nodes(writer)
+        data = onnx_file.model([*made, *writer.nodes], writer.tensors, shape, "logits",
+                               image="pixels", kind=kind)
+        return self.imported(data, *options)
+
+    def test_channels_that_the_graph_swaps(self):
+        plain, images = small_network.variant(), small_network.images()
+        order = [2, 1, 0]
+        expected = small_network.evaluate_all(plain, images[..., order])
+        mean = numpy.array([104.0, 117.0, 123.0], numpy.float32).reshape(1, 3, 1, 1)
+
+        def gather(w):
+            return [node("Gather", ["pixels", w.constant("i", numpy.array(order))], "image",
+                         axis=1)]
+
+        def take(w):
+            names = [w.constant(f"s{i}", numpy.array([v])) for i, v in
+                     enumerate((-1, -(1 << 63), 1, -1))]
+            return [node("Slice", ["pixels", *names], "image")]
+
+        def split(w):
+            parts = onnx_file.field(2, "b") + onnx_file.field(2, "c")
+            return [node("Split", ["pixels"], "a", axis=1) + parts,
+                    node("Concat", ["c", "b", "a"], "image", axis=1)]
+        for form in (gather, take, split):
+            with self.subTest(form.__name__):
+                self.with_image(plain, form, SHAPE)
+                self.assert_close(self.logits(images), expected)
+
+        def normalised(w):  # after they are swapped
+            w.constant("i", numpy.array(order))
+            return [node("Gather", ["pixels", "i"], "bgr", axis=1),
+                    node("Sub", ["bgr", w.constant("mean", mean)], "image")]
+        _, metadata, _ = self.with_image(plain, normalised, SHAPE)
+        numpy.testing.assert_allclose(json.loads(metadata["mean"]),
+                                      mean.reshape(-1)[order] / 255, rtol=1e-6)
+        self.assert_close(self.logits(images), expected)
+
+    def test_inverted_channels(self):
+        """1 - x: the stem's weights are inverted instead."""
+        plain, images = small_network.variant(), small_network.images()
+        _, metadata, _ = self.with_image(
+            plain, lambda w: [node("Sub", [w.scalar("one", 1.0), "pixels"], "image")], SHAPE)
+        self.assertEqual(json.loads(metadata["mean"]), [1.0] * 3)
+        self.assert_close(self.logits(images), small_network.evaluate_all(plain, -images))
+
+    def test_numbers_of_channels(self):
+        for channels in (1, 2, 4):
+            plain = small_network.variant(channels=channels)
+            images = small_network.images(channels=channels)
+            with self.subTest(channels):
+                _, metadata, _ = self.imported(
+                    Writer().write(plain, [1, channels, 48, 64]), "--mean", "0.25")
+                self.assertEqual(metadata["input_channels"], str(channels))
+                self.assertEqual(metadata["format"], "mobilenet/2")
+                self.assertEqual(json.loads(metadata["mean"]), [0.25] * channels)
+                self.assert_close(self.logits(images), small_network.evaluate_all(plain, images))
+
+    def test_grey_made_rgb_and_alpha_left_out(self):
+        plain = small_network.variant()
+        grey = small_network.images(channels=1)
+        _, metadata, _ = self.with_image(
+            plain, lambda w: [node("Concat", ["pixels"] * 3, "image", axis=1)], [1, 1, 48, 64])
+        self.assertEqual(metadata["input_channels"], "1")
+        self.assert_close(self.logits(grey),
+                          small_network.evaluate_all(plain, numpy.repeat(grey, 3, 3)))
+        rgba = small_network.images(channels=4)
+        ends = [numpy.array([v]) for v in (0, 3, 1)]
+        _, metadata, _ = self.with_image(plain, lambda w: [node(
+            "Slice", ["pixels", *(w.constant(f"e{i}", e) for i, e in enumerate(ends))], "image")],
+            [1, 4, 48, 64])
+        self.assertEqual(metadata["input_channels"], "4")
+        self.assert_close(self.logits(rgba), small_network.evaluate_all(plain, rgba[..., :3]))
+
+    def test_resizing_becomes_preprocessing(self):
+        plain, images = small_network.variant(), small_network.images()
+
+        def resize(w, **attributes):
+            sizes = w.constant("sizes", numpy.array([1, 3, 48, 64]))
+            return [node("Resize", ["pixels", "", "", sizes], "image", **attributes)]
+        for attributes, keys in (
+                ({"mode": "linear"}, {"resampling": "tensorflow"}),
+                ({"mode": "linear", "antialias": 1}, {}),
+                ({"mode": "nearest", "nearest_mode": "floor",
+                  "coordinate_transformation_mode": "tf_half_pixel_for_nn"},
+                 {"resampling": "tensorflow", "interpolation": "nearest"}),
+                ({"mode": "cubic", "cubic_coeff_a": -0.5, "exclude_outside": 1},
+                 {"resampling": "tensorflow", "interpolation": "bicubic"})):
+            with self.subTest(**attributes):
+                _, metadata, _ = self.with_image(plain, lambda w: resize(w, **attributes),
+                                                 [1, 3, "h", "w"])
+                self.assertEqual({key: metadata[key] for key in ("resampling", "interpolation",
+                                                                 "fit") if key in metadata}, keys)
+                self.assertEqual((metadata["input_height"], metadata["input_width"],
+                                  metadata["resize"]), ("48", "64", "0"))
+                self.assert_close(self.logits(images), small_network.evaluate_all(plain, images))
+        os.unlink(self.output)
+        writer = Writer()
+        writer.write(plain, SHAPE)
+        nodes = resize(writer, mode="linear", coordinate_transformation_mode="align_corners")
+        self.refused(onnx_file.model([*nodes, *writer.nodes], writer.tensors, [1, 3, "h", "w"],
+                                     "logits", image="pixels"), "linear at align_corners")
+
+    def test_padding_before_the_rest(self):
+        """SAME_LOWER is what symmetric padding gives."""
+        plain = small_network.variant(padding="symmetric")
+        images = small_network.images()
+        writer = Writer()
+        data = writer.write(plain, SHAPE)
+        lower = onnx_file.field(5, onnx_file.attribute("auto_pad", "SAME_LOWER"))
+        pads = onnx_file.attribute("pads", [1, 1, 1, 1]), onnx_file.attribute("pads", [2] * 4)
+        for attribute in pads:
+            self.assertIn(onnx_file.field(5, attribute), data)
+        for index, n in enumerate(writer.nodes):
+            for attribute in pads:
+                n = n.replace(onnx_file.field(5, attribute), lower)
+            writer.nodes[index] = n
+        _, metadata, _ = self.imported(onnx_file.model(writer.nodes, writer.tensors, SHAPE,
+                                                       "logits"))
+        self.assertEqual(metadata["padding"], "symmetric")
+        self.assert_close(self.logits(images), small_network.evaluate_all(plain, images))
+
+
+class External(Case):
+    """Weights in a file beside the graph."""
+
+    def setUp(self):
+        super().setUp()
+        self.plain = small_network.variant()
+        self.writer = Writer()
+        self.writer.write(self.plain, SHAPE)
+        self.weight = next(op for op in self.plain if op.name == "stem").weight
+        self.place = next(i for i, t in enumerate(self.writer.tensors) if b"stem_w" in t)
+
+    def graph(self, **entries):
+        tensors = list(self.writer.tensors)
+        tensors[self.place] = onnx_file.external("stem_w", self.weight, **entries)
+        return self.file("model.onnx", onnx_file.model(self.writer.nodes, tensors, SHAPE, "logits"))
+
+    def test_are_read(self):
+        images = small_network.images()
+        raw = self.weight.tobytes()
+        os.mkdir(self.path("inner"))
+        os.symlink("model.onnx.data", self.path("link"))
+        for name, content, entries in (
+                ("model.onnx.data", raw, {}),
+                ("model.onnx.data", b"before" + raw + b"behind",
+                 {"offset": 6, "length": len(raw), "checksum": "0"}),
+                ("inner/weights", raw, {}), ("link", raw, {})):
+            with self.subTest(name=name, **entries):
+                self.file("model.onnx.data" if name == "link" else name, content)
+                self.imported(self.graph(location=name, **entries))
+                self.assert_close(self.logits(images),
+                                  small_network.evaluate_all(self.plain, images))
+
+    def test_are_read_from_the_graphs_folder_alone(self):
+        raw = self.weight.tobytes()
+        with tempfile.TemporaryDirectory() as outside:
+            secret = os.path.join(outside, "secret")
+            with open(secret, "wb") as file:
+                file.write(raw)
+            os.symlink(secret, self.path("link"))
+            os.symlink(outside, self.path("folder"))
+            os.mkfifo(self.path("pipe"))
+            os.mkdir(self.path("inner"))
+            relative = os.path.relpath(secret, self.folder)
+            for location in (secret, relative, "inner/../../x", "..", ".", "", "link",
+                             "folder/secret", "pipe", "a\0b", "C:\\secret", "..\\secret"):
+                with self.subTest(location):
+                    self.refused(self.graph(location=location), "stem_w", "refused")
+
+    def test_that_are_not_as_the_graph_says(self):
+        raw = self.weight.tobytes()
+        self.file("data", raw)
+        for part, entries in (("is not beside the graph", {"location": "nothing"}),
+                              ("864 bytes, but they end at 865", {"location": "data", "offset": 1,
+                                                                  "length": len(raw)}),
+                              ("no number", {"location": "data", "offset": "x"}),
+                              ("but they end at", {"location": "data", "offset": -4}),
+                              ("215 values", {"location": "data", "length": len(raw) - 4})):
+            with self.subTest(**entries):
+                self.refused(self.graph(**entries), "stem_w", part)
+
+
 class Refusing(Case):
     def refuse(self, operations, *parts, shape=None):
         self.refused(Writer().write(operations, shape or SHAPE), *parts)
@@ -150,7 +514,9 @@ class Refusing(Case):
         self.refuse(self.changed("b2_expand", weight=ones((24, 9, 1, 1), numpy.float32)),
                     "b2_expand", "do not fit an input of 8 channels")
         self.refuse(self.changed("logits", bias=ones(4, numpy.float32)), "logits", "bias of 4")
-        self.refuse(small_network.variant(), "x", "expected an image", shape=[1, 4, 48, 64])
+        self.refuse(small_network.variant(), "image", "expected an image", shape=[1, 5, 48, 64])
+        self.refuse(small_network.variant(), "stem_conv", "[8, 3, 3, 3]", "an input of 4 channels",
+                    shape=[1, 4, 48, 64])
         for last in ("b2_depthwise_hard_swish", "b3_scale", "maxpool"):
             self.refuse(small_network.until(small_network.variant(), last),
                         "is the last layer; a network may end with")
@@ -167,16 +533,14 @@ class Refusing(Case):
         self.refused(data, "follows a sigmoid")
         writer = Writer()
         writer.nodes.append(node("Einsum", ["image"], "x"))
-        self.refused(writer.write(small_network.variant(), SHAPE), "x/Einsum",
+        self.refused(writer.write([op._replace(x="x") if op.name == "stem" else op
+                                   for op in small_network.variant()], SHAPE), "x/Einsum",
                      "operation Einsum is in no MobileNet")
         nan = [op._replace(bias=op.bias * math.nan) if op.name == "logits" else op
                for op in small_network.variant()]
         self.refuse(nan, "classifier.6.bias", "NaN or infinity")
         writer = Writer()
         writer.write(small_network.variant(), SHAPE)
-        external = writer.tensors[0].replace(b"", b"", 1) + onnx_file.field(14, 1)
-        self.refused(onnx_file.model(writer.nodes, [external, *writer.tensors[1:]], SHAPE,
-                                     "logits"), "in another file")
         huge = onnx_file.field(1, 1 << 40) + onnx_file.field(8, "stem_w") + onnx_file.field(2, 1)
         self.refused(onnx_file.model(writer.nodes, [huge, *writer.tensors[1:]], SHAPE, "logits"),
                      "stem_w", "malformed shape")
@@ -185,6 +549,65 @@ class Refusing(Case):
 
     def test_damaged_files(self):
         self.assert_survives(Writer().write(small_network.variant(), SHAPE), 150)
+
+
+@unittest.skipIf(onnxruntime is None, "needs ONNX Runtime")
+class ByOnnxRuntime(Case):
+    """Whatever the input is, the two are compared."""
+
+    def compared(self, data, *options):
+        self.command()
+        source = self.file("model.onnx", data)
+        status, out, err = self.run_importer(source, *options, check_it=True)
+        self.assertEqual((status, err), (0, ""))
+        self.assertRegex(out, r"compared with ONNX Runtime .* \d[.\d]*e-0[678] of the output's")
+
+    def test_batches_and_elements(self):
+        plain = small_network.variant()
+        for batch in (1, 3, "n"):
+            with self.subTest(batch=batch):
+                self.compared(Writer().write(plain, [batch, *SHAPE[1:]], final="Sigmoid"))
+        for kind, name in ((2, "uint8"), (7, "int64"), (11, "double")):
+            with self.subTest(name):
+                writer = Writer()
+                writer.write(plain, SHAPE)
+                nodes = [node("Cast", ["pixels"], "floats", to=1),
+                         node("Mul", ["floats", writer.scalar("s", 1 / 64)], "image")]
+                self.compared(onnx_file.model([*nodes, *writer.nodes], writer.tensors,
+                                              [2, *SHAPE[1:]], "logits", image="pixels",
+                                              kind=kind))
+
+    def test_channels_outputs_and_ends(self):
+        for channels in (1, 4):
+            with self.subTest(channels=channels):
+                plain = small_network.variant(channels=channels)
+                self.compared(Writer().write(plain, [1, channels, 48, 64], final="LogSoftmax"))
+        plain = small_network.variant(maximum=True, pool=False)
+        writer = Writer()
+        writer.write(plain, SHAPE, softmax=True)
+        data = onnx_file.model(writer.nodes, writer.tensors, SHAPE, ["pool", "probabilities"])
+        self.compared(data, "--output", "probabilities")
+        self.compared(data, "--output", "pool")
+
+    def test_external_data(self):
+        writer = Writer()
+        plain = small_network.variant()
+        writer.write(plain, SHAPE)
+        place = next(i for i, t in enumerate(writer.tensors) if b"stem_w" in t)
+        weight = plain[0].weight
+        self.file("weights", weight.tobytes())
+        writer.tensors[place] = onnx_file.external("stem_w", weight, location="weights")
+        self.compared(onnx_file.model(writer.nodes, writer.tensors, SHAPE, "logits"))
+
+    def test_what_it_cannot_run_is_not_compared(self):
+        writer = Writer()
+        writer.write(small_network.variant(), SHAPE)
+        nodes = [node("Identity", ["pixels"], "image"), *writer.nodes]
+        data = onnx_file.model(nodes, writer.tensors, SHAPE, "logits", image="pixels")
+        data += onnx_file.field(8, onnx_file.field(2, 99))  # an operator set of the future
+        status, out, err = self.run_importer(self.file("x", data), check_it=True)
+        self.assertEqual((status, err), (0, ""))
+        self.assertIn("not compared: ", out)
 
 
 @unittest.skipIf(torch is None, "needs torch and torchvision")

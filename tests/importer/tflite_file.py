@@ -81,7 +81,10 @@ class Buffer:
 
 
 CODES = {"add": 0, "conv": 3, "depthwise": 4, "fully_connected": 9, "max_pool": 17, "mul": 18,
-         "relu": 19, "relu6": 21, "softmax": 25, "mean": 40, "hard_swish": 117, "custom": 32}
+         "relu": 19, "relu6": 21, "softmax": 25, "mean": 40, "logistic": 14, "log_softmax": 50,
+         "reduce_max": 82, "reshape": 22, "transpose": 39, "reverse_v2": 105, "strided_slice": 45,
+         "split": 49, "concatenation": 2, "resize_bilinear": 23, "resize_nearest_neighbor": 97,
+         "batch_matmul": 126, "cast": 53, "tile": 69, "hard_swish": 117, "custom": 32}
 KINDS = {"float32": 0, "int32": 2, "uint8": 3, "int8": 9}
 
 
@@ -134,11 +137,16 @@ class Writer:
         return self.index[name]
 
     def operator(self, kind, inputs, name, options=None, shape=None):
+        """name: of the output, or several."""
         if kind not in self.used:
             self.used.append(kind)
-        output = self.tensor(name, shape=shape)
+        names = [name] if isinstance(name, str) else name
+        outputs = [self.tensor(output, shape=shape) for output in names]
         self.operators.append({0: ("u32", self.used.index(kind)), 1: vector("i32", inputs),
-                               2: vector("i32", [output]), 4: options or {}})
+                               2: vector("i32", outputs), 4: options or {}})
+
+    def constant(self, name, values):
+        return self.tensor(name, numpy.array(values, numpy.int32))
 
     def conv(self, op):
         depthwise = op.groups > 1
@@ -167,10 +175,17 @@ class Writer:
         else:
             self.operator(op.kind, [x], op.name)
 
-    def write(self, operations, shape, image=None, softmax=True):
-        """image: (scale, zero point) of an uint8 input."""
+    def write(self, operations, shape, image=None, softmax=True, final=None, before=None,
+              kind=None):
+        """image: (scale, zero point) of an uint8 input; final: an operation behind the last one
+        instead of a softmax; before(writer): adds operators between the input "pixels" and
+        "image"; kind: of the input's elements."""
         quantisation = None if image is None else ([image[0]], [image[1]], 0)
-        self.tensor("image", shape=shape, quantisation=quantisation, kind=0 if image is None else 3)
+        kind = kind if kind is not None else 0 if image is None else 3
+        self.tensor("pixels" if before else "image", shape=shape, quantisation=quantisation,
+                    kind=kind)
+        if before:
+            before(self)
         for op in operations:
             if isinstance(op, Conv):
                 self.conv(op)
@@ -178,7 +193,8 @@ class Writer:
                 self.act(op)
             elif isinstance(op, Pool):
                 axes = self.tensor(f"{op.name}_axes", numpy.array([1, 2], numpy.int32))
-                self.operator("mean", [self.index[op.x], axes], op.name, {0: ("u8", 1)})
+                self.operator("reduce_max" if op.maximum else "mean", [self.index[op.x], axes],
+                              op.name, {0: ("u8", 1)})
             elif isinstance(op, MaxPool):
                 self.operator("max_pool", [self.index[op.x]], op.name, {
                     0: ("i8", 1), 1: ("i32", op.stride), 2: ("i32", op.stride),
@@ -191,16 +207,18 @@ class Writer:
                 self.operator(type(op).__name__.lower(), [self.index[op.a], self.index[op.b]],
                               op.name)
         output = operations[-1].name
-        if softmax:
-            self.operator("softmax", [self.index[output]], "probabilities")
+        if softmax or final:
+            self.operator(final or "softmax", [self.index[output]], "probabilities")
             output = "probabilities"
         return self.finish(output)
 
     def finish(self, output="probabilities"):
-        output = self.index[output]
+        """output: a name, or several."""
+        outputs = [self.index[name] for name in ([output] if isinstance(output, str) else output)]
         return Buffer().write({
             0: ("u32", 3),
-            1: [{0: ("i8", CODES[kind]), 3: ("i32", CODES[kind])} for kind in self.used],
-            2: [{0: self.tensors, 1: vector("i32", [0]), 2: vector("i32", [output]),
+            # Numbers from 127 on are in the newer field alone.
+            1: [{0: ("i8", min(CODES[kind], 127)), 3: ("i32", CODES[kind])} for kind in self.used],
+            2: [{0: self.tensors, 1: vector("i32", [0]), 2: vector("i32", outputs),
                  3: self.operators}],
             4: self.buffers})

@@ -313,6 +313,8 @@ Test(architecture_json, hostile_values_are_named) {
         {"{\"rows\":[" ROW "],\"max_pool\":{\"window\":2}," STEM "}", "max_pool.stride: missing"},
         {"{\"rows\":[" ROW "],\"max_pool\":{\"window\":0,\"stride\":1}," STEM "}",
          "max_pool.window"},
+        {"{\"rows\":[" ROW "],\"pool\":\"min\"," STEM "}", "pool: min is neither average nor max"},
+        {"{\"rows\":[" ROW "],\"pool\":1," STEM "}", "pool: it is neither average nor max"},
         {"{\"rows\":[" ROW "],\"hidden\":{}," STEM "}", "hidden: not a list"},
         {"{\"rows\":[" ROW "],\"hidden\":[{\"channels\":8}]," STEM "}",
          "hidden[0].activation: missing"},
@@ -347,9 +349,12 @@ Test(architecture_json, too_many_rows_are_refused) {
 
 /* ---- Model files -------------------------------------------------------------------------------- */
 
-static uint8_t *make_file(size_t *size) {
-    const mbn_network_options options = {
-        .network = "mobilenet_v3_small", .input_height = 64, .input_width = 64, .classes = 5};
+static uint8_t *make_file(int32_t channels, size_t *size) {
+    const mbn_network_options options = {.network = "mobilenet_v3_small",
+                                         .input_height = 64,
+                                         .input_width = 64,
+                                         .classes = 5,
+                                         .input_channels = channels};
     mbn_error error = {MBN_OK, ""};
     cr_assert_eq(mbn_network_init(&options, 3, NULL, size, &error), MBN_OK, "%s", error.message);
     uint8_t *bytes = malloc(*size);
@@ -392,7 +397,7 @@ static void run(const mbn_model *model, int32_t height, int32_t width, float log
     mbn_error error = {MBN_OK, ""};
     cr_assert_eq(mbn_context_create(model, &options, &context, &error), MBN_OK, "%s",
                  error.message);
-    const size_t count = (size_t)height * (size_t)width * 3;
+    const size_t count = (size_t)(height * width * mbn_model_network(model)->input_channels);
     float *input = malloc(count * sizeof *input);
     cr_assert_not_null(input);
     for (size_t i = 0; i < count; i++) input[i] = (float)(i * 2654435761U % 1000) / 500.0F - 1.0F;
@@ -402,9 +407,10 @@ static void run(const mbn_model *model, int32_t height, int32_t width, float log
     mbn_context_free(context);
 }
 
-Test(architecture_json, a_model_with_its_own_table_runs_at_every_size) {
+/* For images of so many channels. */
+static void compare_table_with_name(int32_t channels) {
     size_t named_size, size;
-    uint8_t *named_file = make_file(&named_size);
+    uint8_t *named_file = make_file(channels, &named_size);
     size = named_size;
     uint8_t *table_file = with_metadata(named_file, &size, "architecture", v3_small);
     mbn_model *named, *table;
@@ -427,6 +433,14 @@ Test(architecture_json, a_model_with_its_own_table_runs_at_every_size) {
     free(named_file);
 }
 
+Test(architecture_json, a_model_with_its_own_table_runs_at_every_size) {
+    compare_table_with_name(3);
+}
+
+Test(architecture_json, a_table_may_read_grey) {
+    compare_table_with_name(1);
+}
+
 Test(architecture_json, model_files_with_a_bad_table_are_refused) {
     static const struct {
         const char *json, *message;
@@ -439,7 +453,7 @@ Test(architecture_json, model_files_with_a_bad_table_are_refused) {
          "features.1.block.0.0.weight: expected [16,1,5,5]"},
     };
     size_t original;
-    uint8_t *file = make_file(&original);
+    uint8_t *file = make_file(3, &original);
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         size_t size = original;
         uint8_t *bad = with_metadata(file, &size, "architecture", cases[i].json);

@@ -95,6 +95,25 @@ Test(init, metadata) {
     free(file.bytes);
 }
 
+Test(init, metadata_of_other_channels) {
+    static const char *const halves[] = {NULL, "[0.5]", "[0.5,0.5]", NULL, "[0.5,0.5,0.5,0.5]"};
+    for (int32_t channels = 1; channels <= 4; channels++) {
+        if (channels == 3) continue;
+        const struct file file = make_file(
+            &(mbn_network_options){
+                .network = "mobilenet_v1", .width = 0.1, .classes = 1, .input_channels = channels},
+            0);
+        mbn_safetensors *parsed = parse(file);
+        const char number[] = {(char)('0' + channels), '\0'};
+        cr_expect_str_eq(mbn_safetensors_metadata(parsed, "format"), "mobilenet/2");
+        cr_expect_str_eq(mbn_safetensors_metadata(parsed, "input_channels"), number);
+        cr_expect_str_eq(mbn_safetensors_metadata(parsed, "mean"), halves[channels]);
+        cr_expect_str_eq(mbn_safetensors_metadata(parsed, "std"), halves[channels]);
+        mbn_safetensors_free(parsed);
+        free(file.bytes);
+    }
+}
+
 /* A width that no short decimal is survives the file. */
 Test(init, width_reads_back_exactly) {
     const double width = 1.0 / 3.0;

@@ -64,6 +64,11 @@ Test(options, sizes) {
     expect_refused(&options, "classes: -1 is outside 1 to 1000000");
     options.classes = 1000001;
     expect_refused(&options, "classes: 1000001 is outside 1 to 1000000");
+    options.classes = 0;
+    options.input_channels = 5;
+    expect_refused(&options, "input_channels: 5 is outside 1 to 4");
+    options.input_channels = -1;
+    expect_refused(&options, "input_channels: -1 is outside 1 to 4");
 }
 
 Test(options, source_padding_and_epsilon) {
@@ -87,6 +92,8 @@ Test(options, defaults_and_extremes) {
     cr_expect_eq(network->input_height, 224);
     cr_expect_eq(network->input_width, 224);
     cr_expect_eq(network->classes, 1000);
+    cr_expect_eq(network->input_channels, 3);
+    cr_expect_eq(network->layers[0].input_channels, 3);
     mbn_network_free(network);
 
     network = make_network(&(mbn_network_options){.network = "mobilenet_v2",
@@ -94,11 +101,15 @@ Test(options, defaults_and_extremes) {
                                                   .input_height = 1024,
                                                   .input_width = 32,
                                                   .classes = 1,
-                                                  .batch_norm_epsilon = 0.25});
+                                                  .batch_norm_epsilon = 0.25,
+                                                  .input_channels = 1});
     cr_expect_eq(network->width, 4.0);
     cr_expect_eq(network->input_height, 1024);
     cr_expect_eq(network->input_width, 32);
     cr_expect_eq(network->classes, 1);
+    cr_expect_eq(network->input_channels, 1);
+    cr_expect_eq(network->layers[0].input_channels, 1);
+    cr_expect_eq(network->layers[0].weights, 3 * 3 * 1 * 128);
     cr_expect_eq(network->batch_norm_epsilon, 0.25);
     mbn_network_free(network);
     mbn_network_free(NULL);
@@ -117,7 +128,7 @@ Test(options, names) {
     }
     cr_expect_str_eq(mbn_layer_kind_name(MBN_LAYER_FULLY_CONNECTED), "fully connected");
     cr_expect_str_eq(mbn_layer_kind_name((mbn_layer_kind)99), "unknown");
-    for (int role = MBN_ROLE_STEM; role <= MBN_ROLE_LOGITS; role++) {
+    for (int role = MBN_ROLE_STEM; role <= MBN_ROLE_HEAD_GLOBAL_MAX_POOL; role++) {
         const char *name = mbn_layer_role_name((mbn_layer_role)role);
         cr_expect_str_neq(name, "unknown");
         for (int other = 0; other < role; other++)

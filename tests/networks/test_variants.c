@@ -119,6 +119,31 @@ Test(variants, heads) {
     mbn_network_free(network);
 }
 
+/* Its window is the whole plane at every size. */
+Test(variants, a_global_max_pool) {
+    mbn_architecture a = variant();
+    a.global_max_pool = true;
+    mbn_network *network = lay_out(&a, &options), *resized = NULL;
+    const mbn_layer *pool = find_layer(network, -1, MBN_ROLE_HEAD_GLOBAL_MAX_POOL);
+    cr_expect_eq(pool->kind, MBN_LAYER_MAX_POOL);
+    cr_expect_str_eq(pool->name, "global_max_pooling2d");
+    cr_expect(pool->kernel_height == 8 && pool->kernel_width == 12);
+    cr_expect(pool->output_height == 1 && pool->output_width == 1);
+    const mbn_layer *mean = find_layer(network, -1, MBN_ROLE_HEAD_POOL);
+    cr_expect_eq(&network->layers[mean->input], pool);
+    cr_expect(mean->kernel_height == 1 && mean->kernel_width == 1);
+    mbn_stage_info stage;
+    cr_assert_eq(mbn_network_stage(network, "stride8", &stage, NULL), MBN_OK);
+    cr_expect(stage.height == 8 && stage.width == 12);
+
+    cr_assert_eq(mbn_network_resize(network, 128, 0, &resized, NULL), MBN_OK);
+    pool = find_layer(resized, -1, MBN_ROLE_HEAD_GLOBAL_MAX_POOL);
+    cr_expect(pool->kernel_height == 16 && pool->kernel_width == 12);
+    cr_expect(pool->output_height == 1 && pool->output_width == 1);
+    mbn_network_free(resized);
+    mbn_network_free(network);
+}
+
 Test(variants, a_window_that_does_not_fit) {
     mbn_architecture a = variant();
     a.head_max_pool_window = 9;

@@ -2,6 +2,7 @@
 
 #include <criterion/criterion.h>
 #include <stdlib.h>
+#include <string.h>
 #include <tests/random.h>
 
 void *make_file(const mbn_network_options *options, size_t *size) {
@@ -10,6 +11,26 @@ void *make_file(const mbn_network_options *options, size_t *size) {
     void *bytes = malloc(*size);
     cr_assert_not_null(bytes);
     cr_assert_eq(mbn_network_init(options, 7, bytes, size, &error), MBN_OK, "%s", error.message);
+    return bytes;
+}
+
+void *with_metadata(void *file, size_t *size, const char *format, const char *more) {
+    static const char start[] = "{\"__metadata__\":{\"format\":\"mobilenet/1\",";
+    const size_t old = sizeof start - 1, added = strlen(more);
+    cr_assert_eq(strlen(format), strlen("mobilenet/1"));
+    cr_assert_eq(memcmp((char *)file + 8, start, old), 0);
+    char *bytes = malloc(*size + added);
+    cr_assert_not_null(bytes);
+    uint64_t length;
+    memcpy(&length, file, sizeof length);
+    length += added;
+    memcpy(bytes, &length, sizeof length);
+    memcpy(bytes + 8, start, old);
+    memcpy(bytes + 8 + old - 13, format, strlen(format)); /* before the quote and the comma */
+    memcpy(bytes + 8 + old, more, added);
+    memcpy(bytes + 8 + old + added, (char *)file + 8 + old, *size - 8 - old);
+    *size += added;
+    free(file);
     return bytes;
 }
 

@@ -10,6 +10,10 @@ enum { HEIGHT = 75, WIDTH = 61, PIXELS = HEIGHT * WIDTH * 3, CLASSES = 10 };
 /* A model file's bytes; free() them. */
 void *make_file(const mbn_network_options *options, size_t *size);
 
+/* The same file, which is freed, in another format ("mobilenet/2") and with more metadata:
+ * "\"probabilities\":\"sigmoid\"," or "". */
+void *with_metadata(void *file, size_t *size, const char *format, const char *more);
+
 /* The network by that name at the size above, or a failed test. */
 mbn_model *make_model(const char *network, uint32_t isa_mask, const mbn_allocator *allocator);
 

@@ -44,7 +44,8 @@ Test(errors, model_files, .timeout = 300) {
     static const struct {
         const char *from, *to, *names;
     } edits[] = {
-        {"mobilenet/1", "mobilenet/9", "format"},
+        {"mobilenet/1", "photorama/1",
+         "format: expected mobilenet/1 or mobilenet/2, got photorama/1"},
         {"mobilenet_v2", "mobilenet_v9", "mobilenet_v9"},
         {"features.3.conv.0.0.weight", "features.3.conv.0.0.weighs", "features.3.conv.0.0.weight"},
         {"[144,24,1,1]", "[24,144,1,1]", "expected [144,24,1,1], got [24,144,1,1]"},
@@ -56,6 +57,10 @@ Test(errors, model_files, .timeout = 300) {
         expect(load(bad, size, NULL), MBN_MALFORMED, edits[i].names);
         free(bad);
     }
+    char *later = edited(file, size, "mobilenet/1", "mobilenet/9");
+    expect(load(later, size, NULL), MBN_UNSUPPORTED,
+           "format: mobilenet/9 is unknown to this version, " MBN_VERSION);
+    free(later);
     for (size_t cut = 0; cut < size; cut += 1 + cut / 2) {
         cr_expect_eq(load(file, cut, NULL), MBN_MALFORMED, "%zu bytes", cut);
     }

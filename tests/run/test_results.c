@@ -79,6 +79,41 @@ Test(results, cuts_do_not_show, .timeout = 300) {
     free(image);
 }
 
+/* At small widths some blocks have no expansion: then the projection before them, which adds a
+ * residual, runs together with their depthwise. */
+Test(results, cuts_of_narrow_networks_do_not_show, .timeout = 300) {
+    static const struct {
+        const char *network;
+        mbn_source source;
+    } narrow[] = {
+        {"mobilenet_v2", MBN_SOURCE_TORCHVISION},       {"mobilenet_v2", MBN_SOURCE_KERAS},
+        {"mobilenet_v3_small", MBN_SOURCE_TORCHVISION}, {"mobilenet_v3_small", MBN_SOURCE_KERAS},
+        {"mobilenet_v3_large", MBN_SOURCE_TORCHVISION}, {"mobilenet_v3_large", MBN_SOURCE_KERAS},
+    };
+    float *image = make_images(1, 1);
+    const uint32_t isas = isas_to_test();
+    for (size_t n = 0; n < sizeof narrow / sizeof narrow[0]; n++) {
+        const mbn_network_options options = {.network = narrow[n].network,
+                                             .source = narrow[n].source,
+                                             .width = 0.1,
+                                             .input_height = HEIGHT,
+                                             .input_width = WIDTH,
+                                             .classes = CLASSES};
+        size_t size;
+        void *file = make_file(&options, &size);
+        for (unsigned isa = 0; isa < MBN_ISA_COUNT; isa++) {
+            if ((isas >> isa & 1U) == 0) continue;
+            mbn_model *model = NULL;
+            const mbn_model_options model_options = {.isa_mask = 1U << isa};
+            cr_assert_eq(mbn_model_load_memory(file, size, &model_options, &model, NULL), MBN_OK);
+            check_cuts(options.network, model, image);
+            mbn_model_free(model);
+        }
+        free(file);
+    }
+    free(image);
+}
+
 /* At 224 the early blocks are cut by rows for threads, which small inputs are not. */
 Test(results, large_inputs_for_threads, .timeout = 300) {
     const mbn_network_options options = {.network = "mobilenet_v2"};

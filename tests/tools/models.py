@@ -49,6 +49,29 @@ class Init(Case):
             )
             self.assertEqual(elements, counts["parameters"] + counts["batch_norm_statistics"])
 
+    def test_other_channels(self):
+        """A grey image runs through grey, RGB and RGBA networks; every command counts channels."""
+        write_bmp("grey.bmp", numpy.arange(50 * 40).reshape(50, 40, 1).repeat(3, 2) % 256)
+        for channels in 1, 2, 4:
+            path = self.init("mobilenet_v3_small", "c.safetensors", "--channels", str(channels))
+            numpy.save("x.npy", numpy.ones((2, 40, 48, channels), "f4"))
+            self.succeed("run", path, "-i", "x.npy", "-o", "y.npy")
+            self.assertEqual(numpy.load("y.npy").shape, (2, 7))
+            self.succeed("features", path, "-i", "x.npy", "-o", "f", "--stage", "pool")
+            self.assertEqual(len(json.loads(self.succeed("classify", path, "grey.bmp", "--json"))), 1)
+            self.succeed("embed", path, "grey.bmp", "-o", "e.npy")
+            for command in "plan", "profile":
+                printed = json.loads(self.succeed(command, path, "--json"))
+                self.assertEqual(printed["input_channels"], channels)
+            printed = json.loads(
+                self.succeed("count", "mobilenet_v3_small", "--channels", str(channels), "--json")
+            )
+            self.assertEqual(printed["layers"][0]["weights"], 9 * channels * 16)
+            numpy.save("x.npy", numpy.ones((2, 40, 48, 3), "f4"))
+            self.fail_with(
+                1, f"expected (N, height, width, {channels})", "run", path, "-i", "x.npy", "-o", "z"
+            )
+
     def test_the_seed_decides(self):
         contents = []
         for path, *seed in [("a",), ("b", "--seed", "0"), ("c", "--seed", str(2**64 - 1))]:
@@ -81,7 +104,7 @@ class Run(Case):
         self.assertEqual(logits.shape, (3, 7))
         self.assertGreater(logits.std(), 0)
         powers = numpy.exp(logits.astype("f8") - logits.max(axis=1, keepdims=True))
-        probabilities = self.run_model(values, "--softmax")
+        probabilities = self.run_model(values, "--probabilities")
         expected = powers / powers.sum(axis=1, keepdims=True)
         self.assertLess(numpy.abs(probabilities - expected).max(), 1e-6)
         # One by one, or with more threads: the same bits.

@@ -23,12 +23,23 @@ except ImportError:
 
 @unittest.skipIf(Image is None, "no Pillow")
 class Pixels(Case):
-    def decode(self, path):
-        done = subprocess.run([PROGRAM, path], capture_output=True)
+    def decode(self, path, *alpha):
+        done = subprocess.run([PROGRAM, path, *alpha], capture_output=True)
         self.assertEqual((done.returncode, done.stderr), (0, b""), path)
         head, _, data = done.stdout.partition(b"\n")
-        width, height = map(int, head.split())
-        return numpy.frombuffer(data, "u1").reshape(height, width, 3)
+        width, height, channels = map(int, head.split())
+        return numpy.frombuffer(data, "u1").reshape(height, width, channels)
+
+    def check_alpha(self, path):
+        """The same file, decoded for networks that read alpha."""
+        with Image.open(path) as image:
+            expected = numpy.asarray(ImageOps.exif_transpose(image).convert("RGBA"))
+        pixels = self.decode(path, "alpha")
+        if pixels.shape[2] == 3:
+            self.assertEqual(expected[..., 3].min(), 255)  # no PNG
+            expected = expected[..., :3]
+        self.assertEqual(pixels.shape, expected.shape, path)
+        self.assertEqual(pixels.tobytes(), expected.tobytes(), path)
 
     def check(self, path):
         with Image.open(path) as image:
@@ -36,6 +47,7 @@ class Pixels(Case):
         pixels = self.decode(path)
         self.assertEqual(pixels.shape, expected.shape, path)
         self.assertEqual(pixels.tobytes(), expected.tobytes(), path)
+        self.check_alpha(path)
         return pixels
 
     def picture(self, mode, width=61, height=43):
@@ -154,20 +166,51 @@ class Pixels(Case):
         for name in "palette", "palette2", "transparent", "bits":
             self.check(f"{name}.png")
 
+    KINDS = {1: 0, 2: 4, 3: 2, 4: 6}  # of a PNG, by its channels
+
+    def write_png(self, path, values, more=()):
+        """Pillow reads 16 bits of colour and chunks that it does not write."""
+        height, width, channels = values.shape
+        bits = 8 * values.itemsize
+        rows = values.astype(values.dtype.newbyteorder(">")).reshape(height, -1)
+        data = zlib.compress(b"".join(b"\0" + row.tobytes() for row in rows))
+        header = struct.pack(">IIBBBBB", width, height, bits, self.KINDS[channels], 0, 0, 0)
+        with open(path, "wb") as file:
+            file.write(b"\x89PNG\r\n\x1a\n")
+            for name, body in (b"IHDR", header), *more, (b"IDAT", data), (b"IEND", b""):
+                crc = zlib.crc32(name + body)
+                file.write(struct.pack(">I", len(body)) + name + body + struct.pack(">I", crc))
+
     def test_png_of_16_bits(self):
-        """Colour, which Pillow reads but does not write."""
         values = numpy.random.default_rng(4).integers(0, 65536, (23, 31, 4), "u2")
-        for kind, channels in (2, 3), (6, 4):
-            rows = values[..., :channels].astype(">u2").reshape(23, -1)
-            data = b"".join(b"\0" + row.tobytes() for row in rows)
-            with open("colour.png", "wb") as file:
-                file.write(b"\x89PNG\r\n\x1a\n")
-                header = struct.pack(">IIBBBBB", 31, 23, 16, kind, 0, 0, 0)
-                for name, body in (b"IHDR", header), (b"IDAT", zlib.compress(data)), (b"IEND", b""):
-                    crc = zlib.crc32(name + body)
-                    file.write(struct.pack(">I", len(body)) + name + body + struct.pack(">I", crc))
-            pixels = self.check("colour.png")
-            self.assertTrue((pixels == (values[..., :3] >> 8)).all())
+        for channels in 2, 3, 4:
+            self.write_png("deep.png", values[..., :channels])
+            pixels = self.check("deep.png")
+            colours = values[..., :3] if channels > 2 else values[..., :1]
+            self.assertTrue((pixels == (colours >> 8)).all())
+
+    def test_png_with_a_transparent_colour(self):
+        values = numpy.random.default_rng(5).integers(0, 256, (23, 31, 3), "u1")
+        for channels in 1, 3:
+            colour = values[0, 0, :channels].astype(">u2").tobytes()
+            self.write_png("key.png", values[..., :channels], [(b"tRNS", colour)])
+            self.check("key.png")
+
+    def test_16_bits_with_8_bits_in_them(self):
+        """Would be black; Python refuses mode "I" of this kind, too."""
+        values = numpy.zeros((9, 7, 4), "u2")
+        for channels in self.KINDS:
+            self.write_png("low.png", values[..., :channels])
+            self.assertFalse(self.decode("low.png").any())
+            low = values[..., :channels].copy()
+            low[5, 5, 0] = 255
+            self.write_png("low.png", low)
+            done = subprocess.run([PROGRAM, "low.png"], capture_output=True)
+            self.assertEqual(done.returncode, 1)
+            self.assertIn(b"no value above 255", done.stderr)
+            low[5, 5, 0] = 256
+            self.write_png("low.png", low)
+            self.assertEqual(self.decode("low.png").max(), 1)
 
     def test_grey_png_of_16_bits_keeps_the_high_bytes(self):
         grey = numpy.arange(20 * 30, dtype="u2").reshape(20, 30) * 100
@@ -185,6 +228,17 @@ class Pixels(Case):
         ]:
             image.save(f"{name}.bmp")
             self.check(f"{name}.bmp")
+
+    def test_bmp_of_16_bits(self):
+        """Every value of 5 and 6 bits, which become 8 in more than one way."""
+        values = numpy.arange(65536, dtype="<u2").tobytes()
+        for masks in b"", struct.pack("<III", 0x7C00, 0x3E0, 0x1F), struct.pack("<III", 0xF800, 0x7E0, 0x1F):
+            start = 54 + len(masks)
+            header = struct.pack("<IiiHHIIiiII", 40, 256, 256, 1, 16, 3 if masks else 0, 0, 0, 0, 0, 0)
+            with open("16.bmp", "wb") as file:
+                file.write(b"BM" + struct.pack("<IHHI", start + len(values), 0, 0, start))
+                file.write(header + masks + values)
+            self.check("16.bmp")
 
     def test_real_photos(self):
         data = os.environ.get("MOBILENET_TEST_DATA")

@@ -71,7 +71,7 @@ static mbn_status decode(const uint8_t *data, size_t size, mbn_rgb *image, mbn_e
     cr_assert_not_null(copy);
     memcpy(copy, data, size);
     *error = (mbn_error){MBN_OK, ""};
-    mbn_status status = mbn_rgb_decode(copy, size, image, error);
+    mbn_status status = mbn_rgb_decode(copy, size, false, image, error);
     free(copy);
     return status;
 }
@@ -244,6 +244,40 @@ Test(image, survives_any_byte_in_a_png_with_good_checksums) {
     }
 }
 
+/* Appends a chunk; returns its end. */
+static uint8_t *put_chunk(uint8_t *at, const char *type, const uint8_t *data, size_t size) {
+    put_big_endian(at, (uint32_t)size);
+    memcpy(at + 4, type, 4);
+    if (size > 0) memcpy(at + 8, data, size);
+    put_big_endian(at + 8 + size, crc32(at + 4, size + 4));
+    return at + 12 + size;
+}
+
+/* 4x1 pixels of 8 bits: colours 0, 1, 200 and 255 of a palette with all bytes `value`. */
+static size_t make_palette_png(uint8_t *file, size_t colours, uint8_t value) {
+    static const uint8_t header[13] = {0, 0, 0, 4, 0, 0, 0, 1, 8, 3};
+    /* zlib with one stored block, a row of no filter; its checksum is not looked at. */
+    static const uint8_t row[] = {0x78, 1, 1, 5, 0, 0xfa, 0xff, 0, 0, 1, 200, 255, 0, 0, 0, 0};
+    uint8_t palette[3 * 256];
+    memset(palette, value, sizeof palette);
+    memcpy(file, png, 8);
+    uint8_t *end = put_chunk(file + 8, "IHDR", header, sizeof header);
+    end = put_chunk(end, "PLTE", palette, 3 * colours);
+    end = put_chunk(end, "IDAT", row, sizeof row);
+    return (size_t)(put_chunk(end, "IEND", NULL, 0) - file);
+}
+
+/* Pillow shows black. */
+Test(image, shows_no_leftovers_for_colours_that_a_png_lacks) {
+    uint8_t file[1024], pixels[12];
+    memset(pixels, 99, sizeof pixels);
+    expect_pixels(file, make_palette_png(file, 256, 99), 4, 1, pixels);
+    memset(pixels, 0, sizeof pixels);
+    memset(pixels, 77, 6);
+    expect_pixels(file, make_palette_png(file, 2, 77), 4, 1, pixels);
+    expect_error(file, make_palette_png(file, 0, 0), MBN_MALFORMED, "Corrupt PNG");
+}
+
 Test(image, refuses_sizes_out_of_range) {
     static const struct {
         int32_t width, height;
@@ -310,8 +344,8 @@ Test(image, decodes_bmp_of_os2) {
 Test(image, names_what_cannot_be_read) {
     mbn_rgb image;
     mbn_error error;
-    cr_expect_eq(mbn_rgb_read("/nonexistent/a.png", &image, &error), MBN_IO);
+    cr_expect_eq(mbn_rgb_read("/nonexistent/a.png", false, &image, &error), MBN_IO);
     cr_expect_str_eq(error.message, "No such file or directory");
-    cr_expect_eq(mbn_rgb_read("/", &image, &error), MBN_IO);
+    cr_expect_eq(mbn_rgb_read("/", false, &image, &error), MBN_IO);
     cr_expect_str_eq(error.message, "Is a directory");
 }

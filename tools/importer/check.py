@@ -1,8 +1,12 @@
 """A look at what was imported: the library runs it on a seeded input, and where the source's own
 runtime can be imported here, it runs the source on the same input."""
+import io
 import os
+import select
 import shutil
+import signal
 import subprocess
+import sys
 import tempfile
 from dataclasses import dataclass
 
@@ -17,6 +21,9 @@ FLOAT_TOLERANCE = 1e-3
 # Of logits that are only known by their probabilities, which are floats: networks that have not been
 # trained give nearly the same one for every class.
 HIDDEN_TOLERANCE = 1e-6
+_RUNTIMES = ("tensorflow", "torch", "onnxruntime", "ai_edge_litert")
+# A runtime that takes longer for two images does not come to an end.
+_SECONDS = 600
 
 
 @dataclass
@@ -74,10 +81,33 @@ def run(command, model, images, stage=None):
         return numpy.load(result)
 
 
+def one_by_one(run, batch, imported):
+    """A Reference's run by one that takes batches of this size alone: [batch,height,width,channels],
+    and may return feature maps channels first."""
+    def run_all(images):
+        results = [run(numpy.repeat(image[None], batch, 0))[:1] for image in images]
+        result = numpy.concatenate(results)
+        if result.ndim == 4 and result.shape[1] == imported.channels \
+                and result.shape[3] != imported.channels:
+            result = result.transpose(0, 2, 3, 1)
+        return result
+    return run_all
+
+
 def seeded_images(imported, count=2):
+    """As the network reads them: [count,height,width,channels]."""
     generator = numpy.random.default_rng(2017)
-    return generator.uniform(-1, 1, (count, imported.height, imported.input_width, 3)).astype(
-        numpy.float32)
+    shape = (count, imported.height, imported.input_width, imported.input_channels)
+    if imported.whole:
+        pixels = generator.integers(0, 256, shape)
+        return (pixels * imported.scale + imported.shift).astype(numpy.float32)
+    return generator.uniform(-1, 1, shape).astype(numpy.float32)
+
+
+def as_source_reads(imported, images):
+    """The images, before what the source does to them."""
+    images = (images - numpy.array(imported.shift)) / numpy.array(imported.scale)
+    return numpy.round(images) if imported.whole else images.astype(numpy.float32)
 
 
 def log_softmax(logits):
@@ -91,7 +121,9 @@ def difference(final, exact, ours, theirs):
     where it has those; of probabilities themselves for a quantised source."""
     theirs = numpy.asarray(theirs, numpy.float64).reshape(ours.shape)
     ours = numpy.asarray(ours, numpy.float64)
-    if final == "softmax" and not exact:
+    if final == "log_softmax":
+        ours = log_softmax(ours)
+    elif final == "softmax" and not exact:
         ours = numpy.exp(log_softmax(ours))
     elif final == "softmax":
         ours, theirs = log_softmax(ours), numpy.log(numpy.maximum(theirs, 1e-30))
@@ -112,22 +144,81 @@ def _sigmoid(x):
     return 1 / (1 + numpy.exp(-numpy.clip(x, -700, 700)))
 
 
-def compare(imported, reference, images, outputs):
+def compare(imported, runtime, outputs, theirs):
     """Returns a sentence; raises where the source disagrees."""
-    scale, shift = numpy.array(imported.scale), numpy.array(imported.shift)
-    theirs = reference.run(((images - shift) / scale).astype(numpy.float32))
     worst, span = difference(imported.final, imported.exact, outputs, theirs)
     within = worst <= FLOAT_TOLERANCE * span
     flat = not within and imported.final and worst <= HIDDEN_TOLERANCE
     if imported.exact and not within and not flat:
-        raise ImportFailure(f"the check failed: {reference.runtime} and the imported model differ "
-                            f"by {worst:.2g}, the output's range is {span:.2g}")
+        raise ImportFailure(f"the check failed: {runtime} and the imported model differ by "
+                            f"{worst:.2g}, the output's range is {span:.2g}")
     what = f"{worst / span:.1e} of the output's range"
-    if imported.final and not imported.exact:
+    if imported.final in ("softmax", "sigmoid") and not imported.exact:
         what = "of a probability"
     elif flat:
         what = f"no more than a {imported.final}'s rounding: its classes are all alike"
-    return f"compared with {reference.runtime}: largest difference {worst:.2g}, {what}"
+    return f"compared with {runtime}: largest difference {worst:.2g}, {what}"
+
+
+def _reference_outputs(imported, make_reference, images):
+    """(runtime, what it computes), or why there is nothing to compare with."""
+    if imported.resizes:
+        return "the graph resizes images of any size itself"
+    reference = make_reference()
+    if isinstance(reference, str):
+        return reference
+    theirs = numpy.asarray(reference.run(as_source_reads(imported, images)))
+    if not numpy.isfinite(theirs.astype(numpy.float64)).all():
+        return f"{reference.runtime} computes values that are not finite"
+    return reference.runtime, theirs
+
+
+def _attempt(function):
+    try:
+        return function()
+    except (Exception, SystemExit) as error:
+        lines = str(error).strip().splitlines()
+        return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
+
+
+def apart(function):
+    """The text, or the text and the array, that a function returns, computed in a process of its
+    own; a text, why not, where it raises, crashes or does not end: a source's runtime may do all of
+    these with a file."""
+    if any(name in sys.modules for name in _RUNTIMES):
+        return _attempt(function)  # threads of what is loaded already would be missing in a fork
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            silence = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(silence, 1)
+            os.dup2(silence, 2)
+            result = _attempt(function)
+            text, array = (result, None) if isinstance(result, str) else result
+            data = io.BytesIO()
+            data.write(text.encode("utf-8", "replace") + b"\0")
+            if array is not None:
+                numpy.save(data, array, allow_pickle=False)
+            with os.fdopen(writing, "wb") as pipe:
+                pipe.write(data.getbuffer())
+        finally:
+            os._exit(0)
+    os.close(writing)
+    try:
+        with os.fdopen(reading, "rb") as pipe:
+            if not select.select([pipe], [], [], _SECONDS)[0]:
+                os.kill(child, signal.SIGKILL)
+                return f"it did not end in {_SECONDS} seconds"
+            data = pipe.read()
+    finally:
+        _, status = os.waitpid(child, 0)
+    if not data:
+        return f"the source's runtime crashed (signal {os.WTERMSIG(status)})" \
+            if os.WIFSIGNALED(status) else "the source's runtime ended the process"
+    text, _, array = data.partition(b"\0")
+    text = text.decode("utf-8", "replace")
+    return (text, numpy.load(io.BytesIO(array), allow_pickle=False)) if array else text
 
 
 def check(imported, model, make_reference):
@@ -145,12 +236,14 @@ def check(imported, model, make_reference):
                             "or some that are not finite")
     sentences = [f"checked: the library runs it on a seeded input, {what} from "
                  f"{outputs.min():.3g} to {outputs.max():.3g}"]
-    reference = make_reference()
-    if isinstance(reference, str):
-        sentences.append(f"not compared: {reference}")
-    else:
-        sentences.append(compare(imported, reference, images, outputs))
-    return sentences
+    found = apart(lambda: _reference_outputs(imported, make_reference, images))
+    if isinstance(found, str):
+        return [*sentences, f"not compared: {found}"]
+    runtime, theirs = found
+    if theirs.size != outputs.size:
+        return [*sentences, f"not compared: {runtime} computes {list(theirs.shape)}, the library "
+                            f"{list(outputs.shape)}"]
+    return [*sentences, compare(imported, runtime, outputs, theirs)]
 
 
 def torch_reference(tensors, imported, options):

@@ -23,13 +23,13 @@ def _number(convert, low, high):
     return parse
 
 
-def _triple(low):
+def _colour(low):
     def parse(text):
         values = [_number(float, low, 1000)(part) for part in text.split(",")]
-        if len(values) != 3:
-            raise argparse.ArgumentTypeError("expected three numbers R,G,B")
+        if len(values) > 4:
+            raise argparse.ArgumentTypeError("expected a number per channel: R,G,B")
         return values
-    parse.__name__ = "triple R,G,B"
+    parse.__name__ = "number per channel, R,G,B"
     return parse
 
 
@@ -62,10 +62,10 @@ def _parser():
                         help="shorter side before the centre crop; 0: straight to the resolution "
                              "(default: 256 at 224 and in proportion at others for torchvision and "
                              "timm, 0 for the rest)")
-    parser.add_argument("--mean", metavar="R,G,B", type=_triple(-1000),
+    parser.add_argument("--mean", metavar="R,G,B", type=_colour(-1000),
                         help="input = (pixel / 255 - mean) / std (default: what the source says; "
                              "else ImageNet's for PyTorch's, 0.5,0.5,0.5 for TensorFlow's)")
-    parser.add_argument("--std", metavar="R,G,B", type=_triple(1e-6))
+    parser.add_argument("--std", metavar="R,G,B", type=_colour(1e-6))
     parser.add_argument("--padding", choices=("same", "symmetric", "trailing"),
                         help="where the source does not say: same for tf_... networks of timm, "
                              "symmetric for weights of the article's v2")
@@ -76,6 +76,13 @@ def _parser():
                         help="between fully connected layers, where the source does not say "
                              "(default relu; hard_swish where they have the names of torchvision's "
                              "v3)")
+    parser.add_argument("--probabilities", choices=("softmax", "sigmoid", "none"),
+                        help="what makes probabilities of the outputs: softmax for one class of "
+                             "many, sigmoid for labels that do not exclude each other and for one "
+                             "output, none where they are no classes (default: what the graph "
+                             "ends with, else softmax, none for one output)")
+    parser.add_argument("--output", metavar="NAME", dest="source_output",
+                        help="which output of the source, where it has several")
     parser.add_argument("--no-check", action="store_true",
                         help="do not run what was imported")
     return parser
@@ -107,19 +114,50 @@ def _complete(imported, options):
     if not (options.mean and options.std) and not (imported.mean and imported.std):
         imported.notes.append("taken for granted: input = (pixel / 255 - 0.5) / 0.5 (--mean, "
                               "--std)")
-    imported.mean = options.mean or imported.mean or (0.5,) * 3
-    imported.std = options.std or imported.std or (0.5,) * 3
+    channels = imported.input_channels
+    imported.mean = _per_channel("--mean", options.mean or imported.mean or (0.5,), channels)
+    imported.std = _per_channel("--std", options.std or imported.std or (0.5,), channels)
     if options.resize is not None:
         imported.resize = options.resize
     elif imported.resize is None:
         imported.resize = 0
+    if options.probabilities:
+        imported.probabilities = options.probabilities
+    elif imported.probabilities is None:
+        imported.probabilities = "none" if imported.classes == 1 else "softmax"
+        if imported.graph and imported.classes:
+            imported.notes.append(
+                "taken for granted: its outputs are logits of a softmax (--probabilities)"
+                if imported.classes > 1 else
+                "taken for granted: its one output is a value, no logit (--probabilities)")
     if options.labels:
-        imported.labels = labels.read(options.labels, imported.classes)
+        imported.labels = labels.read(options.labels, imported.label_count())
+
+
+def _per_channel(option, values, channels):
+    if len(values) == 1:
+        values = tuple(values) * channels
+    if len(values) != channels:
+        raise ImportFailure(f"{option}: {len(values)} numbers for {channels} channels")
+    return tuple(values)
+
+
+def _black(imported):
+    return json.dumps([0.0] * imported.input_channels)
 
 
 def _metadata(imported):
+    # What 0.1 does not know: only where it is not what is meant without it.
+    later = {key: value for key, value, default in (
+        ("probabilities", imported.classes and imported.probabilities or None, "softmax"),
+        ("input_channels", str(imported.input_channels), "3"),
+        ("interpolation", imported.interpolation, "bilinear"),
+        ("resampling", imported.resampling, "pillow"),
+        ("fit", imported.fit, "crop"),
+        ("fill", imported.fill and json.dumps(list(imported.fill)), _black(imported)),
+    ) if value not in (None, default)}
     metadata = {
-        "format": "mobilenet/1",
+        "format": "mobilenet/2" if later or imported.max_pool else "mobilenet/1",
         "network": imported.network,
         "source": imported.source,
         "width": repr(float(imported.width)),
@@ -129,6 +167,7 @@ def _metadata(imported):
         "mean": json.dumps(list(imported.mean)),
         "std": json.dumps(list(imported.std)),
         "resize": str(imported.resize),
+        **later,
     }
     if imported.classes:
         metadata["classes"] = str(imported.classes)

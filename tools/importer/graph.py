@@ -6,6 +6,7 @@ from additions, clips, products with themselves and so on, are kept as functions
 their values (classify), so that every way to write a hard-swish is the same.  Per-channel scales
 and shifts are folded into the convolution before them at once, in double precision."""
 import math
+from dataclasses import dataclass, replace
 
 import numpy
 
@@ -47,6 +48,9 @@ def hard_swish(x):
     return x * numpy.clip(x / 6 + 0.5, 0.0, 1.0)
 
 
+_UNSCALED = (("none", lambda x: x), ("relu", relu), ("relu6", relu6), ("hard_swish", hard_swish))
+
+
 def classify(function):
     """The Activation that a function of one variable is; None if it is none of them."""
     if function is None:
@@ -60,8 +64,7 @@ def _classify(values, tolerance):
     def equals(other):
         return numpy.abs(values - other(_POINTS)).max() <= tolerance
 
-    for kind, other in (("none", lambda x: x), ("relu", relu), ("relu6", relu6),
-                        ("hard_swish", hard_swish)):
+    for kind, other in _UNSCALED:
         if equals(other):
             return Activation(kind)
     inside = numpy.flatnonzero((values > 1e-3) & (values < 1 - 1e-3))
@@ -75,15 +78,34 @@ def _classify(values, tolerance):
     return None
 
 
+def classify_scaled(function):
+    """(Activation, a, b) where a function is a * activation + b; None if it is nothing of that
+    kind."""
+    if function is None:
+        return Activation("none"), 1.0, 0.0
+    values = function(_POINTS)
+    for kind, other in _UNSCALED:
+        basis = numpy.stack([other(_POINTS), numpy.ones(_POINTS.size)], 1)
+        (a, b), *_ = numpy.linalg.lstsq(basis, values, rcond=None)
+        if a > 0 and numpy.abs(basis @ (a, b) - values).max() <= _TOLERANCES[0] * a:
+            alone = abs(a - 1) < 1e-6 and abs(b) < 1e-6
+            return Activation(kind), *((1.0, 0.0) if alone else (float(a), float(b)))
+    return None
+
+
 class Node:
     """kind: input, conv, dense, affine, global_pool, max_pool, add, mul.
 
-    conv    weight [O,I/groups,h,w], bias [O], strides, groups, pads: (top, left, bottom, right) or
-            "same"
+    conv    weight [O,I/groups,h,w], bias [O], strides, groups, pads: (top, left, bottom, right),
+            "same" or "same_lower"
     dense   weight [O,I], bias [O]
     affine  scale, shift: per channel; what could not be folded into the node before
-    input   scale, shift per channel: what the graph does to the image before the first convolution
-    max_pool  window, strides"""
+    input   what the graph does to the image before the first convolution: order: which of the
+            image's `source_channels` each channel is; scale, shift per channel; resized: a Resizing
+            or None
+    global_pool  maximum: of the plane's values, not their mean; window: of a pool that says how
+            large the whole plane is; flattened: no pool, but a plane taken as a vector
+    max_pool  window, strides, pads"""
 
     def __init__(self, kind, name, inputs, channels, **attributes):
         self.kind, self.name, self.inputs, self.channels = kind, name, inputs, channels
@@ -96,7 +118,7 @@ class Node:
     def is_pointwise(self):
         return self.kind == "dense" or (
             self.kind == "conv" and self.groups == 1 and self.weight.shape[2:] == (1, 1)
-            and self.strides == (1, 1) and self.pads in ("same", (0, 0, 0, 0)))
+            and self.strides == (1, 1) and self.pads in ("same", "same_lower", (0, 0, 0, 0)))
 
     def __str__(self):
         if self.kind == "conv":
@@ -108,13 +130,29 @@ class Node:
         kind = {"dense": "fully connected layer", "affine": "batch norm", "add": "sum",
                 "mul": "product", "global_pool": "global pool", "max_pool": "max pool",
                 "input": "input"}[self.kind]
+        if self.kind == "global_pool" and self.flattened:
+            kind = "flattened plane"
+        elif self.kind == "global_pool" and self.maximum:
+            kind = "global max pool"
         return f"{self.name}, a {kind}" if self.name != kind else f"the {kind}"
+
+
+@dataclass(frozen=True)
+class Resizing:
+    """What a graph does to the size of its image, as the model file's keys have it."""
+    height: int
+    width: int
+    interpolation: str
+    resampling: str = "tensorflow"
+    fit: str = "crop"
+    resize: int = 0
+    fill: float = 0
 
 
 class Value:
     """A node's output after an elementwise function (None: none), with zeros around it.
 
-    final: "softmax" or "sigmoid" where it has been applied: nothing may follow."""
+    final: "softmax", "log_softmax" or "sigmoid" where it has been applied: nothing may follow."""
 
     def __init__(self, node, function=None, pads=(0, 0, 0, 0), final=None):
         self.node, self.function, self.pads, self.final = node, function, pads, final
@@ -129,20 +167,18 @@ def _compose(outer, inner):
 
 
 class Builder:
-    def __init__(self):
-        self.inputs = []
-
     def input(self, name, channels):
-        node = Node("input", name, [], channels, scale=numpy.ones(channels),
-                    shift=numpy.zeros(channels))
-        self.inputs.append(node)
-        return Value(node)
+        if not 1 <= channels <= 4:
+            raise ImportFailure(f"input {name} has {channels} channels, expected 1 to 4")
+        return Value(Node("input", name, [], channels, scale=numpy.ones(channels),
+                          shift=numpy.zeros(channels), order=numpy.arange(channels),
+                          source_channels=channels, resized=None))
 
     @staticmethod
     def _usable(value, name, padded=False):
         if value.final:
-            raise ImportFailure(f"{name}: follows a {value.final}, which MobileNets have at their "
-                                "end only")
+            raise ImportFailure(f"{name}: follows a {value.final.replace('_', ' ')}, which "
+                                "MobileNets have at their end only")
         if not padded and any(value.pads):
             raise ImportFailure(f"{name}: follows a padding, which only convolutions may")
         return value
@@ -155,7 +191,7 @@ class Builder:
         return Value(value.node, value.function, pads)
 
     def conv(self, value, weight, bias, strides, pads, groups, name):
-        """pads: (top, left, bottom, right), or "same"."""
+        """pads: (top, left, bottom, right), "same" or "same_lower"."""
         value = self._usable(value, name, padded=True)
         weight = numpy.asarray(weight, numpy.float64)
         if weight.ndim != 4 or weight.shape[1] * groups != value.channels \
@@ -166,7 +202,7 @@ class Builder:
             raise ImportFailure(f"not a MobileNet: the first layer is {name}, a "
                                 f"{weight.shape[2]}x{weight.shape[3]} convolution, expected 3x3")
         if any(value.pads):
-            if pads == "same":
+            if isinstance(pads, str):
                 raise ImportFailure(f"{name}: pads twice")
             pads = tuple(a + b for a, b in zip(value.pads, pads))
             value = Value(value.node, value.function)
@@ -239,16 +275,81 @@ class Builder:
     def multiply(self, a, b, name):
         return self._binary(a, b, "mul", numpy.multiply, name)
 
-    def global_pool(self, value, name):
-        return Value(Node("global_pool", name, [self._usable(value, name)], value.channels))
+    def global_pool(self, value, name, maximum=False, window=None):
+        return Value(Node("global_pool", name, [self._usable(value, name)], value.channels,
+                          maximum=maximum, window=window, flattened=False))
 
-    def max_pool(self, value, window, strides, name):
+    def flatten(self, value, name):
+        """A plane of one pixel as a vector; that it has one pixel is checked where its size is
+        known."""
+        return Value(Node("global_pool", name, [self._usable(value, name)], value.channels,
+                          maximum=False, window=(1, 1), flattened=True))
+
+    def max_pool(self, value, window, strides, name, pads=(0, 0, 0, 0)):
         return Value(Node("max_pool", name, [self._usable(value, name)], value.channels,
-                          window=tuple(window), strides=tuple(strides)))
+                          window=tuple(window), strides=tuple(strides), pads=pads))
 
     def final(self, value, kind, name):
         value = self._usable(value, name)
         return Value(value.node, value.function, final=kind)
+
+    # ---- Of the image ----
+
+    def select(self, value, channels, name):
+        """The channels with these numbers, in this order."""
+        value = self._usable(value, name)
+        channels = numpy.asarray(channels, numpy.int64).reshape(-1)
+        if channels.size == value.channels and (channels == numpy.arange(value.channels)).all():
+            return value
+        node = self._image(value, name, "takes some channels of")
+        if not channels.size or channels.min() < -node.channels \
+                or channels.max() >= node.channels:
+            raise ImportFailure(f"{name}: takes channels {channels.tolist()} of {node.channels}")
+        scale, shift = input_affine(value)
+        return Value(_replace(node, channels=channels.size, scale=scale[channels],
+                              shift=shift[channels], order=node.order[channels]))
+
+    def concatenate(self, values, name):
+        """Channels of one image, put together again."""
+        nodes = [self._image(self._usable(value, name), name, "puts together") for value in values]
+        if any((node.name, node.resized) != (nodes[0].name, nodes[0].resized) for node in nodes):
+            raise ImportFailure(f"{name}: puts two images together, which is in no MobileNet")
+        affine = [input_affine(value) for value in values]
+        order = numpy.concatenate([node.order for node in nodes])
+        return Value(_replace(nodes[0], channels=order.size, order=order,
+                              scale=numpy.concatenate([scale for scale, _ in affine]),
+                              shift=numpy.concatenate([shift for _, shift in affine])))
+
+    def resize(self, value, resizing, name):
+        value = self._usable(value, name)
+        node = self._image(value, name, "resizes")
+        if node.resized is not None:
+            raise ImportFailure(f"{name}: resizes the image for a second time")
+        scale, shift = input_affine(value)
+        return Value(_replace(node, scale=scale, shift=shift, resized=resizing))
+
+    def crop(self, value, height, width, name):
+        """The centre of an image that has been resized, or that is of this size."""
+        value = self._usable(value, name)
+        node = self._image(value, name, "crops")
+        resized = node.resized
+        if resized is None or resized.resize or resized.fit == "letterbox" or not (
+                height <= resized.height and width <= resized.width) \
+                or height * resized.width != width * resized.height:
+            raise ImportFailure(f"{name}: crops the image to {height}x{width}, which is no centre "
+                                "of an image resized before: save the model without it")
+        scale, shift = input_affine(value)
+        fit = "cover" if resized.fit == "cover" else "squash"
+        return Value(_replace(node, scale=scale, shift=shift, resized=replace(
+            resized, height=height, width=width, fit=fit,
+            resize=min(resized.height, resized.width))))
+
+    @staticmethod
+    def _image(value, name, does):
+        if value.node.kind != "input":
+            raise ImportFailure(f"{name}: {does} a plane inside the network, which is in no "
+                                "MobileNet")
+        return value.node
 
 
 def input_affine(value):
@@ -283,10 +384,12 @@ def window_padding(mode, stem, size, kernel, stride):
     """(before, after) in one direction, as arch/network/extent.c has it."""
     if mode == "trailing" and (stem or stride == 1):
         mode = "same"
-    total = {"same": (size - 1) // stride * stride + kernel - size,
-             "symmetric": (kernel - 1) // 2 * 2, "trailing": kernel - stride}[mode]
+    same = (size - 1) // stride * stride + kernel - size
+    total = {"same": same, "same_lower": same, "symmetric": (kernel - 1) // 2 * 2,
+             "trailing": kernel - stride}[mode]
     total = max(total, 0)
-    return total // 2, total - total // 2
+    half = total // 2
+    return (total - half, half) if mode == "same_lower" else (half, total - half)
 
 
 def output_size(size, kernel, stride, before, after):

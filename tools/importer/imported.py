@@ -27,14 +27,29 @@ class Imported:
     mean: tuple = None    # per channel, of (pixel / 255 - mean) / std; None: not known
     std: tuple = None
     resize: int = None
-    final: str = None     # what the source applies to the logits
+    interpolation: str = None   # these four as the model file has them; None: not known
+    resampling: str = None
+    fit: str = None
+    fill: tuple = None
+    input_channels: int = 3
+    probabilities: str = None   # softmax, sigmoid or none; None: not known
+    max_pool: bool = False      # the global pool is one
+    graph: bool = False         # the source would say if it applied something to the logits
+    final: str = None     # what the source applies to the logits: softmax, log_softmax or sigmoid
     # What it does to its input before the first convolution: scale and shift per channel.
     scale: tuple = (1.0, 1.0, 1.0)
     shift: tuple = (0.0, 0.0, 0.0)
-    exact: bool = True    # the source computes with floats
+    whole: bool = False   # the source's input is whole numbers, from 0 to 255
+    resizes: bool = False  # the graph resizes even images that have the network's size
+    output: object = 0    # which of the source's outputs it is, by number or name
+    exact: bool = True    # the source computes with floats of 32 bits
     labels: list = None
     notes: list = field(default_factory=list)
     parameters: int = 0
+
+    def label_count(self):
+        """One sigmoid unit tells two classes apart: it has a name for each."""
+        return 2 if self.classes == 1 and self.probabilities == "sigmoid" else self.classes
 
 
 def count(tensors):
@@ -53,7 +68,9 @@ def from_structure(structure, source, height, width):
         network=network, described=described, tensors=structure.tensors,
         classes=structure.classes, padding=structure.padding,
         architecture=structure.table.to_json(), height=height, input_width=width,
-        final=structure.final, scale=tuple(map(float, structure.scale)),
+        input_channels=len(structure.scale),
+        max_pool=structure.table.pool == "max", final=structure.final,
+        probabilities=PROBABILITIES.get(structure.final), scale=tuple(map(float, structure.scale)),
         shift=tuple(map(float, structure.shift)), parameters=count(structure.tensors),
         stage=structure.stage, channels=structure.channels)
     if imported.stage:
@@ -62,14 +79,40 @@ def from_structure(structure, source, height, width):
     if any(abs(s - 1) > 1e-9 for s in imported.scale) or any(imported.shift):
         mean, std = preprocessing_of(imported.scale, imported.shift)
         imported.mean, imported.std = mean, std
+    resized = structure.resized
+    if resized is not None:
+        imported.height, imported.input_width = resized.height, resized.width
+        imported.interpolation, imported.resampling = resized.interpolation, resized.resampling
+        imported.fit, imported.resize = resized.fit, resized.resize
+        imported.fill = (resized.fill,) * imported.input_channels
     return imported
 
 
-def preprocessing_of(scale, shift):
-    """value * scale + shift as (pixel / 255 - mean) / std.  Values are pixels, unless the scale is
-    so large that they must be pixels / 255."""
+def from_graph(structure, source, height, width, kind, fixed):
+    """The same for a source that says what it applies to its logits, or that it applies nothing.
+    kind: of its input's elements; fixed: its input has no other size."""
+    imported = from_structure(structure, source, height, width)
+    imported.graph, imported.whole = True, "int" in kind
+    resized = structure.resized
+    if resized is not None:
+        other = fixed and (height, width) != (resized.height, resized.width)
+        imported.resizes = other or resized.resize != 0
+    if imported.whole:
+        imported.mean, imported.std = preprocessing_of(imported.scale, imported.shift, pixels=True)
+    return imported
+
+
+# By what a graph applies to its logits.
+PROBABILITIES = {"softmax": "softmax", "log_softmax": "softmax", "sigmoid": "sigmoid"}
+
+
+def preprocessing_of(scale, shift, pixels=None):
+    """value * scale + shift as (pixel / 255 - mean) / std.  pixels: whether values are pixels, not
+    pixels / 255; None: they are, if the scale is small or what becomes 0 is far above 1."""
     if any(s <= 0 for s in scale):
         raise ImportFailure("what is done to the image is not a scale and a shift")
-    unit = 1 if min(scale) > 0.2 else 255
+    if pixels is None:
+        pixels = min(scale) <= 0.2 or max(abs(b / s) for s, b in zip(scale, shift)) > 2
+    unit = 255 if pixels else 1
     std = tuple(1 / (unit * s) for s in scale)
     return tuple(-b * d for b, d in zip(shift, std)), std

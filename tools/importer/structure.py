@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy
 
 from .errors import ImportFailure
-from .graph import classify, input_affine, output_size, window_padding
+from .graph import classify, classify_scaled, input_affine, output_size, window_padding
 from .table import Row, Table, Tensors
 
 PADDINGS = ("same", "symmetric", "trailing")
@@ -17,12 +17,13 @@ class Structure:
     tensors: Tensors
     padding: str
     classes: int
-    final: str           # what the source applies to the logits: None, softmax or sigmoid
+    final: str           # what the source applies to the logits: None, or as graph.Value has it
     scale: numpy.ndarray  # what it does to the image: scale and shift per channel
     shift: numpy.ndarray
     trailing: bool       # its paddings are also "trailing", where `padding` is "same"
     stage: str           # without a classifier (classes 0): the stage that the source hands out
     channels: int        # of its output
+    resized: object      # how the graph resizes its image: a graph.Resizing, or None
 
 
 def recognise(output, height, width):
@@ -41,6 +42,7 @@ def _ends(node):
 class _Walk:
     def __init__(self, output, height, width):
         self.output, self.height, self.width = output, height, width
+        self.resized = None
         self.users = {}  # id of a node -> [(node that reads it, Value that it reads)]
         self.paddings = list(PADDINGS)
         self.says_same = False  # a convolution that strides has "same" padding, not numbers
@@ -103,14 +105,15 @@ class _Walk:
         if len(self.inputs) != 1:
             _differs(f"its output depends on {len(self.inputs)} inputs")
         image = next(iter(self.inputs.values()))
-        if image.channels != 3:
-            _differs(f"{image.name} has {image.channels} channels, expected 3")
         stem = self.only_reader(image)
         if stem.kind != "conv" or stem.groups != 1:
             _differs(f"the first layer is {stem}, expected a 3x3 convolution")
-        scale, shift = input_affine(stem.inputs[0])
+        if image.resized is not None:
+            self.resized = image.resized
+            self.height, self.width = image.resized.height, image.resized.width
+        weight, scale, shift = _of_source_channels(image, stem)
         self.slide(stem, stem=True)
-        self.tensors.convolution("features.0.0", stem.weight, stem.bias)
+        self.tensors.convolution("features.0.0", weight, stem.bias)
         self.table = Table(stem.channels, stem.strides, self.activation(stem).kind)
         if self.table.stem_activation == "hard_sigmoid":
             _differs(f"a hard-sigmoid after {stem}")
@@ -142,8 +145,8 @@ class _Walk:
         sizes, kernel = (self.height, self.width), conv.weight.shape[2:]
         if conv.strides[0] not in (1, 2) or conv.strides[1] not in (1, 2):
             _differs(f"{conv} has strides {list(conv.strides)}, expected 1 or 2")
-        if conv.pads == "same":
-            pads = [window_padding("same", stem, sizes[i], kernel[i], conv.strides[i])
+        if isinstance(conv.pads, str):
+            pads = [window_padding(conv.pads, stem, sizes[i], kernel[i], conv.strides[i])
                     for i in (0, 1)]
         else:
             pads = [(conv.pads[0], conv.pads[2]), (conv.pads[1], conv.pads[3])]
@@ -151,8 +154,14 @@ class _Walk:
         if max(conv.strides) > 1:
             self.says_same |= conv.pads == "same"
 
+        def windows(i, before, after):
+            """Where the first one begins and how many there are: zeros that none reads make no
+            difference."""
+            return before, output_size(sizes[i], kernel[i], conv.strides[i], before, after)
+
         def fits(mode):
-            return all(window_padding(mode, stem, sizes[i], kernel[i], conv.strides[i]) == pads[i]
+            return all(windows(i, *pads[i]) == windows(
+                i, *window_padding(mode, stem, sizes[i], kernel[i], conv.strides[i]))
                        for i in (0, 1))
         paddings = [mode for mode in self.paddings if fits(mode)]
         if not paddings:
@@ -229,6 +238,8 @@ class _Walk:
             _differs(f"{depthwise} is read by {', '.join(str(node) for node in readers)}, expected "
                      "a squeeze-excite")
         self.whole_plane(pools[0])
+        if pools[0].maximum:
+            _differs(f"squeeze-excite: {pools[0]}, expected an average")
         squeeze = self.only_reader(pools[0])
         if not squeeze.is_pointwise():
             _differs(f"squeeze-excite: {pools[0]} is followed by {squeeze}")
@@ -256,9 +267,11 @@ class _Walk:
         self.tensors.convolution(name, weight, node.bias)
 
     def whole_plane(self, pool):
-        window = getattr(pool, "window", None)
-        if window is not None and window != (self.height, self.width):
-            _differs(f"{pool}: its window of {list(window)} is not the whole plane of "
+        if pool.flattened and (self.height, self.width) != (1, 1):
+            _differs(f"{pool} of {self.height}x{self.width}; MobileNets have a global pool before "
+                     "they flatten")
+        if pool.window is not None and pool.window != (self.height, self.width):
+            _differs(f"{pool}: its window of {list(pool.window)} is not the whole plane of "
                      f"{self.height}x{self.width}")
 
     def head(self, plane, layer):
@@ -278,41 +291,73 @@ class _Walk:
                 return name
             plane, layer = layer, self.only_reader(layer)
         if layer.kind == "max_pool":
-            if layer.window[0] != layer.window[1] or layer.strides[0] != layer.strides[1]:
-                _differs(f"{layer} is not square")
-            table.max_pool = (layer.window[0], layer.strides[0])
-            if self.activation(layer).kind != "none":
-                _differs(f"an activation after {layer}")
-            self.height, self.width = (
-                output_size(size, layer.window[0], layer.strides[0], 0, 0)
-                for size in (self.height, self.width))
+            self.max_pool(layer)
+            if layer is self.output.node:
+                if table.pool != "max":
+                    _ends(layer)
+                return self.classifier(layer)
+            if (self.height, self.width) == (1, 1):
+                return self.classifier(layer)
             plane, layer = layer, self.only_reader(layer)
         if layer.kind != "global_pool":
-            _differs(f"{plane} is followed by {layer}, expected a global average pool")
-        if self.activation(layer).kind != "none":
-            _differs(f"an activation after {layer}")
+            _differs(f"{plane} is followed by {layer}, expected a global average or max pool")
         self.whole_plane(layer)
+        if layer.maximum:
+            table.pool = "max"
         return self.classifier(layer)
 
+    def max_pool(self, pool):
+        table, sizes = self.table, (self.height, self.width)
+        if self.activation(pool).kind != "none":
+            _differs(f"an activation after {pool}")
+        pads = pool.pads
+        if isinstance(pads, str):
+            (top, bottom), (left, right) = (window_padding(pads, False, *of) for of in
+                                            zip(sizes, pool.window, pool.strides))
+            pads = (top, left, bottom, right)
+        if any(pads):
+            _differs(f"{pool} pads its input by {list(pads)}")
+        if pool.window == sizes and pool.window[0] != pool.window[1]:
+            table.pool = "max"
+            self.height = self.width = 1
+            return
+        if pool.window[0] != pool.window[1] or pool.strides[0] != pool.strides[1]:
+            _differs(f"{pool} is not square")
+        table.max_pool = (pool.window[0], pool.strides[0])
+        self.height, self.width = (output_size(size, pool.window[0], pool.strides[0], 0, 0)
+                                   for size in sizes)
+
     def classifier(self, pool):
-        dense, layer, affine = [], pool, None
+        dense, layer = [], pool
+        # What is between a layer and the next fully connected one belongs to the next: scale and
+        # shift of batch norms, which may come with an activation of their own.
+        activation, scale, shift = self.scaled_activation(pool)
+        if activation.kind != "none":
+            _differs(f"an activation after {pool}")
         while layer is not self.output.node:
             layer = self.only_reader(layer)
-            if layer.kind == "affine":
-                # A batch norm between fully connected layers belongs to the next one.
-                if affine is not None or self.activation(layer).kind != "none":
-                    _differs(f"{layer} is not followed by a fully connected layer")
-                affine = layer
+            if layer.kind in ("affine", "global_pool"):  # a pool is of one pixel here
+                after, factor, offset = self.scaled_activation(layer)
+                if layer.kind == "affine":
+                    scale, shift = scale * layer.scale, shift * layer.scale + layer.shift
+                if after.kind != "none":
+                    dense.append((numpy.diag(numpy.broadcast_to(scale, layer.channels)),
+                                  numpy.broadcast_to(shift, layer.channels), after))
+                    scale, shift = factor, offset
+                else:
+                    scale, shift = scale * factor, shift * factor + offset
                 continue
             if not layer.is_pointwise():
                 _differs(f"the classifier has {layer}, expected fully connected layers")
             weight = layer.weight.reshape(layer.weight.shape[:2])
-            bias = layer.bias
-            if affine is not None:
-                weight, bias = weight * affine.scale, bias + weight @ affine.shift
-                affine = None
-            dense.append((weight, bias, self.activation(layer)))
-        if affine is not None:
+            bias = layer.bias + weight @ numpy.broadcast_to(shift, weight.shape[1])
+            weight = weight * scale
+            activation, scale, shift = self.scaled_activation(layer)
+            if activation.kind == "none":
+                weight, bias = weight * scale, bias * scale + shift
+                scale, shift = 1.0, 0.0
+            dense.append((weight, bias, activation))
+        if numpy.any(scale != 1) or numpy.any(shift != 0):
             _differs(f"{layer} is the last layer, expected a fully connected one")
         stage = "pool"
         for index, (weight, bias, activation) in enumerate(dense):
@@ -326,6 +371,17 @@ class _Walk:
             stage = name
         return stage
 
+    def scaled_activation(self, node):
+        """(activation, a, b) where all who read the node apply a * activation + b."""
+        values = [value for _, value in self.users.get(id(node), [])]
+        if node is self.output.node:
+            values.append(self.output)
+        if len(values) == 1:
+            found = classify_scaled(values[0].function)
+            if found is not None:
+                return found
+        return self.activation(node), 1.0, 0.0
+
     def finish(self, stage, scale, shift):
         """stage: what it ends with, None: the logits."""
         output = self.output
@@ -333,11 +389,36 @@ class _Walk:
         if any(output.pads):
             _differs(f"a padding after {output.node}")
         if stage is not None and output.final:
-            _differs(f"a {output.final} after {output.node}, which is no classifier")
+            _differs(f"a {output.final.replace('_', ' ')} after {output.node}, which is no "
+                     "classifier")
         # Several are left where they pad alike at this size.
         if not self.says_same and "symmetric" in self.paddings:
             self.paddings.remove("symmetric")
             self.paddings.insert(0, "symmetric")
         return Structure(self.table, self.tensors, self.paddings[0],
                          output.channels if stage is None else 0, output.final, scale, shift,
-                         "trailing" in self.paddings, stage, output.channels)
+                         "trailing" in self.paddings, stage, output.channels,
+                         self.resized)
+
+
+def _of_source_channels(image, stem):
+    """(the stem's weights, scale, shift), all per channel of the image as the source gets it: the
+    graph may put channels in another order, repeat some and leave out others."""
+    scale, shift = input_affine(stem.inputs[0])
+    if not numpy.all(scale):
+        _differs(f"{image.name}: a channel is multiplied by zero")
+    # Of an inverted channel the weights are, instead.
+    sign = numpy.sign(scale)
+    scale, shift = scale * sign, shift * sign
+    weight = numpy.zeros((stem.channels, image.source_channels, *stem.weight.shape[2:]))
+    scales = numpy.full(image.source_channels, scale[0])
+    shifts = numpy.full(image.source_channels, shift[0])
+    seen = set()
+    for index, channel in enumerate(image.order.tolist()):
+        if channel in seen and not (numpy.isclose(scale[index], scales[channel], 1e-6)
+                                    and numpy.isclose(shift[index], shifts[channel], 1e-6)):
+            _differs(f"{image.name}: its channel {channel} is normalised in two ways")
+        seen.add(channel)
+        scales[channel], shifts[channel] = scale[index], shift[index]
+        weight[:, channel] += sign[index] * stem.weight[:, index]
+    return weight, scales, shifts

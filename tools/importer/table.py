@@ -31,6 +31,7 @@ class Table:
     gate: Activation = field(default_factory=lambda: Activation("hard_sigmoid"))
     head: tuple = None       # (channels, activation)
     max_pool: tuple = None   # (window, stride)
+    pool: str = "average"    # the global pool: average or max
     hidden: list = field(default_factory=list)  # (channels, activation)
     logits: bool = True      # False: it ends with the hidden layers, or the pool
 
@@ -47,6 +48,8 @@ class Table:
             table["head"] = {"channels": self.head[0], "activation": self.head[1]}
         if self.max_pool:
             table["max_pool"] = {"window": self.max_pool[0], "stride": self.max_pool[1]}
+        if self.pool != "average":
+            table["pool"] = self.pool
         if self.hidden:
             table["hidden"] = [{"channels": channels, "activation": activation}
                                for channels, activation in self.hidden]

@@ -12,7 +12,7 @@ static const char *const roles[] = {
     [MBN_ROLE_SCALE] = "scale",         [MBN_ROLE_PROJECT] = "project",
     [MBN_ROLE_HEAD] = "head",           [MBN_ROLE_HEAD_MAX_POOL] = "head_max_pool",
     [MBN_ROLE_HEAD_POOL] = "head_pool", [MBN_ROLE_HIDDEN] = "hidden",
-    [MBN_ROLE_LOGITS] = "logits",
+    [MBN_ROLE_LOGITS] = "logits",       [MBN_ROLE_HEAD_GLOBAL_MAX_POOL] = "head_global_max_pool",
 };
 
 static const char *const activations[] = {

@@ -7,7 +7,7 @@ import zipfile
 
 from .. import check, hdf5, keras_store, keras_weights
 from ..errors import ImportFailure
-from ..imported import from_structure
+from ..imported import from_graph, from_structure
 from ..keras_graph import Network
 from ..structure import recognise as recognise_structure
 
@@ -77,7 +77,7 @@ def _json(text):
 
 def _model(config, store, version, options):
     try:
-        network = Network(config, store, version)
+        network = Network(config, store, version, options.source_output)
     except (AttributeError, KeyError, TypeError, ValueError, RecursionError) as error:
         # A configuration may have anything where a number or a list belongs.
         raise ImportFailure(f"malformed configuration: {type(error).__name__}: {error}") from None
@@ -88,7 +88,10 @@ def _model(config, store, version, options):
     if structure.padding == "same" and structure.table.family()[0] == "mobilenet_v1" \
             and structure.trailing:
         structure.padding = "trailing"
-    return from_structure(structure, "Keras", height, width)
+    fixed = network.height is not None and network.width is not None
+    imported = from_graph(structure, "Keras", height, width, network.type, fixed)
+    imported.output = network.chosen
+    return imported
 
 
 def _weights_alone(file, options):
@@ -141,6 +144,14 @@ def reference(data, imported, options):
         except Exception as error:  # weights alone, or a model of another version of Keras
             return f"Keras cannot load it: {str(error).strip().splitlines()[0]:.100}"
 
+    shape = model.input_shape
+    channels = imported.input_channels
+    planar = shape[1] == channels != shape[3]
+
     def run(images):
-        return model.predict(images, verbose=0)
-    return check.Reference(f"Keras {keras.__version__}", run)
+        if planar:
+            images = images.transpose(0, 3, 1, 2)
+        result = model.predict(images.astype(model.inputs[0].dtype), verbose=0)
+        return result[imported.output] if isinstance(result, (list, tuple, dict)) else result
+    return check.Reference(f"Keras {keras.__version__}",
+                           check.one_by_one(run, shape[0] or 1, imported))

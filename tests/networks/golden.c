@@ -1,0 +1,67 @@
+#include "golden.h"
+
+#include <criterion/criterion.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+double seeded_unit(const char *name, uint64_t seed, uint64_t index) {
+    const uint64_t golden_ratio = 0x9E3779B97F4A7C15;
+    uint64_t state = 0xCBF29CE484222325;
+    for (const char *c = name; *c != '\0'; c++) state = (state ^ (unsigned char)*c) * 0x100000001B3;
+    uint64_t x = (state ^ seed * golden_ratio) + (index + 1) * golden_ratio;
+    x = (x ^ x >> 30) * 0xBF58476D1CE4E5B9;
+    x = (x ^ x >> 27) * 0x94D049BB133111EB;
+    x ^= x >> 31;
+    return (double)(x >> 40) * 0x1p-24;
+}
+
+float *seeded_input(uint64_t seed, size_t count) {
+    float *input = malloc(count * sizeof *input);
+    cr_assert_not_null(input);
+    for (size_t i = 0; i < count; i++)
+        input[i] = (float)(-1.0 + 2.0 * seeded_unit("input", seed, i));
+    return input;
+}
+
+float *read_golden(const char *name, size_t count) {
+    char path[512];
+    snprintf(path, sizeof path, "%s/%s.npy", GOLDEN_DIRECTORY, name);
+    FILE *file = fopen(path, "rb");
+    cr_assert_not_null(file, "%s", path);
+    unsigned char start[10];
+    cr_assert_eq(fread(start, 1, sizeof start, file), sizeof start);
+    cr_assert_eq(memcmp(start, "\x93NUMPY\x01\x00", 8), 0, "%s", path);
+    cr_assert_eq(fseek(file, start[8] + 256 * start[9], SEEK_CUR), 0);
+    float *values = malloc(count * sizeof *values);
+    cr_assert_not_null(values);
+    cr_assert_eq(fread(values, sizeof *values, count, file), count, "%s", path);
+    cr_assert_eq(fgetc(file), EOF, "%s", path);
+    fclose(file);
+    return values;
+}
+
+void compare_golden(const char *name, mbn_isa isa, const float *values, const float *golden,
+                    size_t count) {
+    float least = golden[0], largest = golden[0];
+    double worst = 0;
+    for (size_t i = 0; i < count; i++) {
+        const double difference = fabs((double)values[i] - (double)golden[i]);
+        if (!(difference <= worst)) worst = difference; /* a NaN is the worst */
+        if (golden[i] < least) least = golden[i];
+        if (golden[i] > largest) largest = golden[i];
+    }
+    const double range = (double)largest - (double)least;
+    cr_log_info("%s on %s: %.1e of the range %.2f", name, mbn_isa_name(isa), worst / range, range);
+    cr_expect(worst <= 1e-4 * range, "%s on %s: off by %g, the range is %g", name,
+              mbn_isa_name(isa), worst, range);
+}
+
+uint32_t isas_to_test(void) {
+    uint32_t mask = mbn_isa_usable();
+    const char *allowed = getenv("MOBILENET_ISA");
+    if (allowed != NULL && allowed[0] != '\0') mask &= mbn_isa_parse(allowed);
+    cr_assert_neq(mask, 0);
+    return mask;
+}

@@ -1,0 +1,25 @@
+/* Golden values: seeded tensors made alike here and in numpy, and what frameworks computed of them in
+ * double. */
+#ifndef MBN_TESTS_GOLDEN_H
+#define MBN_TESTS_GOLDEN_H
+
+#include <mobilenet.h>
+
+/* Value `index` of the seeded tensor `name`, in [0, 1) (docs/model-format.md, "Seeded weights"). */
+double seeded_unit(const char *name, uint64_t seed, uint64_t index);
+
+/* The tensor "input", between -1 and 1; free() it. */
+float *seeded_input(uint64_t seed, size_t count);
+
+/* The `count` values of tests/golden/<name>.npy, little-endian float32, version 1, as numpy.save
+ * writes it; free() them. */
+float *read_golden(const char *name, size_t count);
+
+/* Expects values within 1e-4 of the golden values' range. */
+void compare_golden(const char *name, mbn_isa isa, const float *values, const float *golden,
+                    size_t count);
+
+/* The usable instruction sets, restricted by MOBILENET_ISA as the library is. */
+uint32_t isas_to_test(void);
+
+#endif

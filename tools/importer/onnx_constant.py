@@ -1,0 +1,109 @@
+"""Nodes of an ONNX graph none of whose inputs depend on the image."""
+import numpy
+
+from . import onnx_tensor
+from .errors import ImportFailure
+
+
+class _Unknown:
+    """A number that depends on the batch size or the input's: only shapes are made of them."""
+
+
+UNKNOWN = _Unknown()
+
+
+def fold(node, inputs):
+    operation = node.operation
+    if any(value is UNKNOWN for value in inputs):
+        return UNKNOWN
+    if operation == "Constant":
+        return _constant(node)
+    if any(value is not None and not isinstance(value, numpy.ndarray) for value in inputs):
+        raise ImportFailure(f"{node.name}: operation {operation} on something that is no tensor")
+    if operation not in _FOLDED:
+        raise ImportFailure(f"{node.name}: operation {operation} on constants is not supported")
+    try:
+        return _FOLDED[operation](node, *inputs)
+    except ImportFailure:
+        raise
+    except Exception as error:  # shapes that do not fit, indices that do not exist
+        raise ImportFailure(f"{node.name}: {operation}: {error}") from None
+
+
+def _constant(node):
+    value = node.tensor("value")
+    if value is not None:
+        return value
+    for key, read in (("value_float", lambda a: numpy.float32(a.float(2))),
+                      ("value_int", lambda a: numpy.int64(a.integer(3))),
+                      ("value_ints", lambda a: numpy.array(a.integers(8), numpy.int64)),
+                      ("value_floats", lambda a: numpy.frombuffer(a.packed(7), "<f4"))):
+        if key in node.attributes:
+            return numpy.asarray(read(node.attributes[key]))
+    raise ImportFailure(f"{node.name}: a constant without a value")
+
+
+def _axes(node, axes):
+    return tuple(node.integers("axes", []) if axes is None else axes.reshape(-1).tolist())
+
+
+def _reshape(node, value, shape):
+    shape = [value.shape[i] if size == 0 else int(size)
+             for i, size in enumerate(shape.reshape(-1).tolist())]
+    return value.reshape(shape)
+
+
+def _slice(node, value, starts=None, ends=None, axes=None, steps=None):
+    starts = node.integers("starts", []) if starts is None else starts.tolist()
+    ends = node.integers("ends", []) if ends is None else ends.tolist()
+    axes = node.integers("axes", list(range(len(starts)))) if axes is None else axes.tolist()
+    steps = [1] * len(starts) if steps is None else steps.tolist()
+    for start, end, axis, step in zip(starts, ends, axes, steps):
+        if step < 0:
+            raise ImportFailure(f"{node.name}: a slice backwards of constants")
+        value = value[(slice(None),) * (axis % value.ndim) + (slice(start, end, step),)]
+    return value
+
+
+def _filled(node, shape):
+    value = node.tensor("value")
+    shape = shape.reshape(-1).tolist()
+    if len(shape) > 8 or any(not 0 <= size <= 1 << 20 for size in shape) \
+            or numpy.prod(shape, dtype=float) > 1 << 28:
+        raise ImportFailure(f"{node.name}: a constant of shape {shape}")
+    return numpy.full(shape, 0.0 if value is None else value.reshape(()),
+                      numpy.float32 if value is None else value.dtype)
+
+
+def _dequantise(node, x, scale, zero=None):
+    zero = numpy.zeros(1) if zero is None else zero.astype(numpy.float64)
+    shape = [1] * x.ndim
+    if scale.size > 1:
+        shape[node.integer("axis", 1)] = -1
+        scale, zero = scale.reshape(shape), zero.reshape(shape if zero.size > 1 else 1)
+    return ((x.astype(numpy.float64) - zero) * scale).astype(numpy.float32)
+
+
+_FOLDED = {
+    "Identity": lambda node, x: x,
+    "Reshape": _reshape,
+    "Flatten": lambda node, x: x.reshape(
+        int(numpy.prod(x.shape[:node.integer("axis", 1)])), -1),
+    "Transpose": lambda node, x: x.transpose(node.integers("perm", list(range(x.ndim))[::-1])),
+    "Squeeze": lambda node, x, axes=None: numpy.squeeze(x, _axes(node, axes) or None),
+    "Unsqueeze": lambda node, x, axes=None: numpy.expand_dims(x, _axes(node, axes)),
+    "Cast": lambda node, x: x.astype(onnx_tensor.dtype_of(node.integer("to"))),
+    "Concat": lambda node, *x: numpy.concatenate(x, node.integer("axis", 0)),
+    "Gather": lambda node, x, index: numpy.take(x, index, node.integer("axis", 0)),
+    "Slice": _slice,
+    "Shape": lambda node, x: numpy.array(x.shape, numpy.int64),
+    "ConstantOfShape": _filled,
+    "Add": lambda node, a, b: a + b,
+    "Sub": lambda node, a, b: a - b,
+    "Mul": lambda node, a, b: a * b,
+    "Div": lambda node, a, b: a // b if a.dtype.kind == "i" else a / b,
+    "Sqrt": lambda node, x: numpy.sqrt(x),
+    "Neg": lambda node, x: -x,
+    "Reciprocal": lambda node, x: 1 / x,
+    "DequantizeLinear": _dequantise,
+}
