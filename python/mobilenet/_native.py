@@ -158,6 +158,7 @@ class LayerRecord(Structure):
         ("pad_bottom", c_int32),
         ("pad_right", c_int32),
         ("bias", c_bool),
+        ("matrix", c_bool),
         ("activation", ActivationRecord),
         ("weights", c_int64),
         ("parameters", c_int64),

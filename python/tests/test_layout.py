@@ -1,6 +1,7 @@
 """The structures and enumerations of mobilenet._native against a C compiler's."""
 
 import os
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 from mobilenet import Status, _native
 
 INCLUDE = Path(__file__).resolve().parents[2] / "include"
+HEADERS = ("mobilenet.h", "mobilenet/kernels.h")
 
 STRUCTURES = {
     "mbn_error": _native.ErrorRecord,
@@ -52,6 +54,26 @@ def expected():
         for kind in kinds if isinstance(kinds, tuple) else (kinds,):
             values.update({prefix + member.name: member.value for member in kind})
     return values
+
+
+def header_fields(name):
+    """A structure's fields, in the order of the headers."""
+    headers = "".join((INCLUDE / file).read_text() for file in HEADERS)
+    body = re.search(rf"typedef struct {name} {{(.*?)\n}} {name};", headers, re.DOTALL)[1]
+    declarations = re.sub(r"/\*.*?\*/", "", body, flags=re.DOTALL).split(";")
+    return [
+        re.search(r"(\w+)\s*(\[\w+\])*$", declarator.strip())[1]
+        for declaration in declarations
+        if declaration.strip()
+        for declarator in declaration.split(",")
+    ]
+
+
+@pytest.mark.skipif(not INCLUDE.is_dir(), reason="needs the repository's headers")
+def test_no_field_is_missing():
+    """Padding hides a field that is missing from what a compiler says of the others."""
+    for name, structure in STRUCTURES.items():
+        assert [field for field, *_ in structure._fields_] == header_fields(name), name
 
 
 def test_structures_are_those_of_c(tmp_path):
