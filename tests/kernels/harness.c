@@ -131,8 +131,11 @@ plane plane_create(guarded *memory, guard_side side, mbn_element element, int32_
 }
 
 void plane_clear(plane *p) {
-    for (size_t at = 0; at < p->bytes; at += p->type->bytes) {
-        memcpy((char *)p->view.data + at, p->type->canary, p->type->bytes);
+    char *data = p->view.data;
+    memcpy(data, p->type->canary, p->type->bytes);
+    for (size_t done = p->type->bytes, more; done < p->bytes; done += more) {
+        more = done < p->bytes - done ? done : p->bytes - done;
+        memcpy(data + done, data, more);
     }
 }
 
@@ -243,11 +246,10 @@ expected expect_exactly(float value) {
 }
 
 expected expect_stored(const expected *e, const element_type *type) {
+    if (type->rounding == 0.0) return *e;
     return (expected){
         .value = e->value,
-        .tolerance = type->rounding == 0.0
-                         ? e->tolerance
-                         : e->tolerance + type->rounding * (fabs(e->value) + e->tolerance),
+        .tolerance = e->tolerance + type->rounding * (fabs(e->value) + e->tolerance),
         .plain = element_round(type, e->plain),
         .fused = element_round(type, e->fused),
     };
