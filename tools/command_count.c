@@ -1,24 +1,28 @@
 /* mobilenet count NETWORK: parameters and multiply-adds, layer by layer. */
 #include "command.h"
 #include "count_compare.h"
+#include "count_table.h"
 #include "options.h"
 #include "report.h"
 
 #include <stdio.h>
 #include <string.h>
 
-enum { KEY_COMPARE = 0x200, KEY_JSON = 'j' };
+enum { KEY_COMPARE = 0x200, KEY_TABLE, KEY_JSON = 'j' };
 
 struct arguments {
     mbn_network_options network;
     bool compare;
     bool json;
+    bool table;
 };
 
 static const struct argp_option options[] = {
     {"compare", KEY_COMPARE, "standard", 0,
      "Compare with the network whose depthwise-separable pairs are standard convolutions", 0},
     {"json", KEY_JSON, NULL, 0, "Print JSON", 0},
+    {"table", KEY_TABLE, NULL, 0,
+     "Print the tables of all networks, as model files have them (takes no NETWORK)", 0},
     {0},
 };
 
@@ -33,11 +37,19 @@ static error_t parse(int key, char *argument, struct argp_state *state) {
         arguments->compare = true;
         return 0;
     case KEY_JSON: arguments->json = true; return 0;
+    case KEY_TABLE: arguments->table = true; return 0;
     case ARGP_KEY_ARG:
         if (state->arg_num > 0) argp_error(state, "too many arguments: '%s'", argument);
         arguments->network.network = mbn_option_network(state, argument);
         return 0;
-    case ARGP_KEY_NO_ARGS: argp_error(state, "missing argument: NETWORK"); return 0;
+    case ARGP_KEY_NO_ARGS:
+        if (!arguments->table) argp_error(state, "missing argument: NETWORK");
+        return 0;
+    case ARGP_KEY_SUCCESS:
+        if (arguments->table && arguments->network.network != NULL) {
+            argp_error(state, "--table prints all networks: it takes no NETWORK");
+        }
+        return 0;
     default: return ARGP_ERR_UNKNOWN;
     }
 }
@@ -45,7 +57,7 @@ static error_t parse(int key, char *argument, struct argp_state *state) {
 /* ---- Text --------------------------------------------------------------------------------------- */
 
 static void print_row(int width, const char *name, const char *kind, const char *output,
-                      const mbn_grouped *counts) {
+                      const mbn_digits *counts) {
     printf("%-*s  %-15s  %-13s %11s %9s %14s %15s\n", width, name, kind, output, counts[0].text,
            counts[1].text, counts[2].text, counts[3].text);
 }
@@ -56,21 +68,21 @@ static void print_layers(const mbn_network *network) {
         int length = (int)strlen(network->layers[i].name);
         if (length > width) width = length;
     }
-    static const mbn_grouped heads[] = {{"parameters"}, {"BN stats"}, {"multiply-adds"}, {"FLOPs"}};
+    static const mbn_digits heads[] = {{"parameters"}, {"BN stats"}, {"multiply-adds"}, {"FLOPs"}};
     print_row(width, "layer", "kind", "output", heads);
     for (int32_t i = 0; i < network->layer_count; i++) {
         const mbn_layer *layer = &network->layers[i];
         char output[48];
         snprintf(output, sizeof output, "%dx%dx%d", layer->output_height, layer->output_width,
                  layer->output_channels);
-        const mbn_grouped counts[] = {
-            mbn_group(layer->parameters), mbn_group(layer->batch_norm_statistics),
-            mbn_group(layer->multiply_adds), mbn_group(2 * layer->multiply_adds)};
+        const mbn_digits counts[] = {
+            mbn_digits_of(layer->parameters), mbn_digits_of(layer->batch_norm_statistics),
+            mbn_digits_of(layer->multiply_adds), mbn_digits_of(2 * layer->multiply_adds)};
         print_row(width, layer->name, mbn_layer_kind_name(layer->kind), output, counts);
     }
-    const mbn_grouped totals[] = {
-        mbn_group(network->parameters), mbn_group(network->batch_norm_statistics),
-        mbn_group(network->multiply_adds), mbn_group(2 * network->multiply_adds)};
+    const mbn_digits totals[] = {
+        mbn_digits_of(network->parameters), mbn_digits_of(network->batch_norm_statistics),
+        mbn_digits_of(network->multiply_adds), mbn_digits_of(2 * network->multiply_adds)};
     print_row(width, "total", "", "", totals);
 }
 
@@ -82,8 +94,8 @@ static void print_network(const mbn_network *network) {
     printf("\nParameters: %s trainable, as torchvision counts; %s with batch norm's moving means\n"
            "and variances (BN stats), as Keras counts.  Multiply-adds: of convolutions and fully\n"
            "connected layers, for one image; FLOPs: two per multiply-add.\n",
-           mbn_group(network->parameters).text,
-           mbn_group(network->parameters + network->batch_norm_statistics).text);
+           mbn_digits_of(network->parameters).text,
+           mbn_digits_of(network->parameters + network->batch_norm_statistics).text);
 }
 
 /* ---- JSON --------------------------------------------------------------------------------------- */
@@ -139,12 +151,14 @@ int mbn_command_count(int argc, char **argv) {
     static const struct argp argp = {
         .options = options,
         .parser = parse,
-        .args_doc = "NETWORK",
+        .args_doc = "NETWORK\n--table",
         .doc = "Count a network's parameters, multiply-adds and FLOPs, layer by layer.",
         .children = children,
     };
     struct arguments arguments = {.compare = false};
     if (argp_parse(&argp, argc, argv, 0, NULL, &arguments) != 0) return MBN_EXIT_USAGE;
+
+    if (arguments.table) return mbn_json_print(mbn_tables_json()) ? MBN_EXIT_OK : MBN_EXIT_FAILED;
 
     mbn_error error;
     mbn_network *network = NULL;

@@ -108,13 +108,13 @@ static void print_worst(const mbn_evaluation *evaluation, const mbn_class_accura
 }
 
 static void print_text(const mbn_evaluation *evaluation, const mbn_accuracy *sum) {
-    printf("%s images in %.1f s, %.1f images/s on %d threads\n", mbn_group(sum->images).text,
+    printf("%s images in %.1f s, %.1f images/s on %d threads\n", mbn_digits_of(sum->images).text,
            evaluation->seconds, part(sum->images, 1) / evaluation->seconds, evaluation->threads);
-    if (sum->failed > 0) printf("%s could not be read\n", mbn_group(sum->failed).text);
+    if (sum->failed > 0) printf("%s could not be read\n", mbn_digits_of(sum->failed).text);
     printf("top-1  %.2f %%  (%s)\n", 100 * part(sum->first, sum->images),
-           mbn_group(sum->first).text);
+           mbn_digits_of(sum->first).text);
     printf("top-%d  %.2f %%  (%s)\n", evaluation->top, 100 * part(sum->top, sum->images),
-           mbn_group(sum->top).text);
+           mbn_digits_of(sum->top).text);
 }
 
 /* ---- JSON --------------------------------------------------------------------------------------- */

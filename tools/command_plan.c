@@ -31,18 +31,18 @@ static void print_steps(const mbn_inspection *inspection) {
         printf("  %-*s  %-*s  %11s %5d %6d %14s %12s\n", name_width,
                network->layers[step.first_layer].name, kind_width,
                mbn_inspect_kind(network, &step).text, mbn_inspect_shape(network, &step).text,
-               step.band_rows, step.tasks, mbn_group(step.multiply_adds).text,
-               mbn_group(step.bytes).text);
+               step.band_rows, step.tasks, mbn_digits_of(step.multiply_adds).text,
+               mbn_digits_of(step.bytes).text);
         bytes += step.bytes;
     }
     printf("%5s  %*s %14s %12s\n", "total", 7 + 2 + name_width + 2 + kind_width + 2 + 11 + 6 + 7,
-           "", mbn_group(network->multiply_adds).text, mbn_group(bytes).text);
+           "", mbn_digits_of(network->multiply_adds).text, mbn_digits_of(bytes).text);
 }
 
 static void print_memory(const mbn_inspection *inspection) {
-    const mbn_grouped arena = mbn_group((int64_t)mbn_context_arena_bytes(inspection->context));
-    const mbn_grouped context = mbn_group((int64_t)inspection->context_bytes);
-    const mbn_grouped model = mbn_group((int64_t)mbn_model_bytes(inspection->model));
+    const mbn_digits arena = mbn_digits_of((int64_t)mbn_context_arena_bytes(inspection->context));
+    const mbn_digits context = mbn_digits_of((int64_t)inspection->context_bytes);
+    const mbn_digits model = mbn_digits_of((int64_t)mbn_model_bytes(inspection->model));
     printf(
         "\nband: output rows computed together; tasks: pieces that threads share; bytes: that a\n"
         "step has to move at least (inputs, weights and bias, outputs).\n\n"

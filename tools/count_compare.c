@@ -69,10 +69,11 @@ static void print_pair(const struct pair *pair) {
     snprintf(shape, sizeof shape, "%dx%d, %d -> %d", pair->depthwise->kernel_height,
              pair->depthwise->kernel_width, pair->depthwise->input_channels,
              pair->pointwise->output_channels);
-    printf("%-18s %11s %11s %7.4f %13s %13s %7.4f %8.4f\n", shape, mbn_group(pair->parameters).text,
-           mbn_group(pair->standard->parameters).text,
-           ratio(pair->parameters, pair->standard->parameters), mbn_group(pair->multiply_adds).text,
-           mbn_group(pair->standard->multiply_adds).text,
+    printf("%-18s %11s %11s %7.4f %13s %13s %7.4f %8.4f\n", shape,
+           mbn_digits_of(pair->parameters).text, mbn_digits_of(pair->standard->parameters).text,
+           ratio(pair->parameters, pair->standard->parameters),
+           mbn_digits_of(pair->multiply_adds).text,
+           mbn_digits_of(pair->standard->multiply_adds).text,
            ratio(pair->multiply_adds, pair->standard->multiply_adds), pair->formula);
 }
 
@@ -82,9 +83,10 @@ static void print_example(void) {
     printf(
         "\nFor example, %d channels in and %d out, %dx%d: %s weights in a standard convolution,\n"
         "%s in a separable pair (%s depthwise and %s pointwise): %.4f = 1/%d + 1/%d.\n",
-        e.inputs, e.outputs, e.kernel, e.kernel, mbn_group(e.standard).text,
-        mbn_group(separable).text, mbn_group(e.depthwise).text, mbn_group(e.pointwise).text,
-        formula(e.outputs, e.kernel * e.kernel), e.outputs, e.kernel * e.kernel);
+        e.inputs, e.outputs, e.kernel, e.kernel, mbn_digits_of(e.standard).text,
+        mbn_digits_of(separable).text, mbn_digits_of(e.depthwise).text,
+        mbn_digits_of(e.pointwise).text, formula(e.outputs, e.kernel * e.kernel), e.outputs,
+        e.kernel * e.kernel);
 }
 
 void mbn_compare_print(const mbn_network *separable, const mbn_network *standard) {
@@ -98,9 +100,10 @@ void mbn_compare_print(const mbn_network *separable, const mbn_network *standard
         if (find_pair(separable, standard, i, &pair)) print_pair(&pair);
     }
     printf("%-18s %11s %11s %7.4f %13s %13s %7.4f\n", "whole network",
-           mbn_group(separable->parameters).text, mbn_group(standard->parameters).text,
+           mbn_digits_of(separable->parameters).text, mbn_digits_of(standard->parameters).text,
            ratio(separable->parameters, standard->parameters),
-           mbn_group(separable->multiply_adds).text, mbn_group(standard->multiply_adds).text,
+           mbn_digits_of(separable->multiply_adds).text,
+           mbn_digits_of(standard->multiply_adds).text,
            ratio(separable->multiply_adds, standard->multiply_adds));
     puts("\nThe formula is exact for weights and multiply-adds.  Parameters (trainable ones here)\n"
          "include batch norm's, which a pair has once more.");

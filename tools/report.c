@@ -78,16 +78,16 @@ void mbn_print_label(const char *label) {
     }
 }
 
-mbn_grouped mbn_group(int64_t count) {
+mbn_digits mbn_digits_of(int64_t count) {
     char digits[24];
     int length = snprintf(digits, sizeof digits, "%" PRId64, count);
-    mbn_grouped grouped;
+    mbn_digits result;
     int at = 0;
     for (int i = 0; i < length; i++) {
-        grouped.text[at++] = digits[i];
+        result.text[at++] = digits[i];
         int left = length - 1 - i;
-        if (digits[i] != '-' && left > 0 && left % 3 == 0) grouped.text[at++] = ',';
+        if (digits[i] != '-' && left > 0 && left % 3 == 0) result.text[at++] = ',';
     }
-    grouped.text[at] = '\0';
-    return grouped;
+    result.text[at] = '\0';
+    return result;
 }

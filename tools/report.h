@@ -37,11 +37,11 @@ bool mbn_json_print(json_t *value);
  * the terminal: control characters become '?'. */
 void mbn_print_label(const char *label);
 
-/* A count in decimal, in groups of three: "4,253,864". */
-typedef struct mbn_grouped {
+/* A count in decimal, by thousands: "4,253,864". */
+typedef struct mbn_digits {
     char text[32];
-} mbn_grouped;
+} mbn_digits;
 
-mbn_grouped mbn_group(int64_t count);
+mbn_digits mbn_digits_of(int64_t count);
 
 #endif

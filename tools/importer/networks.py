@@ -1,36 +1,9 @@
-"""The papers' tables, and the shapes that torchvision makes of them.
-
-The library has the same tables in C.  The importer works without a built library, so it cannot ask
-there; tests/importer/test_networks.py compares the two."""
+"""The shapes that torchvision makes of the networks' tables."""
 import math
 from collections import namedtuple
 
 from .errors import ImportFailure
-
-# Sandler et al. 2018, table 2: expansion, output channels, repeats, stride of the first.
-V2_ROWS = (
-    (1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3, 1), (6, 160, 3, 2),
-    (6, 320, 1, 1),
-)
-
-# Howard et al. 2019, tables 1 and 2: kernel, expanded channels, output channels, squeeze-excite.
-V3_LARGE_ROWS = (
-    (3, 16, 16, False), (3, 64, 24, False), (3, 72, 24, False), (5, 72, 40, True),
-    (5, 120, 40, True), (5, 120, 40, True), (3, 240, 80, False), (3, 200, 80, False),
-    (3, 184, 80, False), (3, 184, 80, False), (3, 480, 112, True), (3, 672, 112, True),
-    (5, 672, 160, True), (5, 960, 160, True), (5, 960, 160, True),
-)
-V3_SMALL_ROWS = (
-    (3, 16, 16, True), (3, 72, 24, False), (3, 88, 24, False), (5, 96, 40, True),
-    (5, 240, 40, True), (5, 240, 40, True), (5, 120, 48, True), (5, 144, 48, True),
-    (5, 288, 96, True), (5, 576, 96, True), (5, 576, 96, True),
-)
-
-
-def make_divisible(channels):
-    """The nearest multiple of 8, never below 90 % of the channels asked for."""
-    rounded = max(8, int(channels + 4) // 8 * 8)
-    return rounded if rounded >= 0.9 * channels else rounded + 8
+from .table import TABLES, make_divisible
 
 
 class Shapes(dict):
@@ -58,50 +31,51 @@ class Shapes(dict):
 
 
 def torchvision_v2(width, classes):
-    shapes = Shapes()
-    channels = make_divisible(32 * width)
+    table, shapes = TABLES["mobilenet_v2"], Shapes()
+    inputs, channels = table.stem_channels, make_divisible(table.stem_channels * width)
     shapes.convolution("features.0", 3, 3, channels)
-    index = 1
-    for expansion, outputs, repeats, _ in V2_ROWS:
-        outputs = make_divisible(outputs * width)
-        for _ in range(repeats):
-            block, hidden, step = f"features.{index}.conv", channels * expansion, 0
-            if expansion != 1:
-                shapes.convolution(f"{block}.{step}", 1, channels, hidden)
-                step += 1
-            shapes.convolution(f"{block}.{step}", 3, 1, hidden)
-            shapes.add(f"{block}.{step + 1}", outputs, hidden, 1)
-            shapes.batch_norm(f"{block}.{step + 2}", outputs)
-            channels = outputs
-            index += 1
-    last = make_divisible(1280 * max(1.0, width))
-    shapes.convolution(f"features.{index}", 1, channels, last)
+    for index, row in enumerate(table.rows, 1):
+        outputs = make_divisible(row.channels * width)
+        block, hidden, step = f"features.{index}.conv", channels, 0
+        if row.expand:
+            hidden *= row.expand // inputs
+            shapes.convolution(f"{block}.{step}", 1, channels, hidden)
+            step += 1
+        shapes.convolution(f"{block}.{step}", row.kernel, 1, hidden)
+        shapes.add(f"{block}.{step + 1}", outputs, hidden, 1)
+        shapes.batch_norm(f"{block}.{step + 2}", outputs)
+        inputs, channels = row.channels, outputs
+    last = make_divisible(table.head[0] * max(1.0, width))
+    shapes.convolution(f"features.{len(table.rows) + 1}", 1, channels, last)
     shapes.linear("classifier.1", last, classes)
     return shapes
 
 
-def torchvision_v3(rows, hidden_units):
+def torchvision_v3(name):
+    table = TABLES[name]
+
     def layout(width, classes):
         shapes = Shapes()
-        channels = make_divisible(16 * width)
+        inputs, channels = table.stem_channels, make_divisible(table.stem_channels * width)
         shapes.convolution("features.0", 3, 3, channels)
-        for index, (kernel, expanded, outputs, squeeze) in enumerate(rows, 1):
-            expanded, outputs = make_divisible(expanded * width), make_divisible(outputs * width)
+        for index, row in enumerate(table.rows, 1):
+            expanded = make_divisible((row.expand or inputs) * width)
+            outputs = make_divisible(row.channels * width)
             block, step = f"features.{index}.block", 0
             if expanded != channels:
                 shapes.convolution(f"{block}.{step}", 1, channels, expanded)
                 step += 1
-            shapes.convolution(f"{block}.{step}", kernel, 1, expanded)
+            shapes.convolution(f"{block}.{step}", row.kernel, 1, expanded)
             step += 1
-            if squeeze:
+            if row.squeeze:
                 squeezed = make_divisible(expanded // 4)
                 shapes.pointwise_with_bias(f"{block}.{step}.fc1", expanded, squeezed)
                 shapes.pointwise_with_bias(f"{block}.{step}.fc2", squeezed, expanded)
                 step += 1
             shapes.convolution(f"{block}.{step}", 1, expanded, outputs)
-            channels = outputs
-        last, hidden = 6 * channels, make_divisible(hidden_units * width)
-        shapes.convolution(f"features.{len(rows) + 1}", 1, channels, last)
+            inputs, channels = row.channels, outputs
+        last, hidden = 6 * channels, make_divisible(table.hidden[0][0] * width)
+        shapes.convolution(f"features.{len(table.rows) + 1}", 1, channels, last)
         shapes.linear("classifier.0", last, hidden)
         shapes.linear("classifier.3", hidden, classes)
         return shapes
@@ -114,9 +88,9 @@ Network = namedtuple("Network", "name source layout logits padding epsilon")
 NETWORKS = (
     Network("mobilenet_v2", "torchvision", torchvision_v2, "classifier.1.weight",
             "symmetric", 1e-5),
-    Network("mobilenet_v3_small", "torchvision", torchvision_v3(V3_SMALL_ROWS, 1024),
+    Network("mobilenet_v3_small", "torchvision", torchvision_v3("mobilenet_v3_small"),
             "classifier.3.weight", "symmetric", 1e-3),
-    Network("mobilenet_v3_large", "torchvision", torchvision_v3(V3_LARGE_ROWS, 1280),
+    Network("mobilenet_v3_large", "torchvision", torchvision_v3("mobilenet_v3_large"),
             "classifier.3.weight", "symmetric", 1e-3),
 )
 

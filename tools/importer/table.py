@@ -1,11 +1,17 @@
 """A network's table, as a model file's metadata `architecture` has it, and the tensors it names."""
 import json
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy
 
 from .graph import Activation
-from .networks import V2_ROWS, V3_LARGE_ROWS, V3_SMALL_ROWS, make_divisible
+
+
+def make_divisible(channels):
+    """The nearest multiple of 8, never below 90 % of the channels asked for."""
+    rounded = max(8, int(channels + 4) // 8 * 8)
+    return rounded if rounded >= 0.9 * channels else rounded + 8
 
 
 @dataclass
@@ -108,41 +114,33 @@ class Table:
         return min(found, key=rank) / 100 if found else None
 
 
-def _v1():
-    rows = ((64, 1), (128, 2), (128, 1), (256, 2), (256, 1), (512, 2), *[(512, 1)] * 5,
-            (1024, 2), (1024, 1))
-    return [Row(3, (stride, stride), 0, channels, 0, "relu6", True) for channels, stride in rows]
+def _read(table):
+    """A table of the JSON that to_json writes."""
+    def rows():
+        for row in table["rows"]:
+            yield Row(row["kernel"], tuple(row["strides"]), row.get("expand", 0), row["channels"],
+                      row.get("squeeze", 0), row["activation"], row.get("kind") == "separable")
 
-
-def _v2():
-    rows, inputs = [], 32
-    for expansion, channels, repeat, stride in V2_ROWS:
-        for index in range(repeat):
-            s = stride if index == 0 else 1
-            expand = expansion * inputs if expansion > 1 else 0
-            rows.append(Row(3, (s, s), expand, channels, 0, "relu6"))
-            inputs = channels
-    return rows
-
-
-def _v3(rows, strides):
-    result, inputs = [], 16
-    for index, (kernel, expanded, channels, squeeze) in enumerate(rows):
-        stride = 2 if index in strides else 1
-        activation = "relu" if index < (6 if len(rows) == 15 else 3) else "hard_swish"
-        result.append(Row(kernel, (stride, stride), expanded if expanded != inputs else 0, channels,
-                          make_divisible(expanded / 4) if squeeze else 0, activation))
-        inputs = channels
+    stem, head = table["stem"], table.get("head")
+    result = Table(stem["channels"], tuple(stem["strides"]), stem["activation"], list(rows()),
+                   head=head and (head["channels"], head["activation"]),
+                   hidden=[(h["channels"], h["activation"]) for h in table.get("hidden", ())])
+    if "gate" in table:
+        result.squeeze_activation = table["squeeze_activation"]
+        gate = table["gate"]
+        result.gate = Activation(gate["activation"])
+        if "slope" in gate:
+            result.gate = Activation(gate["activation"], gate["slope"], gate["offset"])
     return result
 
 
-def _families():
-    return {"mobilenet_v1": _v1(), "mobilenet_v2": _v2(),
-            "mobilenet_v3_small": _v3(V3_SMALL_ROWS, (0, 1, 3, 8)),
-            "mobilenet_v3_large": _v3(V3_LARGE_ROWS, (1, 3, 6, 12))}
+# The library's tables at width 1: `mobilenet count --table` writes them.
+TABLES = {name: _read(table) for name, table in
+          json.loads(Path(__file__).with_name("networks.json").read_text()).items()}
 
-
-FAMILIES = _families()
+# The networks that others are variants of.
+FAMILIES = {name: TABLES[name].rows for name in
+            ("mobilenet_v1", "mobilenet_v2", "mobilenet_v3_small", "mobilenet_v3_large")}
 
 
 class Tensors(dict):
