@@ -143,7 +143,8 @@ static mbn_status read_format(const mbn_safetensors *file, int *format, mbn_erro
         return mbn_fail(
             error, MBN_MALFORMED,
             "metadata format: expected mobilenet/1 or mobilenet/2, got %.64s (a file of "
-            "another program has to be imported first)",
+            "another program has to be imported first: `tools/mobilenet-import FILE "
+            "OUT.safetensors')",
             text == NULL ? "none" : text);
     }
     for (*format = 1; *format <= 2; ++*format) {
