@@ -123,9 +123,12 @@ static mbn_status read_labels(const mbn_safetensors *file, mbn_metadata *metadat
     metadata->labels = read_json(file, "labels", &status, error);
     if (metadata->labels == NULL) return status;
     const size_t count = json_array_size(metadata->labels);
-    if (!json_is_array(metadata->labels) || count != (size_t)metadata->options.classes) {
+    const int32_t classes = metadata->options.classes;
+    const bool either_or = classes == 1 && metadata->probabilities == MBN_SIGMOID;
+    if (!json_is_array(metadata->labels) ||
+        (count != (size_t)classes && !(either_or && count == 2))) {
         return mbn_fail(error, MBN_MALFORMED, "metadata labels: expected a list of %d, got %zu",
-                        (int)metadata->options.classes, count);
+                        (int)classes, count);
     }
     for (size_t i = 0; i < count; i++) {
         if (!json_is_string(json_array_get(metadata->labels, i))) {
@@ -143,7 +146,8 @@ static mbn_status read_format(const mbn_safetensors *file, int *format, mbn_erro
         return mbn_fail(
             error, MBN_MALFORMED,
             "metadata format: expected mobilenet/1 or mobilenet/2, got %.64s (a file of "
-            "another program has to be imported first)",
+            "another program has to be imported first: `tools/mobilenet-import FILE "
+            "OUT.safetensors')",
             text == NULL ? "none" : text);
     }
     for (*format = 1; *format <= 2; ++*format) {

@@ -3,6 +3,7 @@
 #include "arch/error.h"
 #include "arch/system/file.h"
 #include "arch/system/memory.h"
+#include "file_kind.h"
 #include "metadata.h"
 #include "tensors.h"
 
@@ -99,6 +100,7 @@ static mbn_status assemble(const mbn_safetensors *file, const mbn_metadata *meta
         .loaded_layers = loaded,
         .packed = (mbn_packed_layer *)(void *)(memory + packed_at),
         .labels = copy_labels(metadata, memory + labels_at),
+        .label_count = (int32_t)json_array_size(metadata->labels),
     };
     model->network.layers = layers;
     status = mbn_pack_layers(file, network, loaded, kernels, allocator, memory + operands_at,
@@ -124,6 +126,13 @@ static mbn_status create_network(const mbn_metadata *metadata, mbn_network **net
     return mbn_fail(error, status, "metadata %s", reason.message);
 }
 
+/* Says what a file is that is none, if it can be told. */
+static mbn_status parse(const void *data, size_t size, mbn_safetensors **file, mbn_error *error) {
+    const mbn_status status = mbn_safetensors_parse(data, size, file, error);
+    const char *kind = status == MBN_MALFORMED ? mbn_file_kind(data, size) : NULL;
+    return kind == NULL ? status : mbn_fail(error, status, "%s", kind);
+}
+
 mbn_status mbn_model_load_memory(const void *data, size_t size, const mbn_model_options *options,
                                  mbn_model **model, mbn_error *error) {
     if (model == NULL) return mbn_fail(error, MBN_INVALID_ARGUMENT, "model: is NULL");
@@ -137,7 +146,7 @@ mbn_status mbn_model_load_memory(const void *data, size_t size, const mbn_model_
     mbn_network *network = NULL;
     mbn_metadata metadata = {.labels = NULL};
     mbn_status status = choose_kernels(options == NULL ? 0 : options->isa_mask, &kernels, error);
-    if (status == MBN_OK) status = mbn_safetensors_parse(data, size, &file, error);
+    if (status == MBN_OK) status = parse(data, size, &file, error);
     if (status == MBN_OK) status = mbn_metadata_read(file, &metadata, error);
     if (status == MBN_OK) status = create_network(&metadata, &network, error);
     if (status == MBN_OK) {
@@ -157,6 +166,13 @@ mbn_status mbn_model_load(const char *path, const mbn_model_options *options, mb
     if (path == NULL) return mbn_fail(error, MBN_INVALID_ARGUMENT, "path: is NULL");
     mbn_file file;
     mbn_status status = mbn_file_map(path, &file, error);
+    if (status != MBN_OK && mbn_folder_has(path, "saved_model.pb")) {
+        return mbn_fail(error, status,
+                        "%s: a TensorFlow SavedModel folder: convert it to TensorFlow Lite "
+                        "(tf.lite.TFLiteConverter.from_saved_model), and import that "
+                        "(tools/mobilenet-import)",
+                        path);
+    }
     if (status != MBN_OK) return status;
     mbn_error reason = {MBN_OK, ""};
     status = mbn_model_load_memory(file.data, file.size, options, model, &reason);
@@ -183,7 +199,7 @@ size_t mbn_model_bytes(const mbn_model *model) {
 }
 
 const char *mbn_model_label(const mbn_model *model, int32_t class_index) {
-    if (model->labels == NULL || class_index < 0 || class_index >= model->network.classes) {
+    if (model->labels == NULL || class_index < 0 || class_index >= model->label_count) {
         return NULL;
     }
     return model->labels[class_index];
