@@ -365,6 +365,42 @@ class Images(Case):
         self.assertEqual(metadata["input_channels"], "4")
         self.assert_close(self.logits(rgba), small_network.evaluate_all(plain, rgba[..., :3]))
 
+    def test_reshapes_that_transpose(self):
+        """Of one channel, and of one pixel: converters write them where both are the same."""
+        plain = small_network.variant(channels=1)
+        images = small_network.images(channels=1)
+        self.with_image(plain, lambda w: [node("Reshape", ["pixels", w.constant(
+            "shape", numpy.array([-1, 1, 48, 64]))], "image")], [1, 48, 64, 1])
+        self.assert_close(self.logits(images), small_network.evaluate_all(plain, images))
+        os.unlink(self.output)
+        for size, fits in ((32, True), (64, False)):
+            maker = small_network.Maker(size, size)
+            x = maker.act(maker.conv("stem", "image", 8, 3, (2, 2)), "relu6")
+            for index in range(4):
+                x = maker.block(f"b{index}", x, 8, 3, 16, (2, 2), activation="relu6")
+            x = maker.conv("head", x, 12)
+            maker.put(small_network.Pool("pool", x), (12, 1, 1))
+            maker.dense("logits", "pool", 5)
+            writer = Writer()
+            writer.write(maker.operations, [1, 3, size, size])
+            for name, shape in (("nhwc", [-1, 1, 1, 8]), ("nchw", [-1, 8, 1, 1])):
+                writer.constant(name, numpy.array(shape))
+            place = next(i for i, n in enumerate(writer.nodes) if b"head_conv/Conv" in n)
+            head = next(op for op in maker.operations if op.name == "head")
+            writer.nodes[place:place + 1] = [
+                node("Reshape", [head.x, "nhwc"], "turned"),
+                node("Reshape", ["turned", "nchw"], "back"),
+                node("Conv", ["back", "head_w"], "head_conv")]
+            data = onnx_file.model(writer.nodes, writer.tensors, [1, 3, size, size], "logits")
+            if fits:
+                images = small_network.images(size, size)
+                self.imported(data)
+                self.assert_close(self.logits(images),
+                                  small_network.evaluate_all(maker.operations, images))
+                os.unlink(self.output)
+            else:
+                self.refused(data, "Reshape: a reshape of 2x2 pixels")
+
     def test_resizing_becomes_preprocessing(self):
         plain, images = small_network.variant(), small_network.images()
 
@@ -387,6 +423,17 @@ class Images(Case):
                 self.assertEqual((metadata["input_height"], metadata["input_width"],
                                   metadata["resize"]), ("48", "64", "0"))
                 self.assert_close(self.logits(images), small_network.evaluate_all(plain, images))
+
+        def computed(w):  # the batch's size and the channels are taken from the image
+            constants = {"begin": [0], "end": [2], "sizes": [48, 64]}
+            for name, values in constants.items():
+                w.constant(name, numpy.array(values))
+            return [node("Shape", ["pixels"], "shape"),
+                    node("Slice", ["shape", "begin", "end"], "kept"),
+                    node("Concat", ["kept", "sizes"], "all", axis=0),
+                    node("Resize", ["pixels", "", "", "all"], "image", mode="linear")]
+        _, metadata, _ = self.with_image(plain, computed, [1, 3, "h", "w"])
+        self.assertEqual((metadata["input_height"], metadata["input_width"]), ("48", "64"))
         os.unlink(self.output)
         writer = Writer()
         writer.write(plain, SHAPE)
