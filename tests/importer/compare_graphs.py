@@ -58,11 +58,11 @@ def in_double(keras, model):
     return twin
 
 
-def compare(keras, model, said, path):
+def compare(keras, model, said, form, path):
     """(difference as a part of the range, whether it is good, what is wrong)."""
     with tempfile.TemporaryDirectory() as folder:
         output = os.path.join(folder, "model.safetensors")
-        options = ["--output", said["output"]] if "output" in said else []
+        options = ["--output", said["output"](form)] if "output" in said else []
         arguments = cli._parser().parse_args([path, output, "--no-check", *options])
         module, data = cli._read(arguments)
         imported = module.read(data, arguments)
@@ -117,7 +117,7 @@ def main():
                 with redirect_stdout(io.StringIO()):  # converters list every variable
                     save(keras, model, form, path)
                 try:
-                    part, good, wrong = compare(keras, model, said, path)
+                    part, good, wrong = compare(keras, model, said, form, path)
                 except ImportFailure as failure:
                     part, good, wrong = None, False, [str(failure)]
             total, failed = total + 1, failed + (not good)

@@ -113,7 +113,10 @@ def _two_outputs(keras):
     x = keras.layers.GlobalAveragePooling2D(name="embedding")(inner(image))
     logits = keras.layers.Dense(6, activation="softmax", name="logits")(x)
     boxes = keras.layers.Dense(4, activation="tanh", name="boxes")(x)  # nothing of a MobileNet's
-    return keras.Model(image, [boxes, logits, x]), {"output": "logits"}
+    # Converters have names of their own.
+    names = {"tflite": "output_1", "onnx": "Identity_1:0"}
+    return keras.Model(image, [boxes, logits, x]), {"output": lambda form: names.get(
+        form, "logits")}
 
 
 def _of_one_pixel(keras):
@@ -219,7 +222,9 @@ def forms(name):
     if name in ("v1", "v2", "one sigmoid", "two outputs", "BGR (caffe)", "normalization"):
         result.append("h5")
     if name not in _KERAS_ALONE:
-        result += ["tflite", "onnx"]
+        result.append("tflite")
+    if name not in _KERAS_ALONE and name != "augmentation":  # tf2onnx does not take it away
+        result.append("onnx")
     if name in ("v2", "v3 small"):
         result.append("external")
     return result

@@ -109,6 +109,7 @@ class Node:
 
     def __init__(self, kind, name, inputs, channels, **attributes):
         self.kind, self.name, self.inputs, self.channels = kind, name, inputs, channels
+        self.pixel = None  # what has taken its plane for one of a single pixel
         self.__dict__.update(attributes)
 
     def is_depthwise(self):

@@ -171,6 +171,8 @@ class Network:
                 and class_name != "RandomCrop":
             return [x]
         method = getattr(self, "layer_" + kind, None)
+        if method is None and keras_operation.knows(class_name):  # .h5 has no modules
+            return [keras_operation.apply(self, name, class_name, config, inputs, arguments)]
         if method is None:
             raise ImportFailure(f"{name}: a {class_name} is in no MobileNet")
         if any(x.partial for x in inputs):

@@ -12,11 +12,20 @@ _LAYERS = {"relu": "relu", "relu6": "relu6", "hardsigmoid": "hard_sigmoid",
 _BOUNDS = {"clip": ("x_min", "x_max"), "clipbyvalue": ("clip_value_min", "clip_value_max")}
 
 
+def knows(class_name):
+    function = _plain(class_name)
+    return function in _LAYERS or function in _BOUNDS or hasattr(_Operation, "do_" + function) \
+        or function in ("negative", "truedivide", "subtract")
+
+
+def _plain(name):
+    name = name.split(".")[-1].replace("_", "").lower()
+    return name[:-2] if name.endswith("v2") else name
+
+
 def apply(network, name, class_name, config, inputs, arguments):
     """The plane that an operation makes of others and constants."""
-    function = str(config.get("function", class_name)).split(".")[-1]
-    function = function.replace("_", "").lower()
-    function = function[:-2] if function.endswith("v2") else function
+    function = _plain(str(config.get("function", class_name)))
     named = {**config, **arguments.get("named", {})}
     numbers = list(arguments.get("numbers", ()))
     operation = _Operation(network, name, f"operation {class_name} ({function})", inputs, named,

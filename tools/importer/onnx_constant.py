@@ -10,6 +10,13 @@ class _Unknown:
 
 
 UNKNOWN = _Unknown()
+# In an array of sizes: one that is not known.  Such arrays are only taken apart and put together.
+SIZE = -1 << 40
+_SIZES = ("Identity", "Cast", "Concat", "Gather", "Slice", "Squeeze", "Unsqueeze", "Reshape")
+
+
+def has_unknown_sizes(array):
+    return array.dtype.kind == "i" and bool((array == SIZE).any())
 
 
 def fold(node, inputs):
@@ -20,6 +27,9 @@ def fold(node, inputs):
         return _constant(node)
     if any(value is not None and not isinstance(value, numpy.ndarray) for value in inputs):
         raise ImportFailure(f"{node.name}: operation {operation} on something that is no tensor")
+    if operation not in _SIZES and any(value is not None and has_unknown_sizes(value)
+                                       for value in inputs):
+        return UNKNOWN
     if operation not in _FOLDED:
         raise ImportFailure(f"{node.name}: operation {operation} on constants is not supported")
     try:

@@ -368,8 +368,10 @@ class Graph:
         if shape is None:
             shape = numpy.array(node.integers("shape", []))
         known = isinstance(shape, numpy.ndarray)
-        return plane.reshape(self.builder, x, shape.reshape(-1).tolist() if known else None,
-                             node.name)
+        if known:
+            shape = [-1 if size == onnx_constant.SIZE else size
+                     for size in shape.reshape(-1).tolist()]
+        return plane.reshape(self.builder, x, shape if known else None, node.name)
 
     def op_flatten(self, node, x):
         if node.integer("axis", 1) % len(x.axes) != 1:
@@ -404,7 +406,10 @@ class Graph:
     op_dequantizelinear = op_quantizelinear
 
     def op_shape(self, node, x):
-        return UNKNOWN
+        start, end = node.integer("start", 0), node.integer("end")
+        sizes = [x.value.channels if letter == "c" else 1 if letter == "1" else onnx_constant.SIZE
+                 for letter in x.axes]
+        return numpy.array(sizes[start:end], numpy.int64)
 
     # ---- Of the image ----
 
@@ -488,7 +493,8 @@ class Graph:
 
         def along(array, axis):
             array = self._constant(node, array).reshape(-1)
-            if axis not in axes or array.size != len(axes):
+            if axis not in axes or array.size != len(axes) \
+                    or array[axes.index(axis)] == onnx_constant.SIZE:
                 raise ImportFailure(f"{node.name}: resizes other than rows and columns")
             return float(array[axes.index(axis)])
         if sizes is not None and (not isinstance(sizes, numpy.ndarray) or sizes.size):

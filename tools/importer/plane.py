@@ -63,12 +63,33 @@ def reshape(builder, plane, shape, name):
             return Plane(plane.value, "ncs")
         if len(shape) == 3 and plane.axes == "nhwc" and shape[2] == channels:
             return Plane(plane.value, "nsc")
+        turned = _turned(plane, shape, channels, name)
+        if turned:
+            return Plane(plane.value, turned)
         return reshape(builder, Plane(builder.flatten(plane.value, name), "nc"), shape, name)
     place = _channel_axis(plane, shape, channels)
     if place is None:
         raise ImportFailure(f"{name}: {channels} channels become the shape {shape}")
     return Plane(plane.value, "".join("c" if axis == place else "n" if axis == 0 else "1"
                                       for axis in range(len(shape))))
+
+
+def _turned(plane, shape, channels, name):
+    """The axes, where a reshape does what a transpose does: of one channel, or of one pixel, which
+    is checked where the plane's size is known."""
+    axes = {"nchw": "nhwc", "nhwc": "nchw"}.get(plane.axes)
+    if axes is None or len(shape) != 4:
+        return None
+    place = axes.index("c")
+    sizes = [shape[axis] for axis in range(1, 4) if axis != place]
+    if shape[place] not in (channels, -1):
+        return None
+    if channels == 1 and sizes != [1, 1]:
+        return axes
+    if sizes == [1, 1]:
+        plane.value.node.pixel = name
+        return axes
+    return None
 
 
 def _channel_axis(plane, shape, channels):

@@ -172,6 +172,11 @@ class _Walk:
                                    for i in (0, 1))
         if not self.height or not self.width:
             _differs(f"{conv} does not fit its input of {sizes[0]}x{sizes[1]}")
+        self.check_pixel(conv)
+
+    def check_pixel(self, node):
+        if node.pixel is not None and (self.height, self.width) != (1, 1):
+            _differs(f"{node.pixel}: a reshape of {self.height}x{self.width} pixels")
 
     def row(self, plane, expand, depthwise):
         if not depthwise.is_depthwise():
@@ -209,6 +214,7 @@ class _Walk:
             if self.activation(project).kind != "none":
                 _differs(f"{project} has {self.activation(project)} before a sum")
             after, added = sums[0], True
+            self.check_pixel(after)
         elif sums and len(self.readers(project)) == 1:
             _differs(f"{sums[0]} adds to {project} something that is not its block's input")
         if not added and any(node.kind == "add" and node not in sums
@@ -263,6 +269,7 @@ class _Walk:
         return squeeze.channels, inner.kind, products[0]
 
     def pointwise(self, name, node):
+        self.check_pixel(node)
         weight = node.weight.reshape(node.weight.shape[:2] + (1, 1))
         self.tensors.convolution(name, weight, node.bias)
 
