@@ -11,8 +11,8 @@
  * faster on Zen 5, and a 14 MB model takes 7 page faults instead of 3500. */
 enum { HUGE_PAGE_BYTES = 2 << 20 };
 
-/* The last huge page is wanted whole where a quarter of it is used: the small pages that it would else be on
- * cost more to fault in than what is cleared in vain. */
+/* The last huge page is wanted whole where a quarter of it is used: the small pages that it would
+ * else be on cost more to fault in than what is cleared in vain. */
 static size_t whole_huge_pages(size_t size) {
     const size_t last = size % HUGE_PAGE_BYTES;
     return last >= HUGE_PAGE_BYTES / 4 ? size + (HUGE_PAGE_BYTES - last) : size;

@@ -4,11 +4,12 @@
 
 #include <assert.h>
 
-/* What one step of packing covers: input channels, a cache line of a framework's [N][K] and a multiple
- * of every depth, by output channels, as many as every compiler makes a vector of. */
+/* What one step of packing covers: input channels, a cache line of a framework's [N][K] and a
+ * multiple of every depth, by output channels, as many as every compiler makes a vector of. */
 enum { PACK_CHANNELS = 16, PACK_LANES = 4 };
 
-/* Input channels whose row in a framework's [K][N] is fetched ahead: it is far from the one before. */
+/* Input channels whose row in a framework's [K][N] is fetched ahead: it is far from the one before.
+ */
 enum { ROWS_AHEAD = 8 };
 
 static int32_t round_up(int32_t count, int32_t multiple) {
@@ -37,9 +38,9 @@ static void pack_lane(const tap *t, int32_t lane, int32_t begin, int32_t end, fl
     }
 }
 
-/* PACK_LANES lanes of a few channels, where depth is 1.  Each lane's weights are in a place of their
- * own, more places than hardware fetches ahead in, so their next lines are fetched here: from memory
- * that is twice as fast. */
+/* PACK_LANES lanes of a few channels, where depth is 1.  Each lane's weights are in a place of
+ * their own, more places than hardware fetches ahead in, so their next lines are fetched here: from
+ * memory that is twice as fast. */
 static void interleave(const tap *t, const float *restrict in, const float *restrict scale,
                        int32_t count, float *restrict out) {
     const ptrdiff_t stride = t->output_stride;
