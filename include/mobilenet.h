@@ -10,6 +10,12 @@
  * number of threads, may share it, and it must outlive them.  A context holds the memory of one
  * run and is used by one thread at a time.  Nothing is global, nothing is printed, nothing aborts.
  *
+ * Fork.  A child process may use and free the models and contexts that its parent made, also those
+ * that were running at that moment.  A context's own threads are not in the child: its first run
+ * there starts them anew, which allocates, and gives the same bits.  Nor are those of a caller's
+ * pool: a context on one of several threads fails to run there, with MBN_INVALID_ARGUMENT, and both
+ * have to be made anew.  Children that share their parent's memory (vfork) may do nothing.
+ *
  * Errors.  Functions that can fail return a status and, if `error` is not NULL, describe the
  * failure there, naming the tensor, option or file.  On failure outputs are untouched, and
  * pointers to created objects are set to NULL. */
@@ -56,6 +62,17 @@ typedef struct mbn_allocator {
     void (*release)(void *user, void *pointer, size_t size);
     void *user;
 } mbn_allocator;
+
+/* What this process may use of the machine's CPUs. */
+typedef struct mbn_cpus {
+    int32_t online;   /* of the machine */
+    int32_t affinity; /* of the calling thread's affinity mask */
+    double quota;     /* in CPUs, of the control groups (cgroups) that it is in; 0: none */
+    int32_t usable;   /* at the same time: affinity, or quota rounded up where that is less */
+} mbn_cpus;
+
+/* Asks the system anew each time. */
+MBN_API void mbn_usable_cpus(mbn_cpus *cpus);
 
 /* ---- Networks: shapes and counts, without weights ------------------------------------------- */
 
@@ -334,8 +351,7 @@ struct pthreadpool; /* <pthreadpool.h> */
 typedef struct mbn_context_options {
     int32_t input_height; /* 32 to 1024; 0: the model's */
     int32_t input_width;
-    int32_t threads;          /* 1 to 1024; 0: 1.  More than the CPUs of this process's affinity
-                                 mask are not used. */
+    int32_t threads;          /* 1 to 1024; 0: 1.  More than mbn_usable_cpus are not used. */
     struct pthreadpool *pool; /* the caller's own pool instead; it must outlive the context */
     /* Images that mbn_run and mbn_run_images will usually get at once; 0: 1.  From 2 on, a context
      * of several threads has an arena for each (up to `batch` of them), and runs images side by
@@ -374,13 +390,13 @@ typedef enum mbn_output { MBN_LOGITS = 0, MBN_PROBABILITIES } mbn_output;
 
 /* Runs `batch` images.  input: [batch][height][width][channels] or [batch][channels][height][width]
  * floats, preprocessed, contiguous, the context's size; 3 channels unless the network has another
- * number (mbn_network.input_channels).  output: [batch][classes] floats.  No allocation,
- * lock or system call happens (a thread pool's aside).  Results are bit-identical from run to run
- * and for every thread count and batch.  While it runs, every thread rounds to nearest and
- * flushes denormals to zero, whatever the caller's floating-point state, which is restored.  Images
- * do not affect each other.  A NaN anywhere in an image
- * makes all of its outputs NaN; an infinity is clamped by the activations that clamp, and makes NaN
- * where it meets its opposite or a zero weight. */
+ * number (mbn_network.input_channels).  output: [batch][classes] floats.  No allocation, lock or
+ * system call happens, but that threads that have waited for each other for a while sleep, and that
+ * the first run after a fork starts them.  Results are bit-identical from run to run and for every
+ * thread count and batch.  While it runs, every thread rounds to nearest and flushes denormals to
+ * zero, whatever the caller's floating-point state, which is restored.  Images do not affect each
+ * other.  A NaN anywhere in an image makes all of its outputs NaN; an infinity is clamped by the
+ * activations that clamp, and makes NaN where it meets its opposite or a zero weight. */
 MBN_API mbn_status mbn_run(mbn_context *context, const float *input, mbn_tensor_layout layout,
                            int32_t batch, mbn_output kind, float *output, mbn_error *error);
 

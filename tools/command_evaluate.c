@@ -1,8 +1,4 @@
 /* mobilenet evaluate MODEL DIR: accuracy over labelled images. */
-#ifndef _GNU_SOURCE
-#define _GNU_SOURCE /* sched_getaffinity */
-#endif
-
 #include "command.h"
 #include "confusion.h"
 #include "input.h"
@@ -10,10 +6,8 @@
 #include "preprocessing.h"
 #include "report.h"
 
-#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 enum { MAX_TOP = 1000000, MAX_WORST = 1000, KEY_LIST = 'l', KEY_TOP = 'k', KEY_JSON = 'j' };
 enum { KEY_WORST = 0x200 };
@@ -65,14 +59,10 @@ static error_t parse(int key, char *argument, struct argp_state *state) {
     }
 }
 
-/* As many as this process may use. */
 static int32_t count_cpus(void) {
-#if defined(__linux__)
-    cpu_set_t set;
-    if (sched_getaffinity(0, sizeof set, &set) == 0) return (int32_t)CPU_COUNT(&set);
-#endif
-    const long online = sysconf(_SC_NPROCESSORS_ONLN);
-    return online < 1 ? 1 : (int32_t)online;
+    mbn_cpus cpus;
+    mbn_usable_cpus(&cpus);
+    return cpus.usable;
 }
 
 static double part(int64_t count, int64_t of) {

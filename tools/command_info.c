@@ -13,14 +13,23 @@
 
 static void print_cache(const char *name, uint32_t count, const struct cpuinfo_cache *cache) {
     if (count == 0 || cache == NULL) return;
-    printf("  %-11s %" PRIu32 " x %" PRIu32 " KB\n", name, count, cache->size / 1024);
+    printf("  %-11s %" PRIu32 " KB\n", name, cache->size / 1024);
+}
+
+/* "1 of 4 usable (affinity 2, quota 0.5)" */
+static void print_usable_cpus(void) {
+    mbn_cpus cpus;
+    mbn_usable_cpus(&cpus);
+    printf("  %-11s %" PRId32 " of %" PRId32 " usable", "CPUs", cpus.usable, cpus.online);
+    if (cpus.affinity < cpus.online || cpus.quota > 0) printf(" (affinity %" PRId32, cpus.affinity);
+    if (cpus.quota > 0) printf(", quota %.3g", cpus.quota);
+    puts(cpus.affinity < cpus.online || cpus.quota > 0 ? ")" : "");
 }
 
 static void print_cpu(void) {
     printf("CPU: %s\n", mbn_processor_name());
+    print_usable_cpus();
     if (!cpuinfo_initialize()) return;
-    printf("  %-11s %" PRIu32 " of %" PRIu32 " cores\n", "threads", cpuinfo_get_processors_count(),
-           cpuinfo_get_cores_count());
     print_cache("L1 data", cpuinfo_get_l1d_caches_count(), cpuinfo_get_l1d_cache(0));
     print_cache("L2", cpuinfo_get_l2_caches_count(), cpuinfo_get_l2_cache(0));
     print_cache("L3", cpuinfo_get_l3_caches_count(), cpuinfo_get_l3_cache(0));

@@ -190,7 +190,7 @@ static const struct argp_option run_options[] = {
      "(default: all)",
      0},
     {"threads", KEY_THREADS, "N", 0,
-     "Number of threads, 1 to 1024 (default 1; of evaluate: one per CPU)", 0},
+     "Number of threads, 1 to 1024 (default 1; of evaluate: one for each CPU that may be used)", 0},
     {0},
 };
 

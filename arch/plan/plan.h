@@ -47,7 +47,7 @@ typedef struct mbn_conversion {
 } mbn_conversion;
 
 /* A layer's output in the arena, or a conversion's: a blocked plane with the halo that its readers
- * want.  Of an expansion inside a bottleneck it is scratch, one part per task: `band` rows' worth
+ * want.  Of an expansion inside a bottleneck it is scratch, one part per thread: `band` rows' worth
  * of one chunk, then the rows that the next band wants again, of all blocks. */
 typedef struct mbn_value {
     const mbn_kernels *form; /* the table whose planes these are */
@@ -59,12 +59,12 @@ typedef struct mbn_value {
     int32_t halo_top, halo_left, halo_bottom, halo_right;
     ptrdiff_t pixel_bytes, row_stride, block_stride; /* bytes */
     ptrdiff_t carried,
-        carried_stride; /* of an expansion's scratch: from its start to the rows that are
+        carried_stride;      /* of an expansion's scratch: from its start to the rows that are
                                           kept for the next band, and from one block's to the next's */
-    size_t bytes;       /* of scratch, one task's */
-    size_t task_stride; /* of scratch, bytes from one task's to the next one's */
-    size_t offset;      /* in bytes from the arena's start */
-    bool placed;        /* offset is set */
+    size_t bytes;            /* of scratch, one thread's */
+    ptrdiff_t thread_stride; /* of scratch, bytes from one thread's to the next one's */
+    size_t offset;           /* in bytes from the arena's start */
+    bool placed;             /* offset is set */
 } mbn_value;
 
 /* Bytes from a value's memory to its first pixel, inside its halo. */
@@ -167,8 +167,8 @@ int32_t mbn_read_value(const mbn_plan *plan, int32_t layer, mbn_reading reading)
  * is in the arena when the step is done. */
 void mbn_plan_groups(mbn_plan *plan, const mbn_plan_options *options);
 
-/* Lays out the values and returns the arena's size in bytes. */
-size_t mbn_plan_values(mbn_plan *plan);
+/* Lays out the values, with a scratch for each thread, and returns the arena's size in bytes. */
+size_t mbn_plan_values(mbn_plan *plan, int32_t threads);
 
 /* Fills steps[group_count].  The arguments of the first layer, or of the conversion of the image,
  * lack the image's address and strides, which change from run to run. */
@@ -179,12 +179,13 @@ void mbn_plan_fetches(mbn_step *steps, int32_t count);
 
 /* ---- Running a step (step.c) ----------------------------------------------------------------- */
 
-static inline size_t mbn_step_tasks(const mbn_step *step) {
-    return (size_t)step->group.row_tasks * (size_t)step->group.block_tasks;
+static inline int32_t mbn_step_tasks(const mbn_step *step) {
+    return step->group.row_tasks * step->group.block_tasks;
 }
 
-/* Runs one of mbn_step_tasks(step) tasks, in any order, on any thread. */
-void mbn_step_run(const mbn_step *step, size_t task);
+/* Runs one of mbn_step_tasks(step) tasks, in any order, on any thread: number `thread` of the
+ * plan's, which has a scratch of its own. */
+void mbn_step_run(const mbn_step *step, int32_t task, int32_t thread);
 
 /* End of the chunk of whole panels that begins at `block` and has at least `chunk` blocks, if there
  * are so many. */

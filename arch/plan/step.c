@@ -24,9 +24,9 @@ static int32_t cut_blocks(const mbn_group *group, int32_t index) {
                          group->panel);
 }
 
-static mbn_range task_range(const mbn_group *group, size_t task) {
-    const int32_t row_task = (int32_t)task % group->row_tasks;
-    const int32_t block_task = (int32_t)task / group->row_tasks;
+static mbn_range task_range(const mbn_group *group, int32_t task) {
+    const int32_t row_task = task % group->row_tasks;
+    const int32_t block_task = task / group->row_tasks;
     return (mbn_range){
         cut_rows(group, row_task),
         cut_rows(group, row_task + 1),
@@ -268,20 +268,20 @@ static void project_band(const mbn_step *step, const band_scratch *scratch, int3
               (mbn_range){y_begin, y_end, 0, range.block_end});
 }
 
-static char *task_memory(const mbn_call *call, size_t task) {
-    return call->memory + task * call->output->task_stride;
+static char *scratch_of(const mbn_call *call, int32_t thread) {
+    return call->memory + thread * call->output->thread_stride;
 }
 
-static void run_fused(const mbn_step *step, size_t task) {
+static void run_fused(const mbn_step *step, int32_t task, int32_t thread) {
     const mbn_group *group = &step->group;
     const mbn_depthwise_args *depthwise = &step->filter.args.depthwise;
     const mbn_range part = task_range(group, task);
     band_scratch scratch = {NULL, NULL, NULL};
     if (group->expand >= 0) {
-        scratch.expanded = task_memory(&step->expand, task);
+        scratch.expanded = scratch_of(&step->expand, thread);
         scratch.carried = scratch.expanded + step->expand.output->carried;
     }
-    if (group->project >= 0) scratch.filtered = task_memory(&step->filter, task);
+    if (group->project >= 0) scratch.filtered = scratch_of(&step->filter, thread);
     int64_t done = count_before(part);
     for (int32_t y = part.row_begin; y < part.row_end; y += group->band) {
         const int32_t end = mbn_smaller(y + group->band, part.row_end);
@@ -312,9 +312,9 @@ static void run_fused(const mbn_step *step, size_t task) {
 }
 
 /* A channel scale, into the scratch, and the projection of it. */
-static void run_scaled(const mbn_step *step, size_t task) {
+static void run_scaled(const mbn_step *step, int32_t task, int32_t thread) {
     const mbn_range part = task_range(&step->group, task);
-    const band_scratch scratch = {.filtered = task_memory(&step->filter, task)};
+    const band_scratch scratch = {.filtered = scratch_of(&step->filter, thread)};
     for (int32_t y = part.row_begin; y < part.row_end; y += step->group.band) {
         const int32_t end = mbn_smaller(y + step->group.band, part.row_end);
         mbn_elementwise_args args = step->filter.args.elementwise;
@@ -354,7 +354,7 @@ static void convert_row(const mbn_convert_call *call, int32_t y) {
     }
 }
 
-static void run_conversion(const mbn_step *step, size_t task) {
+static void run_conversion(const mbn_step *step, int32_t task) {
     const mbn_convert_call *call = &step->convert;
     const mbn_range range = task_range(&step->group, task);
     if (call->read == NULL) {
@@ -365,13 +365,13 @@ static void run_conversion(const mbn_step *step, size_t task) {
     fill_halo(call->output, call->memory, range);
 }
 
-void mbn_step_run(const mbn_step *step, size_t task) {
+void mbn_step_run(const mbn_step *step, int32_t task, int32_t thread) {
     if (step->group.conversion >= 0) {
         run_conversion(step, task);
     } else if (step->group.depthwise >= 0) {
-        run_fused(step, task);
+        run_fused(step, task, thread);
     } else if (step->group.scale >= 0) {
-        run_scaled(step, task);
+        run_scaled(step, task, thread);
     } else {
         run_call(&step->filter, task_range(&step->group, task));
     }

@@ -114,7 +114,7 @@ static mbn_value *filtered_of(const mbn_group *group, mbn_value *values) {
     return group->depthwise >= 0 ? &values[group->depthwise] : NULL;
 }
 
-/* Scratch of one task for what stays inside a group. */
+/* Scratch of one thread for what stays inside a group. */
 static void size_scratch(const mbn_plan *plan, const mbn_group *group) {
     if (group->expand >= 0) {
         const mbn_layer *depthwise = &plan->network->layers[group->depthwise];
@@ -131,20 +131,21 @@ static void size_scratch(const mbn_plan *plan, const mbn_group *group) {
     }
 }
 
-/* Gives a scratch its place in every task's part; returns the bytes up to its end. */
+/* Gives a scratch its place in every thread's part; returns the bytes up to its end. */
 static size_t place_in_part(mbn_value *value, size_t offset, size_t part) {
     if (value == NULL) return offset;
     value->placed = true;
     value->offset = offset;
-    value->task_stride = part;
+    value->thread_stride = (ptrdiff_t)part;
     return offset + value->bytes;
 }
 
-/* Where steps have several tasks, each task has a part of the arena's start for its scratch, the
+/* Where steps have several tasks, each thread has a part of the arena's start for its scratch, the
  * same one in all steps: memory that one core has written and another writes next has to move
  * between them, line by line.  (Two threads on cores where that takes 300 ns: v2 and v3-small 9 %
  * faster.)  Returns the bytes of all parts. */
-static size_t place_scratch(const mbn_group *groups, int32_t group_count, mbn_value *values) {
+static size_t place_scratch(const mbn_group *groups, int32_t group_count, int32_t threads,
+                            mbn_value *values) {
     size_t part = 0;
     int32_t tasks = 1;
     for (int32_t g = 0; g < group_count; g++) {
@@ -162,7 +163,7 @@ static size_t place_scratch(const mbn_group *groups, int32_t group_count, mbn_va
             groups[g].expand < 0 ? 0 : place_in_part(&values[groups[g].expand], 0, part);
         place_in_part(filtered_of(&groups[g], values), end, part);
     }
-    return part * (size_t)tasks;
+    return part * (size_t)threads;
 }
 
 static bool live_together(const mbn_value *a, const mbn_value *b) {
@@ -196,13 +197,13 @@ static mbn_value *largest_unplaced(mbn_value *values, int32_t count) {
     return largest;
 }
 
-size_t mbn_plan_values(mbn_plan *plan) {
+size_t mbn_plan_values(mbn_plan *plan, int32_t threads) {
     const int32_t count = plan->network->layer_count + plan->conversion_count;
     mbn_value *values = plan->values;
     find_uses(plan);
     for (int32_t i = 0; i < count; i++) size_plane(&values[i]);
     for (int32_t g = 0; g < plan->group_count; g++) size_scratch(plan, &plan->groups[g]);
-    const size_t reserved = place_scratch(plan->groups, plan->group_count, values);
+    const size_t reserved = place_scratch(plan->groups, plan->group_count, threads, values);
     size_t total = reserved;
     for (mbn_value *value; (value = largest_unplaced(values, count)) != NULL;) {
         value->offset = find_place(values, count, reserved, value);

@@ -3,7 +3,7 @@
 #include "arch/error.h"
 #include "arch/model/preprocessing.h"
 #include "arch/network/architecture.h"
-#include "arch/system/affinity.h"
+#include "arch/system/cpus.h"
 #include "arch/system/memory.h"
 #include "kernels/cpu.h"
 #include "preprocess.h"
@@ -96,12 +96,13 @@ static void discard(const mbn_allocator *allocator, draft *d) {
     mbn_network_free(d->network);
 }
 
-/* Threads that a context will have: of the caller's pool, or as many as it asked for and has CPUs. */
+/* Threads that a context will have: of the caller's pool, or as many as it asked for and may use. */
 static int32_t count_threads(const mbn_context_options *options) {
     if (options->pool != NULL) return (int32_t)pthreadpool_get_threads_count(options->pool);
-    const int32_t cpus = mbn_affinity_count();
-    const int32_t wanted = options->threads < 1 ? 1 : options->threads;
-    return wanted < cpus ? wanted : cpus;
+    if (options->threads <= 1) return 1;
+    mbn_cpus cpus;
+    mbn_usable_cpus(&cpus);
+    return mbn_smaller(options->threads, cpus.usable);
 }
 
 /* Images that it will run side by side; 0: one after the other. */
@@ -200,7 +201,7 @@ static mbn_status prepare(const mbn_model *model, const mbn_context_options *opt
     const mbn_plan_options how = {mbn_cpu_l2_bytes(), d->threads, options->band_rows, d->wanted};
     mbn_plan_conversions(&d->loaded, model->packed, d->plan.conversions);
     mbn_plan_groups(&d->plan, &how);
-    d->parts = measure(d, mbn_plan_values(&d->plan));
+    d->parts = measure(d, mbn_plan_values(&d->plan, d->threads));
     return MBN_OK;
 }
 
@@ -294,18 +295,13 @@ mbn_status mbn_context_create(const mbn_model *model, const mbn_context_options 
         return mbn_fail(error, MBN_OUT_OF_MEMORY, "no memory for a context of %zu bytes",
                         d.parts.total);
     }
-    context->pool = options->pool;
-    if (options->pool == NULL && d.threads > 1) {
-        context->pool = pthreadpool_create((size_t)d.threads);
-        context->owns_pool = true;
-        if (context->pool == NULL) {
+    if (d.threads > 1) {
+        context->threads = mbn_threads_create(d.threads, options->pool);
+        if (context->threads == NULL) {
             mbn_release(&allocator, context, context->bytes);
             return mbn_fail(error, MBN_OUT_OF_MEMORY, "threads: cannot start %d", (int)d.threads);
         }
     }
-    /* Workers that spin while there are more of them than CPUs keep each other from working: 55 small
-     * steps of two threads on one CPU took 656 ms, with workers that yield 1.4 ms. */
-    if (d.threads > mbn_affinity_count()) context->pool_flags = PTHREADPOOL_FLAG_YIELD_WORKERS;
     const mbn_status singles = create_singles(options, d.singles, context, error);
     if (singles != MBN_OK) {
         mbn_context_free(context);
@@ -318,7 +314,7 @@ mbn_status mbn_context_create(const mbn_model *model, const mbn_context_options 
 void mbn_context_free(mbn_context *context) {
     if (context == NULL) return;
     for (int32_t i = 0; i < context->single_count; i++) mbn_context_free(context->singles[i]);
-    if (context->owns_pool) pthreadpool_destroy(context->pool);
+    mbn_threads_free(context->threads);
     const mbn_allocator allocator = context->allocator;
     mbn_release(&allocator, context, context->bytes);
 }

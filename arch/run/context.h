@@ -3,8 +3,7 @@
 #define MBN_ARCH_CONTEXT_H
 
 #include "arch/plan/plan.h"
-
-#include <pthreadpool.h>
+#include "arch/system/threads.h"
 
 /* One allocation: this structure, the network at the context's size, the plan, the arena and
  * the preprocessed image.  For images side by side there are contexts inside, of one thread
@@ -20,11 +19,9 @@ struct mbn_context {
     int32_t step_count;
     int32_t *stages; /* [stage_count] layers that mbn_features writes */
     int32_t stage_count;
-    float *image;       /* mbn_input_floats: NHWC */
-    void *scratch;      /* of preprocessing: the arena */
-    pthreadpool_t pool; /* NULL: the caller's thread alone */
-    bool owns_pool;
-    uint32_t pool_flags;
+    float *image;          /* mbn_input_floats: NHWC */
+    void *scratch;         /* of preprocessing: the arena */
+    mbn_threads *threads;  /* NULL: the caller's thread alone */
     mbn_context **singles; /* [single_count] contexts for images side by side */
     int32_t single_count;
 };
@@ -42,5 +39,6 @@ void mbn_context_set_image(mbn_context *context, const float *image, mbn_tensor_
 mbn_layout_args mbn_context_export(const mbn_step *step, mbn_tensor_layout layout, float *output);
 void mbn_context_run_step(const mbn_context *context, int32_t index);
 mbn_status mbn_check_layout(mbn_tensor_layout layout, mbn_error *error);
+mbn_status mbn_check_threads(const mbn_context *context, mbn_error *error);
 
 #endif

@@ -13,9 +13,10 @@ typedef struct export_task {
     int32_t rows_per_task;
 } export_task;
 
-static void export_rows(void *task, size_t index) {
+static void export_rows(void *task, int32_t index, int32_t thread) {
+    (void)thread;
     const export_task *e = task;
-    const int32_t begin = (int32_t)index * e->rows_per_task;
+    const int32_t begin = index * e->rows_per_task;
     const int32_t end = begin + e->rows_per_task;
     e->from_blocked(&e->args, (mbn_range){
                                   begin,
@@ -36,15 +37,15 @@ static void export_map(const mbn_context *context, const mbn_step *step, mbn_ten
     };
     const ptrdiff_t worthwhile =
         (ptrdiff_t)value->height * value->width * value->channels / FLOATS_PER_TASK;
-    if (context->pool != NULL && worthwhile > 1) {
+    if (context->threads != NULL && worthwhile > 1) {
         const int32_t tasks = worthwhile < value->height ? (int32_t)worthwhile : value->height;
         task.rows_per_task = (value->height + tasks - 1) / tasks;
     }
-    const size_t tasks = (size_t)((value->height + task.rows_per_task - 1) / task.rows_per_task);
+    const int32_t tasks = (value->height + task.rows_per_task - 1) / task.rows_per_task;
     if (tasks == 1) {
-        export_rows(&task, 0);
+        export_rows(&task, 0, 0);
     } else {
-        pthreadpool_parallelize_1d(context->pool, export_rows, &task, tasks, 0);
+        mbn_threads_run(context->threads, export_rows, &task, tasks);
     }
 }
 
@@ -98,6 +99,7 @@ mbn_status mbn_features(mbn_context *context, const float *input, mbn_tensor_lay
     mbn_status status = mbn_check_run(context, input, batch, maps, error);
     if (status == MBN_OK) status = mbn_check_layout(layout, error);
     if (status == MBN_OK) status = check_maps(context, maps, error);
+    if (status == MBN_OK) status = mbn_check_threads(context, error);
     if (status != MBN_OK) return status;
     const size_t floats = mbn_input_floats(&context->network);
     const uint64_t state = mbn_float_state_set();

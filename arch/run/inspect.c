@@ -9,7 +9,7 @@ const mbn_network *mbn_context_network(const mbn_context *context) {
 }
 
 int32_t mbn_context_threads(const mbn_context *context) {
-    return context->pool == NULL ? 1 : (int32_t)pthreadpool_get_threads_count(context->pool);
+    return context->threads == NULL ? 1 : mbn_threads_count(context->threads);
 }
 
 size_t mbn_context_arena_bytes(const mbn_context *context) {
@@ -85,6 +85,7 @@ mbn_status mbn_profile(mbn_context *context, const float *input, mbn_tensor_layo
                                          : NULL;
     if (null != NULL) return mbn_fail(error, MBN_INVALID_ARGUMENT, "%s: is NULL", null);
     mbn_status status = mbn_check_layout(layout, error);
+    if (status == MBN_OK) status = mbn_check_threads(context, error);
     if (status != MBN_OK) return status;
     const uint64_t state = mbn_float_state_set();
     mbn_context_set_image(context, input, layout);

@@ -9,19 +9,19 @@
 #include <stdatomic.h>
 #include <string.h>
 
-static void run_task(void *step, size_t task) {
+static void run_task(void *step, int32_t task, int32_t thread) {
     const uint64_t state = mbn_float_state_set();
-    mbn_step_run(step, task);
+    mbn_step_run(step, task, thread);
     mbn_float_state_restore(state);
 }
 
 void mbn_context_run_step(const mbn_context *context, int32_t index) {
     mbn_step *step = &context->steps[index];
-    const size_t tasks = mbn_step_tasks(step);
+    const int32_t tasks = mbn_step_tasks(step);
     if (tasks == 1) {
-        mbn_step_run(step, 0);
+        mbn_step_run(step, 0, 0);
     } else {
-        pthreadpool_parallelize_1d(context->pool, run_task, step, tasks, context->pool_flags);
+        mbn_threads_run(context->threads, run_task, step, tasks);
     }
 }
 
@@ -105,8 +105,9 @@ static void run_one(mbn_context *context, const run_job *job, int32_t index) {
               job->output + (ptrdiff_t)index * network->classes);
 }
 
-static void run_single(void *argument, size_t single) {
+static void run_single(void *argument, int32_t single, int32_t thread) {
     run_job *job = argument;
+    (void)thread;
     const uint64_t state = mbn_float_state_set();
     for (int32_t i; (i = atomic_fetch_add(&job->next, 1)) < job->end;) {
         run_one(job->context->singles[single], job, i);
@@ -122,8 +123,7 @@ static void run_job_all(run_job *job, int32_t count) {
     const int32_t left = singles == 0 ? count : count % singles;
     job->end = singles == 0 ? 0 : 2 * left > singles ? count : count - left;
     if (job->end > 0) {
-        pthreadpool_parallelize_1d(context->pool, run_single, job, (size_t)singles,
-                                   context->pool_flags);
+        mbn_threads_run(context->threads, run_single, job, singles);
     }
     const uint64_t state = mbn_float_state_set();
     for (int32_t i = job->end; i < count; i++) run_one(job->context, job, i);
@@ -169,11 +169,20 @@ mbn_status mbn_check_layout(mbn_tensor_layout layout, mbn_error *error) {
     return mbn_fail(error, MBN_INVALID_ARGUMENT, "layout: %d is no mbn_tensor_layout", (int)layout);
 }
 
+mbn_status mbn_check_threads(const mbn_context *context, mbn_error *error) {
+    if (context->threads == NULL || mbn_threads_are_here(context->threads)) return MBN_OK;
+    return mbn_fail(
+        error, MBN_INVALID_ARGUMENT,
+        "context: its caller's thread pool has no threads in this process, a fork of the "
+        "one that made it; make a pool and a context here");
+}
+
 mbn_status mbn_run(mbn_context *context, const float *input, mbn_tensor_layout layout,
                    int32_t batch, mbn_output kind, float *output, mbn_error *error) {
     mbn_status status = mbn_check_run(context, input, batch, output, error);
     if (status == MBN_OK) status = check_classes(context, kind, error);
     if (status == MBN_OK) status = mbn_check_layout(layout, error);
+    if (status == MBN_OK) status = mbn_check_threads(context, error);
     if (status != MBN_OK) return status;
     run_job job = {
         .context = context, .input = input, .layout = layout, .kind = kind, .output = output};
@@ -200,6 +209,7 @@ mbn_status mbn_run_images(mbn_context *context, const mbn_image *images, int32_t
     for (int32_t i = 0; status == MBN_OK && i < count; i++) {
         status = mbn_check_image(&images[i], error);
     }
+    if (status == MBN_OK) status = mbn_check_threads(context, error);
     if (status != MBN_OK) return status;
     run_job job = {
         .context = context, .images = images, .layout = MBN_NHWC, .kind = kind, .output = output};

@@ -4,6 +4,7 @@ import importlib.metadata
 import json
 import sys
 
+import busy
 import chart
 import cold
 import latency
@@ -18,10 +19,10 @@ import throughput
 
 def run(chosen, options):
     """The process's exit status."""
-    peers = [peer for peer in runtimes.NAMES if _is_installed(peer)]
+    peers = [peer for peer in options.runtimes if _is_installed(peer)]
     results = {"dtype": options.dtype, "isa": None, "restricted": options.isa is not None,
                "rounds": options.rounds,
-               "latency": [], "throughput": [], "cold": []}
+               "latency": [], "throughput": [], "busy": [], "cold": []}
     try:
         for name, source in chosen:
             model = models.Model(name, source, peers)
@@ -30,6 +31,8 @@ def run(chosen, options):
                 results["latency"].append(latency.measure(model, threads, options.rounds))
             if options.throughput:
                 results["throughput"].append(throughput.measure(model, options.rounds))
+            if options.busy:
+                results["busy"].append(busy.measure(model, options.rounds))
             if options.cold:
                 results["cold"].append(cold.measure(model, options.rounds))
     except (process.WorkerFailed, rounds.Disagreement) as error:

@@ -1,5 +1,6 @@
 """Results as Markdown."""
 
+import busy
 import process
 
 MIB = 2**20
@@ -13,6 +14,8 @@ def markdown(results, pictures):
     sections.append("\n".join(f"![{alt}]({path.name})" for path, alt in pictures))
     if results["throughput"]:
         sections.append(_throughput(results["throughput"], results["restricted"]))
+    if results["busy"]:
+        sections.append(_busy(results["busy"], results["rounds"]))
     if results["cold"]:
         sections.append(_cold(results["cold"]))
     sections.append(_agreement(results["latency"]))
@@ -105,6 +108,24 @@ def _throughput(rows, restricted):
         lines.append(cells)
     return (f"## Throughput, {rows[0]['cpus']} CPUs\n\nImages per second, medians.\n"
             + _quality(rows) + _table(heads, lines))
+
+
+def _busy(rows, number_of_rounds):
+    """What more threads gain, and whether they are a cliff."""
+    heads = ["network", "runtime", "threads", "mean", "90th percentile", "slowest", "of one thread's"]
+    lines = []
+    for row in rows:
+        for runtime, of_threads in row["runtimes"].items():
+            for threads, result in of_threads.items():
+                times = [result[kind] for kind in busy.KINDS]
+                one = of_threads.get("1")
+                ratios = [f"{time / one[kind]:.2f}" for time, kind in zip(times, busy.KINDS)] \
+                    if one and threads != "1" else ["-"]
+                lines.append([f"`{row['model']}`", process.title(runtime), threads,
+                              *(f"{time:.1f}" for time in times), " / ".join(ratios)])
+    return (f"## Busy machine\n\n{rows[0]['cpus']} CPUs, each with a process that never rests; "
+            f"milliseconds of {rows[0]['runs']} runs, medians over {number_of_rounds} interleaved rounds.\n\n"
+            + _table(heads, lines))
 
 
 def _cold(rows):

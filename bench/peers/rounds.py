@@ -19,13 +19,14 @@ class Disagreement(Exception):
     pass
 
 
-def start(mode, model, threads):
-    """Workers for all runtimes, agreed on the logits: ours first."""
+def start(mode, model, threads, cpus=None):
+    """Workers for all runtimes, agreed on the logits: ours first.  cpus: as many as there are threads,
+    unless they are given."""
     workers = []
     for runtime in (process.OURS, *model.peers):
         output = model.output(runtime, mode)
         worker = process.Worker(runtime, mode, model, [output, threads],
-                                machine.cpus_for(threads))
+                                cpus or machine.cpus_for(threads))
         try:
             worker.version = worker.answer()["version"]
         except process.WorkerFailed as failure:

@@ -2,6 +2,7 @@
 standard input, a line each, and answer with a line of JSON:
 
     worker.py RUNTIME latency FOLDER OUTPUT THREADS      run SECONDS -> {"ms": [...]}
+                                                         runs COUNT -> {"ms": [...]}
     worker.py RUNTIME throughput FOLDER OUTPUT STREAMS   run SECONDS -> {"images", "seconds"}
     worker.py RUNTIME cold FOLDER [pause]                {"begun"}, then {"loaded", "first"}
 
@@ -57,19 +58,21 @@ def _ready(runtime, logits, output, answers):
     _answer(answers, version=importlib.metadata.version(runtime.PACKAGE))
 
 
-def _seconds():
-    """Of each command."""
+def _commands():
+    """Each with its number."""
     for line in sys.stdin:
-        yield float(line.split()[1])
+        command, number = line.split()
+        yield command, float(number)
 
 
 def _latency(runtime, folder, output, threads, answers):
     session = runtime.Session(folder, _image(folder), threads)
     session.run()
     _ready(runtime, session.output(), output, answers)
-    for seconds in _seconds():
+    for command, number in _commands():
         _warm_up(session.run)
-        _answer(answers, ms=_time_runs(session.run, seconds))
+        seconds, least = (0, int(number)) if command == "runs" else (number, RUNS_MIN)
+        _answer(answers, ms=_time_runs(session.run, seconds, least))
 
 
 def _warm_up(run):
@@ -79,11 +82,11 @@ def _warm_up(run):
         runs += 1
 
 
-def _time_runs(run, seconds):
+def _time_runs(run, seconds, least):
     clock = time.perf_counter
     start = now = clock()
     milliseconds = []
-    while len(milliseconds) < RUNS_MIN or now - start < seconds:
+    while len(milliseconds) < least or now - start < seconds:
         begin = now
         run()
         now = clock()
@@ -94,7 +97,7 @@ def _time_runs(run, seconds):
 def _throughput(runtime, folder, output, count, answers):
     streams = runtime.open_streams(folder, _image(folder), count)
     _ready(runtime, streams.output(), output, answers)
-    for seconds in _seconds():
+    for _, seconds in _commands():
         start = time.monotonic()
         images = streams.run(seconds)
         _answer(answers, images=images, seconds=time.monotonic() - start)

@@ -5,7 +5,6 @@ Writes EMBEDDINGS.npy (float32 [images, channels], rows of length 1) and EMBEDDI
 a line per row).  Files that cannot be read are named on stderr and left out."""
 
 import argparse
-import os
 import sys
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
@@ -50,7 +49,7 @@ def main():
     parser.add_argument("model", type=Path)
     parser.add_argument("directory", type=Path)
     parser.add_argument("output", type=Path, metavar="EMBEDDINGS.npy")
-    parser.add_argument("--processes", type=int, default=len(os.sched_getaffinity(0)))
+    parser.add_argument("--processes", type=int, default=mobilenet.cpus().usable)
     options = parser.parse_args()
 
     paths = sorted(p for p in options.directory.rglob("*") if p.suffix.lower() in SUFFIXES)

@@ -13,7 +13,7 @@ so are values out of range.  Wrong types are TypeError.
 """
 
 from ._error import Error, Status
-from ._model import Model, Prediction, Step, isas, load
+from ._model import Cpus, Model, Prediction, Step, cpus, isas, load
 from ._native import library as _library
 from ._network import Layer, Network, Stage, init, network, networks
 from ._preprocessing import Preprocessing
@@ -21,6 +21,7 @@ from ._preprocessing import Preprocessing
 __version__: str = _library.mbn_version().decode()
 
 __all__ = [
+    "Cpus",
     "Error",
     "Layer",
     "Model",
@@ -30,6 +31,7 @@ __all__ = [
     "Stage",
     "Status",
     "Step",
+    "cpus",
     "init",
     "isas",
     "load",

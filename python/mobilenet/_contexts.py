@@ -26,12 +26,9 @@ class Handle:
         self.pointer = pointer
         self._free = free
         self._parent = parent
-        self._process = os.getpid()
 
-    def __del__(self, getpid: Callable[[], int] = os.getpid) -> None:
-        # A forked child has not the threads that freeing a context's thread pool would join.
-        if getpid() == self._process:
-            self._free(self.pointer)
+    def __del__(self) -> None:
+        self._free(self.pointer)
 
 
 class _Plan(NamedTuple):
@@ -56,14 +53,14 @@ class Contexts:
     def __init__(self, model: Handle, threads: int) -> None:
         self._model: Handle | None = model
         self._threads = threads
-        self._forget()
+        self._idle: list[tuple[_Plan, Handle]] = []  # the last one was used last
+        self._begin_process()
         _pools.add(self)
 
-    def _forget(self) -> None:
-        """The state of a new pool, also that of a forked child: the lock may have been held, and
-        contexts have lost their threads."""
+    def _begin_process(self) -> None:
+        """Nobody runs here yet.  A forked child goes on with the idle contexts, which start threads of
+        its own; its parent's other threads, one of which may have held the lock, are not there."""
         self._lock = threading.Lock()
-        self._idle: list[tuple[_Plan, Handle]] = []  # the last one was used last
         self.in_use = 0
         self._most_in_use = 0
 
@@ -139,7 +136,7 @@ _pools: weakref.WeakSet[Contexts] = weakref.WeakSet()
 
 def _after_fork() -> None:
     for pool in _pools:
-        pool._forget()
+        pool._begin_process()
 
 
 os.register_at_fork(after_in_child=_after_fork)

@@ -47,6 +47,22 @@ class Step:
     bytes: int  #: that have to be moved at least: inputs, weights and bias, outputs
 
 
+class Cpus(NamedTuple):
+    """What this process may use of the machine's CPUs."""
+
+    online: int  #: of the machine
+    affinity: int  #: of the calling thread's affinity mask
+    quota: float | None  #: in CPUs, of the control groups (cgroups) that it is in; None: no quota
+    usable: int  #: at the same time: affinity, or quota rounded up where that is less
+
+
+def cpus() -> Cpus:
+    """Asks the system anew each time."""
+    record = _native.CpusRecord()
+    library.mbn_usable_cpus(byref(record))
+    return Cpus(record.online, record.affinity, record.quota or None, record.usable)
+
+
 def isas() -> tuple[str, ...]:
     """The instruction sets that this machine can run, best first."""
     usable = library.mbn_isa_usable()
@@ -125,8 +141,8 @@ class Model:
     (the memory of one run, and with ``threads`` > 1 a thread pool) that it has for itself; contexts
     are kept and used again.  The interpreter lock is released while the library works.
 
-    After ``os.fork`` a child may go on using the model: the weights are shared, contexts are made
-    anew.  A model cannot be pickled: load it in each process.
+    After ``os.fork`` a child may go on using the model: the weights are shared, and its first call
+    starts threads of its own.  A model cannot be pickled: load it in each process.
 
     Results have the same bits for every number of threads and every batch, and are those of the
     command ``mobilenet``."""
@@ -501,9 +517,10 @@ def load(
     """Loads a model file, from a path or from its bytes (any buffer: bytes, mmap, a numpy array).
 
     ``isa`` names the instruction sets that may be used ("avx2", ["sse", "scalar"]); the best of them
-    is.  The environment variable MOBILENET_ISA restricts them further.  ``threads`` is for one call;
-    calls of several Python threads run at the same time anyway.  ``headless`` leaves out the layers
-    behind the pool, for features only: their tensors need not be in the file."""
+    is.  The environment variable MOBILENET_ISA restricts them further.  ``threads`` is for one call,
+    and no more than ``cpus().usable`` are used; calls of several Python threads run at the same time
+    anyway.  ``headless`` leaves out the layers behind the pool, for features only: their tensors need
+    not be in the file."""
     threads = _native.int32(threads, "threads")
     if threads < 1:
         raise invalid(f"threads: {threads} is not positive")

@@ -110,6 +110,10 @@ class Fit(enum.IntEnum):
     COVER = 3
 
 
+class CpusRecord(Structure):
+    _fields_ = [("online", c_int32), ("affinity", c_int32), ("quota", c_double), ("usable", c_int32)]
+
+
 class ErrorRecord(Structure):
     _fields_ = [("status", c_int), ("message", c_char * 512)]
 
@@ -266,6 +270,7 @@ _HANDLE = POINTER(c_void_p)
 #: Name: result, arguments.  Arrays of values are c_void_p: addresses that numpy gives.
 _FUNCTIONS: dict[str, tuple[Any, list[Any]]] = {
     "mbn_version": (c_char_p, []),
+    "mbn_usable_cpus": (None, [POINTER(CpusRecord)]),
     "mbn_network_create": (c_int, [POINTER(NetworkOptions), POINTER(_NETWORK), _ERROR]),
     "mbn_network_free": (None, [_NETWORK]),
     "mbn_network_name": (c_char_p, [c_int32]),

@@ -1,8 +1,12 @@
 """The examples, as a user runs them."""
 
+import io
+import json
 import subprocess
 import sys
 from pathlib import Path
+from urllib.error import HTTPError
+from urllib.request import urlopen
 
 import numpy as np
 import pytest
@@ -38,6 +42,30 @@ def test_embed_directory(model, model_path, photo, directory, tmp_path):
     assert names == ["a.png", "b.png", "c.BMP"]
     expected = model.embed([photo[::-1], photo, photo[:40]], normalize=True)
     np.testing.assert_array_equal(np.load(output), expected)
+
+
+@pytest.mark.parametrize("threads", ["1", "2"])
+def test_serve(model, model_path, photo, tmp_path, threads):
+    """Processes that were forked from one that had run answer as the model does."""
+    command = [sys.executable, EXAMPLES / "serve.py", model_path, "--port", "0"]
+    command += ["--processes", "2", "--threads", threads]
+    server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    try:
+        url = server.stdout.readline().split()[-1]
+        png = io.BytesIO()
+        Image.fromarray(photo).save(png, "png")
+        expected = [p._asdict() for p in model.classify(photo)]
+        for _ in range(6):
+            with urlopen(url, png.getvalue(), timeout=30) as response:
+                answer = json.load(response)
+            assert answer["process"] != server.pid
+            assert answer["classes"] == expected
+        with pytest.raises(HTTPError) as failure:
+            urlopen(url, b"no image", timeout=30)
+        assert failure.value.code == 400
+    finally:
+        server.terminate()
+        assert server.wait(30) == 0
 
 
 def test_embed_ray(model, model_path, photo, directory, tmp_path):

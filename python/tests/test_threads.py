@@ -1,10 +1,12 @@
 """Several Python threads, and processes that fork."""
 
+import math
 import os
 import signal
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from multiprocessing import get_context
 
 import numpy as np
 import pytest
@@ -104,21 +106,112 @@ def exit_status(child, seconds):
     return "hangs"
 
 
-@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # fork in a process with threads
-def test_fork(model_bytes, batch, monkeypatch):
-    """A child runs on, though its contexts' threads are gone and its parent held the lock; it leaves
-    its parent's contexts alone."""
+def in_child(check):
+    """The exit status of a forked child: 0 where check() is true."""
+    child = os.fork()
+    if child == 0:
+        status = 2
+        try:
+            status = 0 if check() else 1
+        finally:
+            os._exit(status)
+    return exit_status(child, 20)
+
+
+FORKS = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # in a process with threads
+
+
+@FORKS
+@pytest.mark.parametrize("threads", [1, 2])
+def test_fork(model_bytes, batch, threads):
+    """A child runs on, and so does its own, though a context's threads are gone and the parent held the lock."""
+    model = mobilenet.load(model_bytes, threads=threads)
+    expected = model.run(batch)
+
+    def same():
+        return np.array_equal(model.run(batch), expected)
+
+    def in_grandchild_too():
+        return in_child(same) == 0 and same() and in_child(same) == 0
+
+    with model._contexts._lock:
+        assert in_child(same) == 0
+        assert in_child(in_grandchild_too) == 0
+    assert same()
+
+
+@FORKS
+def test_fork_uses_and_frees_what_its_parent_left(model_bytes, batch, monkeypatch):
     from mobilenet._native import library
 
-    freed = []
-    monkeypatch.setattr(library, "mbn_context_free", freed.append)
     model = mobilenet.load(model_bytes, threads=2)
     expected = model.run(batch)
-    with model._contexts._lock:
-        child = os.fork()
-        if child == 0:
-            right = np.array_equal(model.run(batch), expected) and not freed
-            model.close()
-            os._exit(0 if right and len(freed) == 1 else 1)
-    assert exit_status(child, 20) == 0
+    idle = [handle for _, handle in model._contexts._idle]
+
+    def check():
+        right = np.array_equal(model.run(batch), expected)
+        kept = [handle for _, handle in model._contexts._idle]
+        freed = []
+        free = idle[0]._free
+        idle[0]._free = lambda pointer: (freed.append(pointer), free(pointer))
+        model.close()
+        same = kept == idle
+        del kept[:], idle[:]
+        return right and same and len(freed) == 1
+
+    assert in_child(check) == 0
     np.testing.assert_array_equal(model.run(batch), expected)
+
+
+@FORKS
+def test_fork_while_another_thread_runs(model_bytes, batch):
+    model = mobilenet.load(model_bytes, threads=2)
+    expected = model.run(batch)
+    stop = threading.Event()
+
+    def run():
+        while not stop.is_set():
+            model.run(batch)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    try:
+        for _ in range(10):
+            assert in_child(lambda: np.array_equal(model.run(batch), expected)) == 0
+    finally:
+        stop.set()
+        thread.join()
+
+
+forked = None  # a model and a batch for the workers of a forking pool
+
+
+def run_forked(_):
+    model, batch = forked
+    return model.run(batch)
+
+
+@FORKS
+def test_forking_pool(model_bytes, batch):
+    global forked
+    model = mobilenet.load(model_bytes, threads=2)
+    expected = model.run(batch)
+    forked = model, batch
+    with ProcessPoolExecutor(2, mp_context=get_context("fork")) as executor:
+        for result in executor.map(run_forked, range(8)):
+            np.testing.assert_array_equal(result, expected)
+
+
+def test_cpus():
+    cpus = mobilenet.cpus()
+    assert cpus.affinity == len(os.sched_getaffinity(0))
+    assert 1 <= cpus.usable <= cpus.affinity <= cpus.online
+    assert cpus.quota is None or cpus.usable == min(cpus.affinity, math.ceil(cpus.quota))
+
+
+def test_cpus_of_a_child_that_may_use_one():
+    def check():
+        os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+        return mobilenet.cpus()[1:] == (1, mobilenet.cpus().quota, 1)
+
+    assert in_child(check) == 0

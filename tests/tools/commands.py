@@ -208,6 +208,20 @@ class Info(Case):
         self.assertIn("CPU: ", output)
         return dict(re.findall(r"(?m)^  (built in|usable|chosen) +(.*)$", output))
 
+    def test_cpus_are_those_that_may_be_used(self):
+        allowed = sorted(os.sched_getaffinity(0))
+        pattern = r"(?m)^  CPUs +(\d+) of (\d+) usable(?: \(affinity (\d+)(?:, quota [\d.]+)?\))?$"
+        usable, online, affinity = re.search(pattern, self.succeed("info")).groups()
+        self.assertEqual(int(online), os.sysconf("SC_NPROCESSORS_ONLN"))
+        self.assertEqual(int(affinity or online), len(allowed))
+        self.assertLessEqual(int(usable), len(allowed))
+        self.addCleanup(os.sched_setaffinity, 0, allowed)
+        os.sched_setaffinity(0, allowed[:1])
+        alone = self.succeed("info")
+        self.assertEqual(re.search(pattern, alone)[1], "1")
+        if int(online) > 1:
+            self.assertEqual(re.search(pattern, alone)[3], "1")
+
     def test_chooses_the_best_usable(self):
         info = self.parse()
         built, usable = info["built in"].split(", "), info["usable"].split(", ")

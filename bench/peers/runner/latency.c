@@ -1,5 +1,6 @@
 /* Times single images.  Commands:
  *     run SECONDS   warms up, then runs for that long     {"ms": [...]}
+ *     runs COUNT    warms up, then runs so often          {"ms": [...]}
  *     peak          multiply-adds of one core             {"flops": ...}
  *     handover      a cache line from CPU to CPU          {"seconds": ...} */
 #include "peak.h"
@@ -19,11 +20,12 @@ static bool warm_up(runner_context *context) {
     return true;
 }
 
-static bool time_runs(runner_context *context, double seconds, double *milliseconds, int *count) {
+/* For so long, but at least so often. */
+static bool time_runs(runner_context *context, double seconds, int least, double *milliseconds,
+                      int *count) {
     const double start = runner_seconds();
     double now = start;
-    for (*count = 0; *count < RUNS_MAX && (*count < RUNS_MIN || now - start < seconds);
-         (*count)++) {
+    for (*count = 0; *count < RUNS_MAX && (*count < least || now - start < seconds); (*count)++) {
         const double begin = now;
         if (!runner_run(context)) return false;
         now = runner_seconds();
@@ -32,9 +34,10 @@ static bool time_runs(runner_context *context, double seconds, double *milliseco
     return true;
 }
 
-static bool answer_run(runner_context *context, double seconds, double *milliseconds) {
+static bool answer_run(runner_context *context, double seconds, int least, double *milliseconds) {
     int count;
-    if (!warm_up(context) || !time_runs(context, seconds, milliseconds, &count)) return false;
+    if (!warm_up(context) || !time_runs(context, seconds, least, milliseconds, &count))
+        return false;
     printf("{\"ms\": [");
     for (int i = 0; i < count; i++) printf(i == 0 ? "%.5f" : ", %.5f", milliseconds[i]);
     printf("]}\n");
@@ -46,13 +49,15 @@ static bool serve(runner_context *context, double *milliseconds) {
     printf("{\"version\": \"%s\"}\n", mbn_version());
     fflush(stdout);
     char command[16];
-    double seconds;
-    while (runner_read_command(command, &seconds)) {
+    double number;
+    while (runner_read_command(command, &number)) {
         if (strcmp(command, "peak") == 0)
             printf("{\"flops\": %.0f}\n", peak_flops(isa));
         else if (strcmp(command, "handover") == 0)
             printf("{\"seconds\": %.3g}\n", runner_handover());
-        else if (!answer_run(context, seconds, milliseconds))
+        else if (strcmp(command, "runs") == 0
+                     ? !answer_run(context, 0, (int)number, milliseconds)
+                     : !answer_run(context, number, RUNS_MIN, milliseconds))
             return false;
         fflush(stdout);
     }

@@ -16,7 +16,7 @@ double runner_handover(void);
 typedef struct runner_session {
     mbn_model *model;
     const mbn_network *network;
-    float *input; /* [height][width][3] */
+    const float *input; /* [height][width][3] */
 } runner_session;
 
 /* What goes wrong is printed on standard error, and false returned: the runner ends then. */
