@@ -208,7 +208,7 @@ class ByHand(Case):
             "mean", "std", "input_height", "input_width", "resize")],
             [[0.1, 0.2, 0.3], [0.5, 0.25, 0.125], 64, 64, 80])
         self.assertIn("config.json beside it: tf_mobilenetv3_small_100", out)
-        self.assertIn("timm resizes its images bicubic; here it is bilinear", out)
+        self.assertEqual((metadata["interpolation"], metadata["format"]), ("bicubic", "mobilenet/2"))
         self.assertNotIn("taken for granted", out)
         _, metadata, _ = self.imported(source, "--padding", "symmetric", "--resize", "64")
         self.assertEqual((metadata["padding"], metadata["resize"]), ("symmetric", "64"))
@@ -240,7 +240,7 @@ class Refusing(Case):
                 ("extra.weight", numpy.ones(1, numpy.float32), "extra.weight is not a tensor"),
                 ("blocks.7.0.conv.weight", numpy.ones(1, numpy.float32), "its stages are not"),
                 ("blocks.1.0.conv_dw.weight", numpy.ones((16, 1, 7, 7), numpy.float32),
-                 "blocks.1.0.conv_dw, a 7x7 depthwise"),
+                 "blocks.1.0 has a 7x7 depthwise"),
                 ("conv_head.bias", None, "conv_head.bias is missing"),
                 ("bn1.running_var", -arrays["bn1.running_var"], "a variance is negative")):
             changed = dict(arrays)
