@@ -31,6 +31,17 @@ def _differs(text):
     raise ImportFailure(text)
 
 
+def _nearest(candidates, name):
+    """The one whose name has most in common with another's, for they are of one block; of equals the
+    first."""
+    parts = name.split(".")
+
+    def distance(layer):
+        pairs = zip(layer.name.split(".")[:-1], parts)
+        return -next((i for i, (a, b) in enumerate(pairs) if a != b), layer.name.count("."))
+    return min(candidates, key=distance, default=None)
+
+
 def read(found, about, options):
     tensors = found.weights.tensors
     try:
@@ -105,8 +116,8 @@ class _Matcher:
         statistics = chosen = None
         if norm:
             channels = layer.shape[0]
-            chosen = next((n for n in self.norms if n.parameters["running_mean"].shape
-                           == (channels,)), None)
+            chosen = _nearest([n for n in self.norms if n.parameters["running_mean"].shape
+                               == (channels,)], layer.name)
             if chosen is None:
                 _differs(f"there is no batch norm of {channels} channels left for {layer.name}")
             self.norms.remove(chosen)
@@ -116,33 +127,35 @@ class _Matcher:
         return Weights(layer.name, layer.floats("weight"), layer.floats("bias"), statistics,
                        chosen.name if chosen else None)
 
-    def take_pointwise(self, inputs, outputs, what):
-        for layer in self.pointwise:
-            if layer.shape[1] == inputs and outputs in (None, layer.shape[0]):
-                self.pointwise.remove(layer)
-                return self.weights(layer, self.with_norms)
-        of = f"from {inputs} channels" + (f" to {outputs}" if outputs else "")
-        return _differs(f"there is no 1x1 convolution {of} for {what}")
+    def take_pointwise(self, inputs, outputs, near, what):
+        layer = _nearest([layer for layer in self.pointwise if layer.shape[1] == inputs
+                          and outputs in (None, layer.shape[0])], near)
+        if layer is None:
+            of = f"from {inputs} channels" + (f" to {outputs}" if outputs else "")
+            _differs(f"there is no 1x1 convolution {of} for {what}")
+        self.pointwise.remove(layer)
+        return self.weights(layer, self.with_norms)
 
-    def take_squeeze(self, channels):
-        for pair in self.pairs:
-            if pair[0].shape[1] == channels:
-                self.pairs.remove(pair)
-                return [self.weights(layer, False) for layer in pair]
-        return _differs(f"there is no squeeze-excite of {channels} channels")
+    def take_squeeze(self, channels, near):
+        squeeze = _nearest([pair[0] for pair in self.pairs if pair[0].shape[1] == channels], near)
+        if squeeze is None:
+            _differs(f"there is no squeeze-excite of {channels} channels")
+        pair = next(pair for pair in self.pairs if pair[0] is squeeze)
+        self.pairs.remove(pair)
+        return [self.weights(layer, False) for layer in pair]
 
     def block(self, row, number, channels, expands, activation, squeezes):
         layer = self.depthwise.pop(0)
         hidden = layer.shape[0]
-        expand = self.take_pointwise(channels, hidden, f"the expansion of row {number}") \
+        expand = self.take_pointwise(channels, hidden, layer.name, f"the expansion of row {number}") \
             if expands else None
         if not expands and hidden != channels:
             _differs(f"{layer.name} has {hidden} channels, expected {channels}")
         depthwise = self.weights(layer, self.with_norms)
         squeeze = excite = None
         if row.squeeze and squeezes:
-            squeeze, excite = self.take_squeeze(hidden)
-        project = self.take_pointwise(hidden, None, f"the projection of row {number}")
+            squeeze, excite = self.take_squeeze(hidden, layer.name)
+        project = self.take_pointwise(hidden, None, layer.name, f"the projection of row {number}")
         return BlockWeights(expand, depthwise, squeeze, excite, project, row.strides, activation,
                             row.separable)
 
@@ -186,7 +199,7 @@ def _match_family(matcher, family, first_expands, options, found):
         channels = blocks[-1].project.weight.shape[0]
     head = None
     if family != "mobilenet_v1" and (matcher.norms or not matcher.with_norms):
-        head = matcher.take_pointwise(channels, None, "the last convolution")
+        head = matcher.take_pointwise(channels, None, "", "the last convolution")
     left = matcher.norms + [layer for pair in matcher.pairs for layer in pair]
     if left:
         _differs(f"{left[0].name} has no place in a {family}")

@@ -51,7 +51,7 @@ def _padding(network, modules):
     for weights, _ in network.layers():
         layer = modules.get(weights.name)
         kernel = weights.weight.shape[2:]
-        if layer is None or max(kernel) == 1:
+        if layer is None or len(kernel) != 2 or max(kernel) == 1:
             continue
         pads, strides = layer.pair("padding"), layer.pair("stride")
         if strides == (1, 1):

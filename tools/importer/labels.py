@@ -145,6 +145,6 @@ def beside_weights(more, classes):
             labels = of_value({key: more[key]}) if key in more else []
         except (ValueError, TypeError):
             continue
-        if len(labels) == classes and all(label and label.isprintable() for label in labels):
+        if labels and len(labels) == classes and all(label and label.isprintable() for label in labels):
             return key, labels
     return None

@@ -39,8 +39,8 @@ def read(weights, options):
 
 # What other families have that MobileNets have not: a tensor's name, the family.
 _OTHERS = (
+    (r"(^|\.)msfa\.", "a MobileNetV5"),
     (r"blocks\.\d+\.\d+\.(dw_start|dw_mid|pw_exp|pw_proj)\.", "a MobileNetV4"),
-    (r"blocks\.\d+\.\d+\.(attn|layer_scale)", "a MobileNetV4 hybrid or MobileNetV5"),
     (r"(^|\.)mobilevit|(^|\.)stages\.\d+\.\d+\.transformer\.", "a MobileViT"),
     (r"blocks\.\d+\.\d+\.(conv_exp|ghost\d)\.", "an EfficientNet-EdgeTPU or GhostNet"),
     (r"(^|\.)conv1_3x3_s2|layer1\.0\.conv2\.", "a ResNet"),
@@ -59,6 +59,9 @@ _OTHERS = (
 
 
 def _of_another_family(found, failure):
+    quantised = next((name for name in found.weights.tensors if "_packed_params" in name), None)
+    if quantised:
+        return ImportFailure(f"quantised by torch ({quantised}): save the network as it was before")
     for pattern, name in _OTHERS:
         for tensor in found.weights.tensors:
             if re.search(pattern, tensor):

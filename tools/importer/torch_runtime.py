@@ -118,7 +118,7 @@ def timm(found, imported, network):
                 package.create_model(name, num_classes=imported.classes, **made)
             if {key: tuple(tensor.shape) for key, tensor in module.state_dict().items()
                     if not key.endswith("num_batches_tracked")} == shapes:
-                _set_epsilon(module, network.blocks[0].depthwise.epsilon or network.epsilon)
+                _set_epsilon(module, network.stem.epsilon or network.epsilon)
                 if network.blocks[0].activation == "relu":
                     _relu(module)
                 return module
@@ -144,7 +144,8 @@ def transformers(found, imported, network):
         if found.outside and [layer[0] for layer in found.outside] != ["classifier"]:
             return "its classifier is not transformers'"
         config = getattr(package, f"{kind}Config")(
-            tf_padding=network.padding == "same", layer_norm_eps=network.epsilon,
+            tf_padding=network.padding == "same",
+            layer_norm_eps=network.stem.epsilon or network.epsilon,
             hidden_act=network.stem_activation, num_labels=max(imported.classes, 1),
             num_channels=network.stem.weight.shape[1],
             depth_multiplier=_multiplier(network, v2), image_size=imported.height)
