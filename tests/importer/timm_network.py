@@ -137,10 +137,10 @@ def small_v1(head=0, activation="relu6", **options):
 
 
 def small_v2(**options):
-    """Sandler et al. 2018, table 2, at about width 0.1."""
+    """Sandler et al. 2018, table 2, at width 0.1."""
     six = "relu6"
     stages = [[(3, 0, 8, 0, 1, six)]]
-    for repeat, channels, stride in ((2, 8, 2), (3, 8, 2), (4, 16, 2), (3, 16, 1), (3, 24, 2),
+    for repeat, channels, stride in ((2, 8, 2), (3, 8, 2), (4, 8, 2), (3, 16, 1), (3, 16, 2),
                                      (1, 32, 1)):
         rows = []
         for index in range(repeat):

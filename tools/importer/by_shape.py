@@ -80,7 +80,7 @@ class _Matcher:
         self.norms = [layer for layer in layers if "running_mean" in layer.parameters]
         rest = [layer for layer in layers if "running_mean" not in layer.parameters]
         self.with_norms = bool(self.norms)
-        self.pairs = self.squeeze_pairs(layers)
+        self.pairs = self.squeeze_pairs(layers) if self.with_norms else []
         inside = {id(layer) for pair in self.pairs for layer in pair}
         rest = [layer for layer in rest if id(layer) not in inside]
         wide = [layer for layer in rest if len(layer.shape) == 4 and max(layer.shape[2:]) > 1]
@@ -105,7 +105,7 @@ class _Matcher:
             shapes = [part.shape for part in (previous, layer) if part is not None]
             if len(shapes) == 2 and all(len(shape) in (2, 4) and shape[2:] in ((), (1, 1))
                                         for shape in shapes) \
-                    and shapes[0][:2] == shapes[1][1::-1] and shapes[0][0] < shapes[0][1]:
+                    and shapes[0][:2] == shapes[1][1::-1] and shapes[0][0] <= shapes[0][1]:
                 pairs.append((previous, layer))
                 previous = None
             else:

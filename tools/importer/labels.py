@@ -73,7 +73,7 @@ def _of_text(text):
             for line, match in zip(lines, indices):
                 labels[int(match[1]) - first] = _unquoted(line[match.end():])
             lines = labels
-        elif len(set(found)) == len(found) and found[0] in (0, 1):
+        elif len(set(found)) == len(found) and found[0] in (0, 1) and found[-1] < 2 * len(found):
             missing = next(i for i, index in enumerate(found) if index != i + found[0]) + found[0]
             raise ValueError(f"there is no label {missing}, but one {found[-1]}")
     return _without_ids(lines)

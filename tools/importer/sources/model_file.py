@@ -42,7 +42,7 @@ def read(data, options):
         tensors={name: tensor.floats() for name, tensor in tensors.items()
                  if not name.endswith("num_batches_tracked")},
         padding=options.padding or metadata.get("padding"),
-        source=metadata.get("source"), width=said.number("width", float, None),
+        source=metadata.get("source"), width=said.number("width", float, 1.0),
         epsilon=options.epsilon or epsilon, architecture=metadata.get("architecture"),
         height=said.number("input_height", int, 224),
         input_width=said.number("input_width", int, 224),
@@ -56,7 +56,7 @@ def read(data, options):
     imported.classes = said.number("classes", int, 1000) if logits is not False else 0
     if not imported.classes:
         imported.stage, imported.probabilities = "pool", None
-        imported.channels = None
+        imported.channels = _pooled(table)
     imported.described = f"{imported.network}, a model file already"
     imported.parameters = count({name: array for name, array in imported.tensors.items()
                                  if not name.endswith((".running_mean", ".running_var",
@@ -72,6 +72,14 @@ def read(data, options):
 
 def reference(data, imported, options):
     return imported.make_reference()
+
+
+def _pooled(table):
+    """Channels of the global pool."""
+    try:
+        return (table.get("head") or table["rows"][-1])["channels"]
+    except (KeyError, IndexError, TypeError):
+        raise ImportFailure("metadata architecture: it has no rows with channels") from None
 
 
 class _Metadata:
