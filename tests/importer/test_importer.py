@@ -18,6 +18,7 @@ from importer_case import TOOLS, Case
 
 from checkpoint import (Build, Call, Global, New, ORDERED_DICT, Raw, Storage, encode, legacy,
                         pickled, state_dict, tensor, zipped)
+from importer import checkpoint as reading
 from importer import networks
 
 try:
@@ -227,6 +228,10 @@ class Refusing(Case):
                                 options=("--labels", self.file(name, content)))
         self.refuse_weights(arrays, "nowhere.txt", options=("--labels", self.path("nowhere.txt")))
 
+    def assert_read(self, data, expected):
+        found = reading.read(data).tensors
+        self.assert_same({name: tensor.floats() for name, tensor in found.items()}, expected)
+
     def test_hostile_pickles_run_nothing(self):
         """Beside the weights they are data like any other; in place of one, it is named."""
         expected = weights()
@@ -246,9 +251,7 @@ class Refusing(Case):
                 Raw(encode(Global("os", "system")) + encode((touch,)) + b"}\x92"))
         for item in evil:
             for form in (legacy, zipped):
-                arrays, _, _ = self.imported(form({"state_dict": value, "more": item}, storages))
-                self.assert_same(arrays, expected)
-                os.unlink(self.output)
+                self.assert_read(form({"state_dict": value, "more": item}, storages), expected)
         # The real pickler's words for it, in the pickle of the weights and in those around it.
         class Evil:
             def __reduce__(self):
@@ -256,11 +259,9 @@ class Refusing(Case):
         for protocol in range(2, 6):
             text = pickle.dumps(Evil(), protocol)
             begin = 2 if protocol < 4 else 11  # without PROTO and FRAME
-            arrays, _, _ = self.imported(zipped({"state_dict": value,
-                                                 "more": Raw(text[begin:-1])}, storages))
-            self.assert_same(arrays, expected)
-            os.unlink(self.output)
-            self.refused(text, "source: ")
+            self.assert_read(zipped({"state_dict": value, "more": Raw(text[begin:-1])}, storages),
+                             expected)
+            self.refused(text, "holds no state dict")
         for form in (legacy, zipped):
             self.refused(form(shell, {}), "holds no state dict")
         self.refused(zipped({**value, "features.3.conv.1.0.weight": shell}, storages),
@@ -296,8 +297,7 @@ class Refusing(Case):
         for form in (legacy, zipped):
             for key, item in more.items():
                 with self.subTest(key, form=form.__name__):
-                    arrays, _, _ = self.imported(form({key: item, "state_dict": value}, storages))
-                    self.assert_same(arrays, expected)
+                    self.assert_read(form({key: item, "state_dict": value}, storages), expected)
             arrays, _, _ = self.imported(form({**more, "state_dict": value}, storages))
             self.assert_same(arrays, expected)
 
@@ -554,11 +554,30 @@ class AgainstTorch(Case):
                 self.assertEqual((status, err), (0, ""))
                 self.assertRegex(out, "compared with torch .*e-0[567] of the output's range")
 
-    def test_a_whole_module_is_refused(self):
-        model = torchvision.models.mobilenet_v2(width_mult=0.1)
+    def test_whole_modules(self):
+        """Their classes are not imported; they say their own epsilon and strides."""
+        torch.manual_seed(1)
+        model = torchvision.models.mobilenet_v2(width_mult=0.1, num_classes=5).eval()
+        expected = {key: value.numpy() for key, value in model.state_dict().items()
+                    if not key.endswith("num_batches_tracked")}
         for zip_form in (False, True):
             torch.save(model, self.path("model.pth"), _use_new_zipfile_serialization=zip_form)
-            self.refused(self.path("model.pth"), "torchvision.models.mobilenetv2.MobileNetV2")
+            self.assert_same(self.imported(self.path("model.pth"))[0], expected)
+        for make in (torch.jit.script, lambda m: torch.jit.trace(m, torch.zeros(1, 3, 64, 64))):
+            make(model).save(self.path("model.pt"))
+            self.assert_same(self.imported(self.path("model.pt"))[0], expected)
+        model.features[0][0].stride = (1, 1)
+        for module in model.modules():
+            if isinstance(module, torch.nn.BatchNorm2d):
+                module.eps = 1e-2
+        images = numpy.random.default_rng(1).uniform(-1, 1, (1, 64, 64, 3)).astype(numpy.float32)
+        with torch.no_grad():
+            logits = model(torch.from_numpy(images.transpose(0, 3, 1, 2).copy())).numpy()
+        for save in (lambda path: torch.save(model, path),
+                     lambda path: torch.jit.script(model).save(path)):
+            save(self.path("model.pth"))
+            self.imported(self.path("model.pth"))
+            self.assert_close(self.logits(images), logits)
 
 
 if __name__ == "__main__":
