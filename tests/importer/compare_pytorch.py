@@ -140,7 +140,7 @@ def timm_images(folder):
     for said in ({}, {"crop_pct": 0.95, "interpolation": "bilinear"}, {"crop_pct": 1.0},
                  {"crop_mode": "squash", "crop_pct": 0.9}, {"crop_mode": "squash", "crop_pct": 1.0},
                  {"crop_mode": "border", "crop_pct": 1.0}, {"crop_mode": "border", "crop_pct": 0.8},
-                 {"interpolation": "nearest"}, {"input_size": [3, 160, 224]},
+                 {"interpolation": "nearest"}, {"input_size": [3, 160, 224], "crop_pct": 0.8},
                  {"input_size": [3, 192, 192], "crop_pct": 0.87, "mean": [0.5, 0.4, 0.3],
                   "std": [0.2, 0.3, 0.4]}):
         config = {"input_size": [3, 224, 224], "crop_pct": 0.875, "interpolation": "bicubic",

@@ -70,6 +70,11 @@ class Said:
         elif resize is None:
             crop = self.crop or 0.875
             resize = math.floor(min(height, width) / crop)
+            longer, here = (math.floor(max(height, width) / crop),
+                            round(resize * max(height, width) / min(height, width)))
+            if self.crop and longer != here:
+                self.notes.append(f"timm resizes images to {longer} where they are {here} here "
+                                  "(--resize)")
             if self.crop == 1 and imported.fit in ("squash", "letterbox"):
                 resize = 0
         imported.resize = resize
