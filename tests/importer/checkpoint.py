@@ -11,6 +11,8 @@ Global = namedtuple("Global", "module name")
 Call = namedtuple("Call", "function arguments")
 Build = namedtuple("Build", "object state")
 Storage = namedtuple("Storage", "kind key count")
+New = namedtuple("New", "kind state")  # an object of a class, as pickle writes it
+Raw = namedtuple("Raw", "opcodes")
 
 ORDERED_DICT = Global("collections", "OrderedDict")
 REBUILD = Global("torch._utils", "_rebuild_tensor_v2")
@@ -26,6 +28,10 @@ def encode(value):
         return encode(value.function) + encode(tuple(value.arguments)) + b"R"
     if isinstance(value, Build):
         return encode(value.object) + encode(value.state) + b"b"
+    if isinstance(value, New):
+        return encode(value.kind) + b")\x81" + encode(value.state) + b"b"
+    if isinstance(value, Raw):
+        return value.opcodes
     if isinstance(value, Storage):
         return encode(("storage", Global("torch", value.kind), value.key, "cpu",
                        value.count)) + b"Q"

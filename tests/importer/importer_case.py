@@ -70,12 +70,18 @@ class Case(unittest.TestCase):
 
     def refused(self, source, *parts, options=()):
         """One line on standard error with all the parts, status 1, nothing written."""
+        before = self.model_files()
         status, out, err = self.run_importer(source, *options)
         self.assertEqual((status, out), (1, ""), err)
         self.assertRegex(err, r"\Amobilenet-import: [^\n]+\n\Z")
         for part in parts:
             self.assertIn(part, err)
-        self.assertFalse([name for name in os.listdir(self.folder) if "safetensors" in name])
+        self.assertEqual(self.model_files(), before)
+
+    def model_files(self):
+        """{name: when it was written} of what is in the test's folder."""
+        return {name: os.stat(self.path(name)).st_mtime_ns for name in os.listdir(self.folder)
+                if "safetensors" in name}
 
     def assert_same(self, arrays, expected):
         self.assertEqual(list(arrays), list(expected))

@@ -4,6 +4,7 @@ import filecmp
 import io
 import json
 import os
+import pickle
 import random
 import struct
 import subprocess
@@ -15,8 +16,9 @@ import numpy
 
 from importer_case import TOOLS, Case
 
-from checkpoint import (Build, Call, Global, ORDERED_DICT, Storage, encode, legacy, pickled,
-                        state_dict, tensor, zipped)
+from checkpoint import (Build, Call, Global, New, ORDERED_DICT, Raw, Storage, encode, legacy,
+                        pickled, state_dict, tensor, zipped)
+from importer import checkpoint as reading
 from importer import networks
 
 try:
@@ -197,8 +199,8 @@ class Refusing(Case):
         self.refuse_weights(resnet, "not a network that can be imported", "conv1.weight")
         self.refuse_weights(weights(), "is a mobilenet_v2", "not a mobilenet_v3_large",
                             options=("--network", "mobilenet_v3_large"))
-        self.refused(zipped({}, {}), "holds no tensors")
-        self.refused(zipped({"epoch": 3}, {}), "holds no tensors")
+        self.refused(zipped({}, {}), "holds no state dict and no module")
+        self.refused(zipped({"epoch": 3}, {}), "holds no state dict")
         self.refused(zipped([1, 2], {}), "holds no state dict")
 
     def test_values(self):
@@ -220,44 +222,92 @@ class Refusing(Case):
                 ("c.txt", "a\nb\n\nd\ne\n", "label 2 is empty"),
                 ("d.txt", b"\xff\xfe", "not UTF-8"),
                 ("e.json", "{", "not JSON"), ("f.json", "3", "neither a list nor an object"),
-                ("g.json", '{"1": "a"}', "no label '0'"), ("h.json", "[1,2,3,4,5]", "not a string"),
+                ("g.json", '{"2": "a"}', "no label '0'"), ("h.json", "[1,2,3,4,5]", "not a string"),
                 ("i.txt", "a\nb\nc\nd\ne\x1b[2J\n", "label 4")):
             self.refuse_weights(arrays, name, message,
                                 options=("--labels", self.file(name, content)))
         self.refuse_weights(arrays, "nowhere.txt", options=("--labels", self.path("nowhere.txt")))
 
+    def assert_read(self, data, expected):
+        found = reading.read(data).tensors
+        self.assert_same({name: tensor.floats() for name, tensor in found.items()}, expected)
+
     def test_hostile_pickles_run_nothing(self):
+        """Beside the weights they are data like any other; in place of one, it is named."""
+        expected = weights()
+        value, storages = state_dict(expected)
         marker = self.path("executed")
         touch = f"touch {marker}"
-        for value, name in (
-                (Call(Global("os", "system"), (touch,)), "os.system"),
-                (Call(Global("posix", "system"), (touch,)), "posix.system"),
-                (Call(Global("builtins", "eval"), ("1",)), "builtins.eval"),
-                (Call(Global("builtins", "getattr"), ("a", "b")), "builtins.getattr"),
-                ({"state_dict": Call(Global("subprocess", "Popen"), (touch,))}, "subprocess.Popen"),
-                (Global("torchvision.models.mobilenetv2", "MobileNetV2"), "MobileNetV2"),
-                (Global("torch._utils", "_rebuild_tensor_v2.__globals__"), "__globals__"),
-                (Global("collections", "OrderedDict.fromkeys"), "OrderedDict.fromkeys")):
+        shell = Call(Global("os", "system"), (touch,))
+        evil = (shell, Call(Global("posix", "system"), (touch,)),
+                Call(Global("builtins", "exec"), (f"open({marker!r}, 'w')",)),
+                Call(Global("subprocess", "Popen"), (["touch", marker],)),
+                Build(New(Global("pathlib", "Path"), {}), {"x": shell}),
+                Call(Global("builtins", "getattr"), (Global("os", "system"), "__call__")),
+                Call(Call(Global("builtins", "getattr"), (Global("os", ""), "system")), (touch,)),
+                Raw(b"(S'" + touch.encode() + b"'\nios\nsystem\n"),
+                Raw(b"(" + encode(Global("os", "system")) + encode(touch) + b"o"),
+                Raw(encode(Global("os", "system")) + encode((touch,)) + b"\x81"),
+                Raw(encode(Global("os", "system")) + encode((touch,)) + b"}\x92"))
+        for item in evil:
             for form in (legacy, zipped):
-                self.refused(form(value, {}), "refused: the pickle asks for", name)
-        # In the pickles around the state dict too, and by pickle's own reduction.
-        evil = pickled(Call(Global("os", "system"), (touch,)))
-        whole = legacy({}, {})
-        magic = pickled(0x1950A86A20F9469CFC6C)
-        self.refused(magic + evil, "os.system")
-        self.refused(magic + pickled(1001) + evil, "os.system")
-        self.refused(whole[:-len(pickled([]))] + evil, "os.system")
-        self.refused(evil, "none of")
+                self.assert_read(form({"state_dict": value, "more": item}, storages), expected)
+        # The real pickler's words for it, in the pickle of the weights and in those around it.
+        class Evil:
+            def __reduce__(self):
+                return os.system, (touch,)
+        for protocol in range(2, 6):
+            text = pickle.dumps(Evil(), protocol)
+            begin = 2 if protocol < 4 else 11  # without PROTO and FRAME
+            self.assert_read(zipped({"state_dict": value, "more": Raw(text[begin:-1])}, storages),
+                             expected)
+            self.refused(text, "holds no state dict")
+        for form in (legacy, zipped):
+            self.refused(form(shell, {}), "holds no state dict")
+        self.refused(zipped({**value, "features.3.conv.1.0.weight": shell}, storages),
+                     "features.3.conv.1.0.weight: made by os.system, which is not called here")
+        evil, whole, magic = pickled(shell), legacy({}, {}), pickled(0x1950A86A20F9469CFC6C)
+        self.refused(magic + evil, "protocol")
+        self.refused(magic + pickled(1001) + evil, "system information")
+        self.refused(whole[:-len(pickled([]))] + evil, "list of storages")
         self.assertFalse(os.path.exists(marker))
 
-    def test_opcodes_that_no_checkpoint_needs(self):
-        for opcode, name in ((b"(i__main__\nx\n", "INST"), (b"\x82\x01", "EXT1"),
-                             (encode(ORDERED_DICT) + b")\x81", "NEWOBJ"), (b"\xff", "0xff"),
-                             (b"(" + encode(ORDERED_DICT) + b"o", "OBJ")):
-            data = io.BytesIO()
-            with zipfile.ZipFile(data, "w") as archive:
-                archive.writestr("a/data.pkl", b"\x80\x02" + opcode + b".")
-            self.refused(data.getvalue(), "refused", name)
+    def test_objects_beside_the_weights(self):
+        """Whatever training scripts put there."""
+        expected = weights()
+        value, storages = state_dict(expected)
+        name = Global("some_package.training", "Config")
+        more = {
+            "args": New(Global("argparse", "Namespace"), {"lr": 0.1, "out": None}),
+            "path": Call(Global("pathlib", "PosixPath"), ("/", "tmp", "x")),
+            "best": Call(Global("numpy.core.multiarray", "scalar"),
+                         (Call(Global("numpy", "dtype"), ("f8", 0, 1)), "12345678")),
+            "counts": Call(Global("collections", "Counter"), ({"a": 3},)),
+            "set": Raw(encode(Global("__builtin__", "set")) + encode(([1, 2],)) + b"R"),
+            "frozen": Raw(b"(K\x01K\x02\x91"), "added": Raw(b"\x8f(K\x01\x90"),
+            "config": Build(Raw(encode(New(name, {"a": 1})) + encode("b") + encode(2) + b"s"), {}),
+            "list": Raw(encode(New(name, {})) + b"(K\x01K\x02e"),
+            "extension": Raw(b"\x82\x01"), "function": Global("torch.nn", "Linear"),
+            "keys": {(1, (2, 3)): 4}, "bytes": Raw(b"C\x03abc"), "more": Raw(
+                b"\x96" + struct.pack("<Q", 3) + b"abc"),
+            "old": Raw(b"(I7\nF0.5\nL8L\nVtext\nS'text'\nl"), "kind": Raw(
+                encode(("module", Global("a", "B"), "b.py", "text")) + b"Q"),
+            "quantised": Call(Global("torch._utils", "_rebuild_qtensor"), (1, 2, 3)),
+            "strange": Call(Global("torch._utils", "_rebuild_tensor_v2"), (1, 2, 3, 4))}
+        for form in (legacy, zipped):
+            for key, item in more.items():
+                with self.subTest(key, form=form.__name__):
+                    self.assert_read(form({key: item, "state_dict": value}, storages), expected)
+            arrays, _, _ = self.imported(form({**more, "state_dict": value}, storages))
+            self.assert_same(arrays, expected)
+
+    def test_malformed_pickles(self):
+        for opcodes, message in ((b"\xff", "opcode 0xff"), (b"\x97", "opcode NEXT_BUFFER"),
+                                 (b")R", "malformed pickle"), (b"h\x07", "malformed pickle"),
+                                 (b"K\x07K\x01a", "a int has no elements"),
+                                 (b"K\x07K\x01K\x02s", "a int has no items"),
+                                 (encode("text") + b")R", "it calls a str")):
+            self.refused(zipped(Raw(opcodes), {}), message)
 
     def test_malformed_tensors(self):
         one = numpy.ones(4, numpy.float32)
@@ -272,16 +322,19 @@ class Refusing(Case):
                 (tensor("0", one, shape=("a",)), "malformed tensor"),
                 (tensor("0", one, shape=(1,) * 9, strides=(1,) * 9), "malformed tensor"),
                 (Call(Global("torch._utils", "_rebuild_tensor_v2"), (1, 2, 3, 4)), "malformed"),
-                (Call(Global("torch._utils", "_rebuild_tensor_v2"), ()), "malformed pickle"),
-                (Call("text", ()), "malformed pickle"),
-                (Storage("FloatStorage", 3, 4), "malformed storage"),
-                (Storage("FloatStorage", "0", -4), "malformed storage"),
-                (Storage("Storage", "0", 4), "torch.Storage"),
-                ({(1, 2): 3}, "other than a plain dictionary")):
+                (Call(Global("torch._utils", "_rebuild_tensor_v2"), ()), "malformed tensor"),
+                (tensor("0", one)._replace(arguments=(Storage("FloatStorage", 3, 4), 0, (4,), (1,))),
+                 "malformed storage"),
+                (tensor("0", one)._replace(arguments=(Storage("FloatStorage", "0", -4), 0, (4,),
+                                                      (1,))), "malformed storage"),
+                (tensor("0", one)._replace(arguments=(Storage("Storage", "0", 4), 0, (4,), (1,))),
+                 "torch.Storage")):
             for form in (legacy, zipped):
                 with self.subTest(item=item, form=form.__name__):
-                    self.refused(form({"features.0.0.weight": item}, {"0": one}), message)
-        self.refused(zipped([tensor("0", one), tensor("0", one[:2])], {}), "two different things")
+                    self.refused(form({"features.0.0.weight": item, "x": tensor("0", one)},
+                                      {"0": one}), message)
+        self.refused(zipped({"a.weight": tensor("0", one), "b.weight": tensor("0", one[:2])}, {}),
+                     "two different things")
 
     def test_storages_that_do_not_match(self):
         value, storages = state_dict(weights())
@@ -355,14 +408,14 @@ class Refusing(Case):
         self.refused(data.getvalue(), "unpacks to")
         # A memo index that makes the C unpickler allocate 32 GB.
         memo = pickled({}).replace(b"}", b"}r\xff\xff\xff\xff")
-        self.refused(memo, "none of")
+        self.refused(memo, "holds no state dict")
         nested = b"\x80\x02" + b"(" * 200_000 + b"t" * 200_000 + b"."
         self.refused(legacy({}, {}).replace(pickled({}), nested, 1), "state dict")
 
     def test_files(self):
         good = self.file("good.pth", zipped(*state_dict(weights())))
         self.refused(self.path("absent.pth"), "absent.pth: No such file")
-        self.refused(self.folder, "Is a directory")
+        self.refused(self.folder, ": a folder: ")
         self.output = self.path("no such folder/x")
         self.refused(good, "no such folder/x: No such file")
         self.output = self.file("kept.safetensors", "what was here before")
@@ -391,8 +444,8 @@ class Command(Case):
     def test_it_refuses(self):
         done = self.command(self.file("s", zipped(Global("os", "system"), {})), self.output)
         self.assertEqual((done.returncode, done.stdout), (1, ""))
-        self.assertEqual(done.stderr, f"mobilenet-import: {self.path('s')}: refused: "
-                                      "the pickle asks for os.system\n")
+        self.assertEqual(done.stderr, f"mobilenet-import: {self.path('s')}: holds no state dict and "
+                                      "no module: save model.state_dict()\n")
 
     def test_usage(self):
         self.assertIn("--labels", self.command("--help").stdout)
@@ -501,11 +554,30 @@ class AgainstTorch(Case):
                 self.assertEqual((status, err), (0, ""))
                 self.assertRegex(out, "compared with torch .*e-0[567] of the output's range")
 
-    def test_a_whole_module_is_refused(self):
-        model = torchvision.models.mobilenet_v2(width_mult=0.1)
+    def test_whole_modules(self):
+        """Their classes are not imported; they say their own epsilon and strides."""
+        torch.manual_seed(1)
+        model = torchvision.models.mobilenet_v2(width_mult=0.1, num_classes=5).eval()
+        expected = {key: value.numpy() for key, value in model.state_dict().items()
+                    if not key.endswith("num_batches_tracked")}
         for zip_form in (False, True):
             torch.save(model, self.path("model.pth"), _use_new_zipfile_serialization=zip_form)
-            self.refused(self.path("model.pth"), "torchvision.models.mobilenetv2.MobileNetV2")
+            self.assert_same(self.imported(self.path("model.pth"))[0], expected)
+        for make in (torch.jit.script, lambda m: torch.jit.trace(m, torch.zeros(1, 3, 64, 64))):
+            make(model).save(self.path("model.pt"))
+            self.assert_same(self.imported(self.path("model.pt"))[0], expected)
+        model.features[0][0].stride = (1, 1)
+        for module in model.modules():
+            if isinstance(module, torch.nn.BatchNorm2d):
+                module.eps = 1e-2
+        images = numpy.random.default_rng(1).uniform(-1, 1, (1, 64, 64, 3)).astype(numpy.float32)
+        with torch.no_grad():
+            logits = model(torch.from_numpy(images.transpose(0, 3, 1, 2).copy())).numpy()
+        for save in (lambda path: torch.save(model, path),
+                     lambda path: torch.jit.script(model).save(path)):
+            save(self.path("model.pth"))
+            self.imported(self.path("model.pth"))
+            self.assert_close(self.logits(images), logits)
 
 
 if __name__ == "__main__":

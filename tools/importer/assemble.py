@@ -16,6 +16,8 @@ class Weights:
     weight: object
     bias: object = None
     batch_norm: tuple = None
+    norm_name: str = None   # of the batch norm, where it is known
+    epsilon: float = None   # None: the network's
 
 
 @dataclass
@@ -45,6 +47,18 @@ class NetworkWeights:
     squeeze_activation: str = "relu"
     gate: str = "hard_sigmoid"
     pool: bool = True    # False: it ends with the last feature map
+    stem_strides: tuple = (2, 2)
+
+    def layers(self):
+        """All of the convolutions, in order: (Weights, its block or None)."""
+        yield self.stem, None
+        for block in self.blocks:
+            for weights in (block.expand, block.depthwise, block.squeeze, block.excite,
+                            block.project):
+                if weights is not None:
+                    yield weights, block
+        if self.head is not None:
+            yield self.head, None
 
 
 class _Assembler:
@@ -64,7 +78,8 @@ class _Assembler:
             pads = "same" if self.network.padding == "same" else (side,) * 4
             value = self.builder.conv(value, weight, weights.bias, strides, pads, groups, name)
         if weights.batch_norm is not None:
-            value = self.builder.batch_norm(value, *weights.batch_norm, self.network.epsilon, name)
+            value = self.builder.batch_norm(value, *weights.batch_norm,
+                                            weights.epsilon or self.network.epsilon, name)
         return self.activate(value, activation, name)
 
     def block(self, x, block):
@@ -87,7 +102,7 @@ class _Assembler:
     def output(self):
         network = self.network
         x = self.builder.input("image", network.stem.weight.shape[1])
-        x = self.layer(x, network.stem, network.stem_activation, (2, 2))
+        x = self.layer(x, network.stem, network.stem_activation, network.stem_strides)
         for block in network.blocks:
             x = self.block(x, block)
         if network.head is not None:

@@ -1,9 +1,11 @@
 """The command line of mobilenet-import."""
 import argparse
 import json
+import math
+import os
 import sys
 
-from . import check, labels, safetensors
+from . import check, file_kinds, labels, safetensors
 from .errors import ImportFailure, one_line
 from .sources import SOURCES
 
@@ -23,9 +25,9 @@ def _number(convert, low, high):
     return parse
 
 
-def _colour(low):
+def _colour(low, high=1000):
     def parse(text):
-        values = [_number(float, low, 1000)(part) for part in text.split(",")]
+        values = [_number(float, low, high)(part) for part in text.split(",")]
         if len(values) > 4:
             raise argparse.ArgumentTypeError("expected a number per channel: R,G,B")
         return values
@@ -47,21 +49,38 @@ def _parser():
     parser = argparse.ArgumentParser(
         prog="mobilenet-import",
         description="Writes a mobilenet model file from a trained network of another framework.",
-        epilog="SOURCE: a MobileNet v1, v2 or v3 of torchvision or timm (.pth, .safetensors), "
-               "Keras (.keras, .h5, .weights.h5), TensorFlow Lite (.tflite) or ONNX (.onnx), of "
-               "any width, with any classifier or none.  See docs/importing.md.")
+        epilog="SOURCE: a MobileNet v1, v2 or v3 of PyTorch (.pth, .safetensors; torchvision's, "
+               "timm's, transformers', or others'), Keras (.keras, .h5, .weights.h5), TensorFlow "
+               "Lite (.tflite) or ONNX (.onnx), of any width, with any classifier or none; or a "
+               "model file, whose labels, preprocessing or output the options change.  See "
+               "docs/importing.md.")
     parser.add_argument("source", metavar="SOURCE")
     parser.add_argument("output", metavar="OUT.safetensors")
     parser.add_argument("--network", choices=NETWORKS, help="fail if it is another network")
     parser.add_argument("--labels", metavar="FILE",
-                        help="class names: text, one per line, or JSON: a list or {\"0\": name}")
+                        help="class names: text with a line for each, or JSON (a list, "
+                             "{\"0\": name}, {name: 0}, id2label, class_to_idx...)")
     parser.add_argument("--resolution", metavar="R", type=_resolution,
                         help="input size it was trained at: R or HEIGHTxWIDTH (default: what the "
                              "source says, else 224)")
     parser.add_argument("--resize", metavar="N", type=_number(int, 0, 65536),
                         help="shorter side before the centre crop; 0: straight to the resolution "
-                             "(default: 256 at 224 and in proportion at others for torchvision and "
-                             "timm, 0 for the rest)")
+                             "(default: what the source says; else 256 at 224 and in proportion at "
+                             "others for PyTorch's, 0 for the rest)")
+    parser.add_argument("--crop-ratio", metavar="P", type=_number(float, 0.1, 1),
+                        help="instead of --resize: the part of the resized image that is cropped")
+    parser.add_argument("--interpolation", choices=("bilinear", "bicubic", "nearest", "area"),
+                        help="how images are resized (default: what the source says; else bicubic "
+                             "for timm's, bilinear for the rest)")
+    parser.add_argument("--resampling", choices=("pillow", "tensorflow"),
+                        help="whose arithmetic resizes: Pillow's, antialiased, or TensorFlow's, "
+                             "which is not (default: what the source says; else pillow)")
+    parser.add_argument("--fit", choices=("crop", "squash", "letterbox", "cover"),
+                        help="what becomes of images of another aspect ratio (default: what the "
+                             "source says; else crop)")
+    parser.add_argument("--fill", metavar="R,G,B", type=_colour(0, 255),
+                        help="what is around an image that does not fill the input, 0 to 255 "
+                             "(default: what the source says; else black)")
     parser.add_argument("--mean", metavar="R,G,B", type=_colour(-1000),
                         help="input = (pixel / 255 - mean) / std (default: what the source says; "
                              "else ImageNet's for PyTorch's, 0.5,0.5,0.5 for TensorFlow's)")
@@ -83,12 +102,24 @@ def _parser():
                              "ends with, else softmax, none for one output)")
     parser.add_argument("--output", metavar="NAME", dest="source_output",
                         help="which output of the source, where it has several")
+    parser.add_argument("--activation", choices=("relu", "relu6"),
+                        help="of v1 and v2, for weights of PyTorch that do not say it (default "
+                             "relu6)")
+    parser.add_argument("--key", metavar="NAME",
+                        help="which weights of a checkpoint that holds several: their key "
+                             "(default: averaged ones, model_ema or state_dict_ema, if there are "
+                             "some)")
+    parser.add_argument("--prefix", metavar="NAME",
+                        help="what the names of the network's tensors begin with, where there are "
+                             "other tensors, too; only these are read")
     parser.add_argument("--no-check", action="store_true",
                         help="do not run what was imported")
     return parser
 
 
 def _read(options):
+    if os.path.isdir(options.source):
+        raise ImportFailure("{}: {}".format(*file_kinds.of_folder(options.source)))
     with open(options.source, "rb") as file:
         data = file.read(_MAX_SOURCE + 1)
     if len(data) > _MAX_SOURCE:
@@ -96,7 +127,9 @@ def _read(options):
     for source in SOURCES:
         if source.recognise(data):
             return source, data
-    raise ImportFailure("none of: " + ", ".join(source.NAME for source in SOURCES))
+    kind = file_kinds.of_data(data, os.path.basename(options.source))
+    raise ImportFailure("{}: {}".format(*kind) if kind else
+                        "none of: " + ", ".join(source.NAME for source in SOURCES))
 
 
 def _complete(imported, options):
@@ -119,8 +152,15 @@ def _complete(imported, options):
     imported.std = _per_channel("--std", options.std or imported.std or (0.5,), channels)
     if options.resize is not None:
         imported.resize = options.resize
+    elif options.crop_ratio is not None:
+        imported.resize = math.floor(min(height, width) / options.crop_ratio)
     elif imported.resize is None:
         imported.resize = 0
+    imported.interpolation = options.interpolation or imported.interpolation
+    imported.resampling = options.resampling or imported.resampling
+    imported.fit = options.fit or imported.fit
+    if options.fill or imported.fill:
+        imported.fill = _per_channel("--fill", options.fill or imported.fill, channels)
     if options.probabilities:
         imported.probabilities = options.probabilities
     elif imported.probabilities is None:

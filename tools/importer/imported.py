@@ -46,6 +46,7 @@ class Imported:
     labels: list = None
     notes: list = field(default_factory=list)
     parameters: int = 0
+    make_reference: object = None  # a function: the check.Reference, or why there is none
 
     def label_count(self):
         """One sigmoid unit tells two classes apart: it has a name for each."""

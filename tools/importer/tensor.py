@@ -10,7 +10,9 @@ DTYPES = {
     "float64": numpy.dtype("<f8"), "float32": numpy.dtype("<f4"), "float16": numpy.dtype("<f2"),
     "bfloat16": numpy.dtype("<u2"), "int64": numpy.dtype("<i8"), "int32": numpy.dtype("<i4"),
     "int16": numpy.dtype("<i2"), "int8": numpy.dtype("i1"), "uint8": numpy.dtype("u1"),
-    "bool": numpy.dtype("?"),
+    "bool": numpy.dtype("?"), "complex64": numpy.dtype("<c8"), "complex128": numpy.dtype("<c16"),
+    # Quantised values: only their size matters, they are no weights.
+    "qint8": numpy.dtype("i1"), "quint8": numpy.dtype("u1"), "qint32": numpy.dtype("<i4"),
 }
 
 

@@ -6,6 +6,6 @@ Each module has
     read(data, options)                 an Imported (imported.py)
     reference(data, imported, options)  a check.Reference, or why there is none (a text)
 """
-from . import keras, onnx, pytorch, safetensors, tflite
+from . import keras, model_file, onnx, pytorch, safetensors, tflite
 
-SOURCES = (keras, pytorch, tflite, safetensors, onnx)
+SOURCES = (keras, pytorch, tflite, model_file, safetensors, onnx)

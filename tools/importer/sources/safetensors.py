@@ -1,6 +1,7 @@
-"""safetensors files with PyTorch's tensor names: torchvision's or timm's."""
-from .. import check, safetensors, statedict
-from .pytorch import strip_prefix
+"""safetensors files with PyTorch's tensor names."""
+from .. import safetensors, statedict
+from ..checkpoint import Weights
+from ..errors import ImportFailure
 
 NAME = "safetensors file"
 
@@ -10,12 +11,10 @@ def recognise(data):
 
 
 def read(data, options):
-    return statedict.read(tensors(data), options)
+    if options.key is not None:
+        raise ImportFailure("--key: a safetensors file holds one set of weights (--prefix)")
+    return statedict.read(Weights(safetensors.read(data)[0]), options)
 
 
 def reference(data, imported, options):
-    return check.torch_reference(statedict.with_prefix(tensors(data)), imported, options)
-
-
-def tensors(data):
-    return strip_prefix(safetensors.read(data)[0])
+    return imported.make_reference()

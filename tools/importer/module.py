@@ -1,0 +1,94 @@
+"""Pickled modules of PyTorch, whole ones (torch.save(model)) and those of TorchScript archives: their
+parameters by name, and what their layers say of themselves."""
+import re
+
+from .inert_pickle import Object
+from .torch_file import Unreadable, View
+
+_ATTRIBUTES = ("eps", "stride", "padding", "dilation", "kernel_size", "groups", "negative_slope")
+_MAX_MODULES = 100_000
+
+
+class Module:
+    """A layer: kind, its class's name; attributes, of those above the ones that are known."""
+    __slots__ = ("kind", "attributes")
+
+    def __init__(self, kind, attributes):
+        self.kind, self.attributes = kind, attributes
+
+    def get(self, name, default=None):
+        return self.attributes.get(name, default)
+
+    def pair(self, name):
+        """An attribute as (vertical, horizontal); None if it is not known."""
+        value = self.get(name)
+        value = (value, value) if type(value) is int else value
+        good = isinstance(value, (tuple, list)) and len(value) == 2 and all(
+            type(n) is int for n in value)
+        return tuple(value) if good else None
+
+
+def is_module(value):
+    return isinstance(value, Object) and isinstance(value.state, dict) and (
+        isinstance(value.state.get("_modules"), dict)
+        and isinstance(value.state.get("_parameters"), dict)
+        or value.path.startswith("__torch__."))
+
+
+def flatten(root, code):
+    """({name: tensor or Unreadable}, {name of a layer: Module}), both in the order of registration.
+    code: the source text of a TorchScript archive's class file."""
+    tensors, modules = {}, {}
+    stack, count = [("", root)], 0
+    while stack:
+        prefix, module = stack.pop()
+        count += 1
+        if count > _MAX_MODULES or len(prefix) > 1000:
+            break  # a module within itself
+        state = module.state
+        modules[prefix[:-1]] = _script(module, code) if module.path.startswith("__torch__.") else \
+            Module(module.path.rpartition(".")[2],
+                   {name: state[name] for name in _ATTRIBUTES if name in state})
+        own = state if module.path.startswith("__torch__.") else {
+            **_dictionary(state.get("_parameters")), **_dictionary(state.get("_buffers"))}
+        for name, value in own.items():
+            if isinstance(value, (View, Unreadable)):
+                tensors[f"{prefix}{name}"] = value
+        children = state if module.path.startswith("__torch__.") else state["_modules"]
+        stack += reversed([(f"{prefix}{name}.", child) for name, child in children.items()
+                           if is_module(child)])
+    return tensors, modules
+
+
+def _dictionary(value):
+    return value if isinstance(value, dict) else {}
+
+
+# ---- TorchScript: what a layer's class says in its source ----
+
+_FINAL = re.compile(r"^  (\w+) : Final\[[^=\n]*\] = ([^\n]+)$", re.MULTILINE)
+_CALL = re.compile(r"torch\.(?:conv2d|_convolution)\([^\[\n]*"
+                   r"\[(\d+), (\d+)\], \[(\d+), (\d+)\], \[(\d+), (\d+)\]")
+_BATCH_NORM = re.compile(r"torch\.batch_norm\([^\n]*, ([\d.e+-]+), (?:True|False)\)")
+
+
+def _script(module, code):
+    path, _, kind = module.path.rpartition(".")
+    text = code(path.replace(".", "/") + ".py")
+    begin = text.find(f"class {kind}(")
+    end = text.find("\nclass ", begin + 1)
+    body = text[begin:end if end >= 0 else len(text)] if begin >= 0 else ""
+    attributes = {}
+    for name, value in _FINAL.findall(body):
+        if name in _ATTRIBUTES:
+            numbers = [float(n) if "." in n or "e" in n else int(n)
+                       for n in re.findall(r"-?\d+(?:\.\d+)?(?:e-?\d+)?", value)]
+            attributes[name] = tuple(numbers) if value.startswith("(") else \
+                numbers[0] if numbers else value.strip('"')
+    convolution, norm = _CALL.search(body), _BATCH_NORM.search(body)
+    if convolution:
+        n = [int(group) for group in convolution.groups()]
+        attributes.update(stride=tuple(n[:2]), padding=tuple(n[2:4]), dilation=tuple(n[4:]))
+    if norm:
+        attributes["eps"] = float(norm[1])
+    return Module(kind, attributes)
