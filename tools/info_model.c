@@ -116,7 +116,7 @@ static void print_output(const struct subject *s) {
         return;
     }
     const int32_t classes = s->network->classes;
-    printf("  %-15s%s %s, %s\n", "output", mbn_group(classes).text,
+    printf("  %-15s%s %s, %s\n", "output", mbn_digits_of(classes).text,
            classes == 1 ? "class" : "classes", kinds[mbn_model_probabilities(s->model)]);
     print_labels(s);
 }
@@ -129,12 +129,13 @@ static void print_text(const char *path, const struct subject *s) {
            network->batch_norm_epsilon);
     print_preprocessing(s);
     print_output(s);
-    printf("  %-15s%s\n", "parameters", mbn_group(network->parameters).text);
-    printf("  %-15s%s\n", "multiply-adds", mbn_group(network->multiply_adds).text);
-    printf("  %-15s%s bytes\n", "file", mbn_group(s->file_bytes).text);
-    printf("  %-15s%s bytes, packed for %s\n", "loaded", mbn_group((int64_t)s->model_bytes).text,
-           mbn_model_kernels(s->model)->name);
-    printf("  %-15s%s bytes on one thread\n", "context", mbn_group((int64_t)s->context_bytes).text);
+    printf("  %-15s%s\n", "parameters", mbn_digits_of(network->parameters).text);
+    printf("  %-15s%s\n", "multiply-adds", mbn_digits_of(network->multiply_adds).text);
+    printf("  %-15s%s bytes\n", "file", mbn_digits_of(s->file_bytes).text);
+    printf("  %-15s%s bytes, packed for %s\n", "loaded",
+           mbn_digits_of((int64_t)s->model_bytes).text, mbn_model_kernels(s->model)->name);
+    printf("  %-15s%s bytes on one thread\n", "context",
+           mbn_digits_of((int64_t)s->context_bytes).text);
 }
 
 /* ---- JSON --------------------------------------------------------------------------------------- */
