@@ -1,7 +1,6 @@
 # What bench/peak.h declares, for the benchmarks and the command's `profile`: whoever comes first
 # builds it.  The probes measure the machine, not the build type.
 include_guard(GLOBAL)
-include(MobilenetISA)
 
 add_library(mobilenet-peak STATIC ${CMAKE_CURRENT_LIST_DIR}/peak.c)
 mobilenet_compile_options(mobilenet-peak)
