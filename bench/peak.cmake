@@ -10,4 +10,6 @@ foreach(isa IN ITEMS scalar ${MOBILENET_ISAS})
   target_sources(mobilenet-peak PRIVATE ${CMAKE_CURRENT_LIST_DIR}/peak_${isa}.c)
   set_source_files_properties(${CMAKE_CURRENT_LIST_DIR}/peak_${isa}.c PROPERTIES
     COMPILE_OPTIONS "${MOBILENET_ISA_FLAGS_${isa}};-O3")
+  string(TOUPPER ${isa} upper)
+  target_compile_definitions(mobilenet-peak PRIVATE MBN_HAVE_${upper})
 endforeach()

@@ -91,6 +91,16 @@ if grep 'project/consumer\.c' "$work/subproject/compile_commands.json" | grep -e
     exit 1
 fi
 
+step "the command, with one instruction set chosen"
+if [ "$(uname -m)" = x86_64 ]; then
+    cmake -S "$source" -B "$work/chosen" -G Ninja -DCMAKE_C_COMPILER="$cc" -DCMAKE_BUILD_TYPE=Debug \
+        -DMOBILENET_ISAS=sse -DMOBILENET_TESTS=OFF -DMOBILENET_BENCH=OFF
+    cmake --build "$work/chosen" --target mobilenet-command
+    "$work/chosen/tools/mobilenet" info | grep -x '  built in    scalar, sse'
+    MOBILENET_ISA='' "$work/chosen/tools/mobilenet" profile "$work/model.safetensors" --rounds 1 |
+        grep -E '^(scalar|sse) kernels'
+fi
+
 step "instruction sets that there are not"
 for isas in avx3 sse,avx512; do
     if cmake -S "$source" -B "$work/refused" -G Ninja -DCMAKE_C_COMPILER="$work/older-cc" \
