@@ -38,7 +38,9 @@ static error_t parse(int key, char *argument, struct argp_state *state) {
         state->child_inputs[0] = &arguments->run;
         state->child_inputs[1] = &arguments->preprocessing;
         return 0;
-    case KEY_OUTPUT: arguments->output = argument; return 0;
+    case KEY_OUTPUT:
+        arguments->output = mbn_option_output(state, "--output", argument, ".npy");
+        return 0;
     case KEY_NORMALIZE: arguments->normalize = true; return 0;
     case ARGP_KEY_ARG:
         if (state->arg_num == 0) {

@@ -58,7 +58,7 @@ static error_t parse(int key, char *argument, struct argp_state *state) {
     case KEY_LIST: arguments->list = argument; return 0;
     case KEY_LABELS: arguments->labels = argument; return 0;
     case KEY_ALPHABETICAL: arguments->alphabetical = true; return 0;
-    case KEY_CSV: arguments->csv = argument; return 0;
+    case KEY_CSV: arguments->csv = mbn_option_output(state, "--csv", argument, ".csv"); return 0;
     case KEY_TOP:
         arguments->top = (int32_t)mbn_option_integer(state, "--top", argument, 1, MAX_TOP);
         return 0;

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 /* Keys of options without a letter. */
 enum { KEY_ISA = 0x100, KEY_THREADS, KEY_PADDING, KEY_SOURCE, KEY_CHANNELS };
@@ -66,6 +67,21 @@ int64_t mbn_option_integer(struct argp_state *state, const char *name, const cha
                    low, high);
     }
     return value;
+}
+
+const char *mbn_option_output(struct argp_state *state, const char *name, const char *text,
+                              const char *extension) {
+    static const char *const formats[] = {
+        ".csv", ".h5",  ".html", ".jpeg", ".jpg",         ".json", ".npy",    ".npz", ".onnx",
+        ".pdf", ".png", ".pt",   ".pth",  ".safetensors", ".svg",  ".tflite", ".txt", ".webp"};
+    const char *ending = strrchr(text, '.');
+    for (size_t i = 0; ending != NULL && i < sizeof formats / sizeof formats[0]; i++) {
+        if (strcasecmp(ending, formats[i]) == 0 && strcasecmp(ending, extension) != 0) {
+            argp_error(state, "%s: '%s': what is written is no %s; name it %s", name, text,
+                       ending + 1, extension);
+        }
+    }
+    return text;
 }
 
 const char *mbn_option_network(struct argp_state *state, const char *text) {

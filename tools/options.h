@@ -15,6 +15,11 @@ int64_t mbn_option_integer(struct argp_state *state, const char *name, const cha
 void mbn_option_size(struct argp_state *state, const char *name, const char *text, int32_t *height,
                      int32_t *width);
 
+/* Name of a file to write, in the format that its extension (".npy") names: one of another format, which
+ * its content would not be, is refused. */
+const char *mbn_option_output(struct argp_state *state, const char *name, const char *text,
+                              const char *extension);
+
 /* One of mbn_network_name's names. */
 const char *mbn_option_network(struct argp_state *state, const char *text);
 

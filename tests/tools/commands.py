@@ -28,6 +28,19 @@ class CommandLine(Case):
         self.assertRegex(output, r"^mobilenet \d+\.\d+\.\d+\n$")
         self.assertEqual(self.succeed("count", "--version"), output)
 
+    def test_what_is_written_is_not_named_as_something_else(self):
+        model = self.init()
+        for command, name, *arguments in (
+            ("run", "y.csv", model, "--input", "x.npy", "--output"),
+            ("run", "y.npz", model, "--input", "x.npy", "--output"),
+            ("embed", "e.json", model, "a.png", "--output"),
+            ("evaluate", "photos.json", model, ".", "--csv"),
+            ("profile", "p.png", model, "--plot"),
+            ("init", "m.onnx", "mobilenet_v1"),
+        ):
+            self.fail_with(2, f"'{name}': what is written is no ", command, *arguments, name)
+        self.assertEqual(os.listdir(), [model])
+
     def test_usage_errors_exit_with_2(self):
         model = self.init()
         for message, *arguments in [
