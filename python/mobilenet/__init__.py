@@ -1,9 +1,8 @@
 """MobileNet v1, v2 and v3 on CPUs.
 
 >>> import mobilenet
->>> from PIL import Image
 >>> model = mobilenet.load("mobilenet_v2.safetensors")
->>> model.classify(Image.open("cat.jpg"), top=1)
+>>> model.classify("cat.jpg", top=1)
 [Prediction(class_index=285, label='Egyptian cat', probability=0.717...)]
 
 :func:`load` makes a :class:`Model`: ``classify``, ``run_images``, ``embed`` for images, ``run`` and
@@ -36,3 +35,7 @@ __all__ = [
     "network",
     "networks",
 ]
+
+# What is public reads `mobilenet.Error`, also where it is pickled.
+for _name in __all__:
+    globals()[_name].__module__ = __name__
