@@ -22,7 +22,8 @@ struct arguments {
 };
 
 static const struct argp_option options[] = {
-    {"top", KEY_TOP, "K", 0, "Classes per image, the most probable first (default 5)", 0},
+    {"top", KEY_TOP, "K", 0, "Classes per image, the most probable first, 1 to 1000000 (default 5)",
+     0},
     {"labels", KEY_LABELS, "FILE", 0,
      "Names of the classes: text with one per line, or JSON (default: the model's)", 0},
     {"json", KEY_JSON, NULL, 0, "Print JSON: an array with one object per image", 0},

@@ -42,7 +42,8 @@ static const struct argp_option options[] = {
      "there must be one for each",
      0},
     {"csv", KEY_CSV, "FILE", 0, "Write what came out for every image", 0},
-    {"top", KEY_TOP, "K", 0, "Count images whose class is among the first K, too (default 5)", 0},
+    {"top", KEY_TOP, "K", 0,
+     "Count images whose class is among the first K, too, 1 to 1000000 (default 5)", 0},
     {"worst", KEY_WORST, "N", 0, "Worst classes to print, 0 to 1000 (default 10)", 0},
     {"json", KEY_JSON, NULL, 0, "Print JSON", 0},
     {0},
@@ -251,7 +252,7 @@ static int evaluate(const struct arguments *arguments, const mbn_model *model) {
 
 int mbn_command_evaluate(int argc, char **argv) {
     static const struct argp_child children[] = {
-        {&mbn_run_argp, 0, NULL, 0}, {&mbn_preprocessing_argp, 0, NULL, 0}, {0}};
+        {&mbn_run_many_argp, 0, NULL, 0}, {&mbn_preprocessing_argp, 0, NULL, 0}, {0}};
     static const struct argp argp = {
         .options = options,
         .parser = parse,

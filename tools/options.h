@@ -35,8 +35,9 @@ typedef struct mbn_run_options {
     int32_t threads;
 } mbn_run_options;
 
-/* --isa, --threads; input: an mbn_run_options. */
-extern const struct argp mbn_run_argp;
+/* --isa, --threads; input: an mbn_run_options.  The second is of a command that runs images side by
+ * side, on all CPUs where it is not told otherwise. */
+extern const struct argp mbn_run_argp, mbn_run_many_argp;
 
 /* "default", "same", ...; "default", "torchvision", "keras". */
 const char *mbn_option_padding_name(mbn_padding padding);

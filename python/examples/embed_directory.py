@@ -47,10 +47,11 @@ def embed_all(model_path, paths, processes):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("model", type=Path)
-    parser.add_argument("directory", type=Path)
+    parser.add_argument("model", type=Path, help="a model file")
+    parser.add_argument("directory", type=Path, help="with images, also in folders below it")
     parser.add_argument("output", type=Path, metavar="EMBEDDINGS.npy")
-    parser.add_argument("--processes", type=int, default=len(os.sched_getaffinity(0)))
+    parser.add_argument("--processes", type=int, default=len(os.sched_getaffinity(0)),
+                        help="of one thread each (default: one per CPU, %(default)s)")
     options = parser.parse_args()
 
     paths = sorted(p for p in options.directory.rglob("*") if p.suffix.lower() in SUFFIXES)
