@@ -112,9 +112,11 @@ static mbn_status arrange(mbn_label_list *list, mbn_labels *labels, mbn_error *e
         mbn_listed *entry = &list->entries[i];
         const int64_t place = entry->index < 0 ? i : entry->index - first;
         if (place < 0 || place >= count) {
-            return mbn_explain(error, MBN_MALFORMED,
-                               "'%.100s' has the index %lld, but there are %lld labels",
-                               entry->label.name, (long long)entry->index, (long long)count);
+            return mbn_explain(
+                error, MBN_MALFORMED,
+                "'%.100s' has the index %lld, but there are %lld labels (where a number "
+                "is part of a label, write a JSON array)",
+                entry->label.name, (long long)entry->index, (long long)count);
         }
         if (labels->classes[place].name != NULL) {
             return mbn_explain(
