@@ -15,7 +15,7 @@ from ._error import Error, Status
 from ._model import Model, Prediction, Step, isas, load
 from ._native import library as _library
 from ._network import Layer, Network, Stage, init, network, networks
-from ._preprocessing import Preprocessing
+from ._preprocessing import FitName, InterpolationName, Preprocessing, ResamplingName
 
 __version__: str = _library.mbn_version().decode()
 
@@ -36,6 +36,7 @@ __all__ = [
     "networks",
 ]
 
-# What is public reads `mobilenet.Error`, also where it is pickled.
+# What is public reads `mobilenet.Error`, also where it is pickled; so its annotations are looked up
+# here.
 for _name in __all__:
     globals()[_name].__module__ = __name__
