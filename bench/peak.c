@@ -13,11 +13,16 @@ static volatile float sink;
 
 static const peak_probe *probe_for(mbn_isa isa) {
     switch (isa) {
-#if defined(__x86_64__) || defined(_M_X64)
+#ifdef MBN_HAVE_SSE
     case MBN_ISA_SSE: return &peak_probe_sse;
+#endif
+#ifdef MBN_HAVE_AVX2
     case MBN_ISA_AVX2: return &peak_probe_avx2;
+#endif
+#ifdef MBN_HAVE_AVX512
     case MBN_ISA_AVX512: return &peak_probe_avx512;
-#elif defined(__aarch64__)
+#endif
+#ifdef MBN_HAVE_NEON
     case MBN_ISA_NEON: return &peak_probe_neon;
 #endif
     default: return &peak_probe_scalar;

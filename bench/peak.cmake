@@ -1,7 +1,6 @@
 # What bench/peak.h declares, for the benchmarks and the command's `profile`: whoever comes first
 # builds it.  The probes measure the machine, not the build type.
 include_guard(GLOBAL)
-include(MobilenetISA)
 
 add_library(mobilenet-peak STATIC ${CMAKE_CURRENT_LIST_DIR}/peak.c)
 mobilenet_compile_options(mobilenet-peak)
@@ -11,4 +10,6 @@ foreach(isa IN ITEMS scalar ${MOBILENET_ISAS})
   target_sources(mobilenet-peak PRIVATE ${CMAKE_CURRENT_LIST_DIR}/peak_${isa}.c)
   set_source_files_properties(${CMAKE_CURRENT_LIST_DIR}/peak_${isa}.c PROPERTIES
     COMPILE_OPTIONS "${MOBILENET_ISA_FLAGS_${isa}};-O3")
+  string(TOUPPER ${isa} upper)
+  target_compile_definitions(mobilenet-peak PRIVATE MBN_HAVE_${upper})
 endforeach()

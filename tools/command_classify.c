@@ -9,12 +9,12 @@
 #include <stdlib.h>
 #include <time.h>
 
-enum { MAX_TOP = 1000000, KEY_TOP = 'k', KEY_JSON = 'j' };
+enum { MAX_TOP = 1000000, KEY_TOP = 'k', KEY_JSON = 'j', KEY_LABELS = 'l' };
 
 struct arguments {
     mbn_run_options run;
     mbn_preprocessing_options preprocessing;
-    const char *model;
+    const char *model, *labels;
     char **images;
     int image_count;
     int32_t top;
@@ -22,7 +22,10 @@ struct arguments {
 };
 
 static const struct argp_option options[] = {
-    {"top", KEY_TOP, "K", 0, "Classes per image, the most probable first (default 5)", 0},
+    {"top", KEY_TOP, "K", 0, "Classes per image, the most probable first, 1 to 1000000 (default 5)",
+     0},
+    {"labels", KEY_LABELS, "FILE", 0,
+     "Names of the classes: text with one per line, or JSON (default: the model's)", 0},
     {"json", KEY_JSON, NULL, 0, "Print JSON: an array with one object per image", 0},
     {0},
 };
@@ -37,6 +40,7 @@ static error_t parse(int key, char *argument, struct argp_state *state) {
     case KEY_TOP:
         arguments->top = (int32_t)mbn_option_integer(state, "--top", argument, 1, MAX_TOP);
         return 0;
+    case KEY_LABELS: arguments->labels = argument; return 0;
     case KEY_JSON: arguments->json = true; return 0;
     case ARGP_KEY_ARG:
         if (state->arg_num == 0) {
@@ -60,6 +64,7 @@ static error_t parse(int key, char *argument, struct argp_state *state) {
 struct classifier {
     mbn_model *model;
     mbn_context *context;
+    mbn_labels labels;
     int32_t classes;
     float *probabilities;
     int32_t *indices;
@@ -69,6 +74,7 @@ struct classifier {
 static void close_classifier(struct classifier *classifier) {
     free(classifier->indices);
     free(classifier->probabilities);
+    mbn_labels_free(&classifier->labels);
     mbn_context_free(classifier->context);
     mbn_model_free(classifier->model);
 }
@@ -78,6 +84,9 @@ static mbn_status open_classifier(const struct arguments *arguments, struct clas
     mbn_model_options model_options = {.isa_mask = arguments->run.isa_mask};
     mbn_status status =
         mbn_load_classifier(arguments->model, &model_options, &classifier->model, error);
+    if (status == MBN_OK) {
+        status = mbn_load_labels(arguments->labels, classifier->model, &classifier->labels, error);
+    }
     if (status != MBN_OK) return status;
     mbn_context_options context_options = {.threads = arguments->run.threads};
     status = mbn_create_image_context(classifier->model, &context_options,
@@ -125,7 +134,7 @@ static void print_classes(const struct classifier *classifier, const char *path,
     printf("%s: %.1f ms\n", path, milliseconds);
     for (int32_t i = 0; i < classifier->top; i++) {
         int32_t index = classifier->indices[i];
-        const char *label = mbn_model_label(classifier->model, index);
+        const char *label = mbn_labels_name(&classifier->labels, index);
         printf("  %.3f  ", (double)classifier->probabilities[index]);
         if (label != NULL) {
             mbn_print_label(label);
@@ -141,7 +150,7 @@ static json_t *classes_to_json(const struct classifier *classifier, const char *
     json_t *classes = json_array();
     for (int32_t i = 0; i < classifier->top; i++) {
         int32_t index = classifier->indices[i];
-        const char *label = mbn_model_label(classifier->model, index);
+        const char *label = mbn_labels_name(&classifier->labels, index);
         mbn_json_append(&classes,
                         json_pack("{s:i, s:o, s:o}", "index", index, "label",
                                   label != NULL ? mbn_json_text(label) : json_null(), "probability",

@@ -1,5 +1,6 @@
 /* mobilenet embed MODEL IMAGE... --output E.npy: a vector per image, from the global pool. */
 #include "command.h"
+#include "file.h"
 #include "input.h"
 #include "npy.h"
 #include "options.h"
@@ -7,7 +8,10 @@
 #include "report.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
 
 enum { KEY_OUTPUT = 'o', KEY_NORMALIZE = 'n' };
 
@@ -21,7 +25,8 @@ struct arguments {
 };
 
 static const struct argp_option options[] = {
-    {"output", KEY_OUTPUT, "E.npy", 0, "Written: float32 [images,channels]", 0},
+    {"output", KEY_OUTPUT, "E.npy", 0,
+     "Written: float32 [images,channels], and beside it E.txt, the image of each row", 0},
     {"normalize", KEY_NORMALIZE, NULL, 0, "Scale every vector to length 1 (L2)", 0},
     {0},
 };
@@ -33,7 +38,9 @@ static error_t parse(int key, char *argument, struct argp_state *state) {
         state->child_inputs[0] = &arguments->run;
         state->child_inputs[1] = &arguments->preprocessing;
         return 0;
-    case KEY_OUTPUT: arguments->output = argument; return 0;
+    case KEY_OUTPUT:
+        arguments->output = mbn_option_output(state, "--output", argument, ".npy");
+        return 0;
     case KEY_NORMALIZE: arguments->normalize = true; return 0;
     case ARGP_KEY_ARG:
         if (state->arg_num == 0) {
@@ -120,26 +127,98 @@ static void normalize(float *vector, int64_t count) {
     for (int64_t i = 0; i < count; i++) vector[i] = (float)((double)vector[i] * factor);
 }
 
-/* Looks at every image, so that one call names all the bad ones; writes if there are none. */
-static int embed_all(const struct arguments *arguments, struct embedder *embedder) {
-    const int64_t channels = embedder->vectors.shape[1];
-    int exit_status = MBN_EXIT_OK;
-    mbn_error error;
-    for (int i = 0; i < arguments->image_count; i++) {
-        float *vector = embedder->vectors.values + i * channels;
-        if (embed(embedder, arguments->images[i], vector, &error) != MBN_OK) {
-            mbn_report(arguments->images[i], error.message);
-            exit_status = MBN_EXIT_FAILED;
-        } else if (arguments->normalize) {
-            normalize(vector, channels);
+/* ---- The names of the rows ------------------------------------------------------------------------ */
+
+/* E.txt for E.npy, OUTPUT.txt for others, from malloc. */
+static char *names_path(const char *output) {
+    static const char suffix[] = ".npy";
+    size_t length = strlen(output);
+    const size_t ending = sizeof suffix - 1;
+    if (length > ending && strcmp(output + length - ending, suffix) == 0) length -= ending;
+    const size_t size = length + sizeof ".txt";
+    char *path = malloc(size);
+    if (path != NULL) snprintf(path, size, "%.*s.txt", (int)length, output);
+    return path;
+}
+
+/* A line for each name.  What would end a line inside of one becomes '?'. */
+static mbn_status write_names(const char *path, char *const *names, int64_t count,
+                              mbn_error *error) {
+    char *text = NULL;
+    size_t size = 0;
+    FILE *stream = open_memstream(&text, &size);
+    if (stream == NULL) return mbn_explain(error, MBN_OUT_OF_MEMORY, "out of memory");
+    for (int64_t i = 0; i < count; i++) {
+        for (const char *c = names[i]; *c != '\0'; c++) {
+            putc(*c == '\n' || *c == '\r' ? '?' : *c, stream);
         }
+        putc('\n', stream);
     }
-    if (exit_status == MBN_EXIT_OK &&
-        mbn_npy_write(arguments->output, &embedder->vectors, &error) != MBN_OK) {
-        mbn_report(arguments->output, error.message);
-        exit_status = MBN_EXIT_FAILED;
+    mbn_status status = MBN_OK;
+    if (fclose(stream) != 0) {
+        status = mbn_explain(error, MBN_OUT_OF_MEMORY, "out of memory");
+    } else {
+        const mbn_part part = {text, size};
+        status = mbn_file_write(path, &part, 1, error);
     }
-    return exit_status;
+    free(text);
+    return status;
+}
+
+/* A device or a pipe takes the rows alone: there is no file beside it. */
+static bool is_device(const char *path) {
+    struct stat attributes;
+    return stat(path, &attributes) == 0 && !S_ISREG(attributes.st_mode);
+}
+
+/* names: of the rows. */
+static int write_all(const struct arguments *arguments, const mbn_npy *vectors,
+                     char *const *names) {
+    const char *output = arguments->output;
+    mbn_error error;
+    if (mbn_npy_write(output, vectors, &error) != MBN_OK) {
+        mbn_report(output, error.message);
+        return MBN_EXIT_FAILED;
+    }
+    if (is_device(output)) return MBN_EXIT_OK;
+    char *path = names_path(output);
+    mbn_status status = mbn_explain(&error, MBN_OUT_OF_MEMORY, "out of memory");
+    if (path != NULL) status = write_names(path, names, vectors->shape[0], &error);
+    if (status != MBN_OK) mbn_report(path != NULL ? path : output, error.message);
+    free(path);
+    return status == MBN_OK ? MBN_EXIT_OK : MBN_EXIT_FAILED;
+}
+
+/* ---- The command ---------------------------------------------------------------------------------- */
+
+/* Leaves out what cannot be read, and names it; the others' vectors and names move up. */
+static int embed_all(const struct arguments *arguments, struct embedder *embedder) {
+    mbn_npy *vectors = &embedder->vectors;
+    const int64_t channels = vectors->shape[1];
+    char **names = arguments->images;
+    int64_t rows = 0;
+    for (int i = 0; i < arguments->image_count; i++) {
+        char *name = arguments->images[i];
+        float *vector = vectors->values + rows * channels;
+        mbn_error error;
+        if (embed(embedder, name, vector, &error) != MBN_OK) {
+            mbn_report(name, error.message);
+            continue;
+        }
+        if (arguments->normalize) normalize(vector, channels);
+        names[rows++] = name;
+    }
+    if (rows == 0) {
+        mbn_report(arguments->output, "not written: no image could be read");
+        return MBN_EXIT_FAILED;
+    }
+    vectors->shape[0] = rows;
+    vectors->count = rows * channels;
+    const int written = write_all(arguments, vectors, names);
+    if (rows == arguments->image_count || written != MBN_EXIT_OK) return written;
+    fprintf(stderr, "mobilenet: %lld of %d images are in %s\n", (long long)rows,
+            arguments->image_count, arguments->output);
+    return MBN_EXIT_FAILED;
 }
 
 int mbn_command_embed(int argc, char **argv) {
@@ -149,8 +228,10 @@ int mbn_command_embed(int argc, char **argv) {
         .options = options,
         .parser = parse,
         .args_doc = "MODEL IMAGE... --output E.npy",
-        .doc = "Turn JPEG, PNG or BMP images into vectors that are near each other for images that "
-               "look alike: the network's pooled features, a row per image.",
+        .doc =
+            "Turn JPEG, PNG or BMP images into vectors that are near each other for images that "
+            "look alike: the network's pooled features, a row per image.  What cannot be read is "
+            "named and left out.",
         .children = children,
     };
     struct arguments arguments = {.run = {.isa_mask = MBN_ISA_MASK_ALL, .threads = 1}};

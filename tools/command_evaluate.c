@@ -1,7 +1,9 @@
 /* mobilenet evaluate MODEL DIR: accuracy over labelled images. */
 #include "command.h"
 #include "confusion.h"
+#include "evaluation_csv.h"
 #include "input.h"
+#include "left_out.h"
 #include "options.h"
 #include "preprocessing.h"
 #include "report.h"
@@ -10,14 +12,14 @@
 #include <stdlib.h>
 
 enum { MAX_TOP = 1000000, MAX_WORST = 1000, KEY_LIST = 'l', KEY_TOP = 'k', KEY_JSON = 'j' };
-enum { KEY_WORST = 0x200 };
+enum { KEY_WORST = 0x200, KEY_LABELS, KEY_ALPHABETICAL, KEY_CSV };
 
 struct arguments {
     mbn_run_options run;
     mbn_preprocessing_options preprocessing;
-    const char *model, *folder, *list;
+    const char *model, *folder, *list, *labels, *csv;
     int32_t top, worst;
-    bool json;
+    bool alphabetical, json;
 };
 
 static const struct argp_option options[] = {
@@ -25,8 +27,18 @@ static const struct argp_option options[] = {
      "Images to take, a line each: file below DIR, a tab or blank, class (default: all in DIR's "
      "folders)",
      0},
-    {"top", KEY_TOP, "K", 0, "Count images whose class is among the first K, too (default 5)", 0},
-    {"worst", KEY_WORST, "N", 0, "Worst classes to print (default 10)", 0},
+    {"labels", KEY_LABELS, "FILE", 0,
+     "Names of the classes: text with one per line, or JSON, also with WordNet IDs (default: the "
+     "model's)",
+     0},
+    {"alphabetical", KEY_ALPHABETICAL, NULL, 0,
+     "DIR's folders in the order of their names are the classes, as in torchvision's ImageFolder; "
+     "there must be one for each",
+     0},
+    {"csv", KEY_CSV, "FILE", 0, "Write what came out for every image", 0},
+    {"top", KEY_TOP, "K", 0,
+     "Count images whose class is among the first K, too, 1 to 1000000 (default 5)", 0},
+    {"worst", KEY_WORST, "N", 0, "Worst classes to print, 0 to 1000 (default 10)", 0},
     {"json", KEY_JSON, NULL, 0, "Print JSON", 0},
     {0},
 };
@@ -39,6 +51,9 @@ static error_t parse(int key, char *argument, struct argp_state *state) {
         state->child_inputs[1] = &arguments->preprocessing;
         return 0;
     case KEY_LIST: arguments->list = argument; return 0;
+    case KEY_LABELS: arguments->labels = argument; return 0;
+    case KEY_ALPHABETICAL: arguments->alphabetical = true; return 0;
+    case KEY_CSV: arguments->csv = mbn_option_output(state, "--csv", argument, ".csv"); return 0;
     case KEY_TOP:
         arguments->top = (int32_t)mbn_option_integer(state, "--top", argument, 1, MAX_TOP);
         return 0;
@@ -53,6 +68,9 @@ static error_t parse(int key, char *argument, struct argp_state *state) {
     case ARGP_KEY_END:
         if (arguments->folder == NULL) {
             argp_error(state, "missing argument: MODEL and DIR are needed");
+        }
+        if (arguments->alphabetical && arguments->list != NULL) {
+            argp_error(state, "--alphabetical is for folders, not for a --list");
         }
         return 0;
     default: return ARGP_ERR_UNKNOWN;
@@ -71,8 +89,8 @@ static double part(int64_t count, int64_t of) {
 
 /* ---- Text --------------------------------------------------------------------------------------- */
 
-static void print_class(const mbn_model *model, int32_t class_index) {
-    const char *label = mbn_model_label(model, class_index);
+static void print_class(const mbn_labels *labels, int32_t class_index) {
+    const char *label = mbn_labels_name(labels, class_index);
     if (label == NULL) {
         printf("class %d", class_index);
     } else {
@@ -87,10 +105,10 @@ static void print_worst(const mbn_evaluation *evaluation, const mbn_class_accura
     for (int32_t i = 0; i < count; i++) {
         const mbn_class_accuracy *of = &worst[i];
         printf("  %lld of %lld  ", (long long)of->correct, (long long)of->images);
-        print_class(evaluation->model, of->class_index);
+        print_class(evaluation->labels, of->class_index);
         for (int c = 0; c < MBN_CONFUSIONS && of->taken_for[c] >= 0; c++) {
             printf("%s", c == 0 ? ", taken for " : ", ");
-            print_class(evaluation->model, of->taken_for[c]);
+            print_class(evaluation->labels, of->taken_for[c]);
             printf(" x%lld", (long long)of->times[c]);
         }
         putchar('\n');
@@ -101,6 +119,8 @@ static void print_text(const mbn_evaluation *evaluation, const mbn_accuracy *sum
     printf("%s images in %.1f s, %.1f images/s on %d threads\n", mbn_digits_of(sum->images).text,
            evaluation->seconds, part(sum->images, 1) / evaluation->seconds, evaluation->threads);
     if (sum->failed > 0) printf("%s could not be read\n", mbn_digits_of(sum->failed).text);
+    const size_t left_out = evaluation->dataset->left_out_count;
+    if (left_out > 0) printf("%s left out\n", mbn_digits_of((int64_t)left_out).text);
     printf("top-1  %.2f %%  (%s)\n", 100 * part(sum->first, sum->images),
            mbn_digits_of(sum->first).text);
     printf("top-%d  %.2f %%  (%s)\n", evaluation->top, 100 * part(sum->top, sum->images),
@@ -109,8 +129,8 @@ static void print_text(const mbn_evaluation *evaluation, const mbn_accuracy *sum
 
 /* ---- JSON --------------------------------------------------------------------------------------- */
 
-static json_t *class_to_json(const mbn_model *model, int32_t class_index) {
-    const char *label = mbn_model_label(model, class_index);
+static json_t *class_to_json(const mbn_labels *labels, int32_t class_index) {
+    const char *label = mbn_labels_name(labels, class_index);
     return json_pack("{s:i, s:o}", "index", class_index, "label",
                      label != NULL ? mbn_json_text(label) : json_null());
 }
@@ -118,11 +138,11 @@ static json_t *class_to_json(const mbn_model *model, int32_t class_index) {
 static json_t *worst_to_json(const mbn_evaluation *evaluation, const mbn_class_accuracy *of) {
     json_t *confusions = json_array();
     for (int c = 0; c < MBN_CONFUSIONS && of->taken_for[c] >= 0; c++) {
-        json_t *other = class_to_json(evaluation->model, of->taken_for[c]);
+        json_t *other = class_to_json(evaluation->labels, of->taken_for[c]);
         json_object_set_new(other, "images", json_integer(of->times[c]));
         mbn_json_append(&confusions, other);
     }
-    json_t *class = class_to_json(evaluation->model, of->class_index);
+    json_t *class = class_to_json(evaluation->labels, of->class_index);
     json_object_set_new(class, "images", json_integer(of->images));
     json_object_set_new(class, "correct", json_integer(of->correct));
     json_object_set_new(class, "taken_for", confusions);
@@ -136,12 +156,12 @@ static bool print_json(const mbn_evaluation *evaluation, const mbn_accuracy *sum
         mbn_json_append(&classes, worst_to_json(evaluation, &worst[i]));
     }
     return mbn_json_print(json_pack(
-        "{s:I, s:I, s:I, s:o, s:i, s:I, s:o, s:o, s:i, s:o}", "images", (json_int_t)sum->images,
-        "failed", (json_int_t)sum->failed, "top1", (json_int_t)sum->first, "top1_accuracy",
-        mbn_json_real(part(sum->first, sum->images)), "k", evaluation->top, "topk",
+        "{s:I, s:I, s:I, s:o, s:i, s:I, s:o, s:o, s:i, s:o, s:o}", "images",
+        (json_int_t)sum->images, "failed", (json_int_t)sum->failed, "top1", (json_int_t)sum->first,
+        "top1_accuracy", mbn_json_real(part(sum->first, sum->images)), "k", evaluation->top, "topk",
         (json_int_t)sum->top, "topk_accuracy", mbn_json_real(part(sum->top, sum->images)),
         "seconds", mbn_json_real(evaluation->seconds), "threads", evaluation->threads,
-        "worst_classes", classes));
+        "worst_classes", classes, "left_out", mbn_left_out_json(evaluation->dataset)));
 }
 
 /* ---- The command -------------------------------------------------------------------------------- */
@@ -165,36 +185,50 @@ static int print(const struct arguments *arguments, const mbn_evaluation *evalua
     }
     const mbn_accuracy sum = mbn_accuracy_of(evaluation);
     report_failures(evaluation);
+    mbn_left_out_report(evaluation->dataset);
     if (arguments->json) {
         if (!print_json(evaluation, &sum, worst, count)) return MBN_EXIT_FAILED;
     } else {
         print_text(evaluation, &sum);
         print_worst(evaluation, worst, count);
     }
-    return sum.failed == 0 ? MBN_EXIT_OK : MBN_EXIT_FAILED;
+    const bool whole =
+        sum.failed == 0 && mbn_left_out_count(evaluation->dataset, MBN_LEFT_CLASS) == 0;
+    mbn_error error;
+    if (arguments->csv == NULL ||
+        mbn_evaluation_csv(evaluation, arguments->csv, &error) == MBN_OK) {
+        return whole ? MBN_EXIT_OK : MBN_EXIT_FAILED;
+    }
+    mbn_report(arguments->csv, error.message);
+    return MBN_EXIT_FAILED;
+}
+
+static mbn_status find_images(const struct arguments *arguments, const mbn_classes *classes,
+                              mbn_dataset *dataset, mbn_error *error) {
+    if (arguments->list == NULL) {
+        return mbn_dataset_folders(arguments->folder, classes, dataset, error);
+    }
+    return mbn_dataset_list(arguments->folder, arguments->list, classes, dataset, error);
 }
 
 static int evaluate(const struct arguments *arguments, const mbn_model *model) {
-    mbn_dataset dataset;
-    mbn_error error;
-    mbn_status status =
-        arguments->list == NULL
-            ? mbn_dataset_folders(arguments->folder, model, &dataset, &error)
-            : mbn_dataset_list(arguments->folder, arguments->list, model, &dataset, &error);
-    if (status != MBN_OK) {
-        mbn_report(NULL, error.message);
-        return MBN_EXIT_FAILED;
-    }
-    const int32_t classes = mbn_model_network(model)->classes;
+    const int32_t count = mbn_model_network(model)->classes;
+    mbn_labels labels = {NULL, 0};
+    mbn_dataset dataset = {0};
+    const mbn_classes classes = {&labels, count, arguments->alphabetical};
     mbn_evaluation evaluation = {
         .model = model,
+        .labels = &labels,
         .dataset = &dataset,
         .preprocessing = &arguments->preprocessing,
-        .top = arguments->top < classes ? arguments->top : classes,
+        .top = arguments->top < count ? arguments->top : count,
         .threads = arguments->run.threads != 0 ? arguments->run.threads : count_cpus(),
     };
+    mbn_error error;
     int exit_status = MBN_EXIT_FAILED;
-    status = mbn_evaluate(&evaluation, &error);
+    mbn_status status = mbn_load_labels(arguments->labels, model, &labels, &error);
+    if (status == MBN_OK) status = find_images(arguments, &classes, &dataset, &error);
+    if (status == MBN_OK) status = mbn_evaluate(&evaluation, &error);
     if (status == MBN_OK) {
         exit_status = print(arguments, &evaluation);
     } else {
@@ -202,19 +236,22 @@ static int evaluate(const struct arguments *arguments, const mbn_model *model) {
     }
     mbn_evaluation_free(&evaluation);
     mbn_dataset_free(&dataset);
+    mbn_labels_free(&labels);
     return exit_status;
 }
 
 int mbn_command_evaluate(int argc, char **argv) {
     static const struct argp_child children[] = {
-        {&mbn_run_argp, 0, NULL, 0}, {&mbn_preprocessing_argp, 0, NULL, 0}, {0}};
+        {&mbn_run_many_argp, 0, NULL, 0}, {&mbn_preprocessing_argp, 0, NULL, 0}, {0}};
     static const struct argp argp = {
         .options = options,
         .parser = parse,
         .args_doc = "MODEL DIR",
-        .doc =
-            "Classify the images in DIR's folders, each named after a class (its label, or its "
-            "index), and print how many were classified right, and which classes were the worst.",
+        .doc = "Classify the images in DIR's folders, each named after a class (its label, its "
+               "WordNet "
+               "ID or its index), and print how many were classified right, and which classes were "
+               "the "
+               "worst.",
         .children = children,
     };
     struct arguments arguments = {.run = {.isa_mask = MBN_ISA_MASK_ALL}, .top = 5, .worst = 10};

@@ -40,7 +40,8 @@ static error_t parse(int key, char *argument, struct argp_state *state) {
         if (state->arg_num == 0) {
             arguments->network.network = mbn_option_network(state, argument);
         } else if (state->arg_num == 1) {
-            arguments->output = argument;
+            arguments->output =
+                mbn_option_output(state, "OUT.safetensors", argument, ".safetensors");
         } else {
             argp_error(state, "too many arguments: '%s'", argument);
         }

@@ -22,7 +22,7 @@ static const struct argp_option options[] = {
     {"rounds", KEY_ROUNDS, "N", 0,
      "Runs to take the median of, 1 to 100000 (default 50); as many go by without a clock inside",
      0},
-    {"plot", KEY_PLOT, "FILE.svg", 0, "Draw it", 0},
+    {"plot", KEY_PLOT, "FILE.svg", 0, "Draw it, as SVG", 0},
     {0},
 };
 
@@ -33,7 +33,7 @@ static error_t parse(int key, char *argument, struct argp_state *state) {
     case KEY_ROUNDS:
         arguments->rounds = (int32_t)mbn_option_integer(state, "--rounds", argument, 1, 100000);
         return 0;
-    case KEY_PLOT: arguments->plot = argument; return 0;
+    case KEY_PLOT: arguments->plot = mbn_option_output(state, "--plot", argument, ".svg"); return 0;
     default: return ARGP_ERR_UNKNOWN;
     }
 }

@@ -32,7 +32,9 @@ static error_t parse(int key, char *argument, struct argp_state *state) {
     switch (key) {
     case ARGP_KEY_INIT: state->child_inputs[0] = &arguments->run; return 0;
     case KEY_INPUT: arguments->input = argument; return 0;
-    case KEY_OUTPUT: arguments->output = argument; return 0;
+    case KEY_OUTPUT:
+        arguments->output = mbn_option_output(state, "--output", argument, ".npy");
+        return 0;
     case KEY_PROBABILITIES: arguments->kind = MBN_PROBABILITIES; return 0;
     case ARGP_KEY_ARG:
         if (arguments->model != NULL) argp_error(state, "too many arguments: '%s'", argument);

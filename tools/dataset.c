@@ -21,39 +21,63 @@ static mbn_status out_of_memory(mbn_error *error) {
 
 /* ---- Classes ------------------------------------------------------------------------------------ */
 
-static mbn_status fail_unknown(const mbn_model *model, const char *text, mbn_error *error) {
-    const int32_t last = mbn_model_network(model)->classes - 1;
-    const char *label = mbn_model_label(model, 0);
+static mbn_status fail_unknown(const mbn_classes *classes, const char *text, mbn_error *error) {
+    const char *remedy =
+        mbn_is_wordnet_id(text)
+            ? "--labels takes a file that has the WordNet IDs"
+            : "--labels takes a file of labels, --alphabetical folders in the order "
+              "of the classes";
+    const char *label = mbn_labels_name(classes->labels, 0);
     if (label == NULL) {
-        return mbn_explain(error, MBN_INVALID_ARGUMENT,
-                           "no class '%.100s': the model has no labels, and indices are 0 to %d",
-                           text, last);
+        return mbn_explain(
+            error, MBN_INVALID_ARGUMENT,
+            "no class '%.100s': the model has no labels, and indices are 0 to %d; %s", text,
+            classes->count - 1, remedy);
     }
     return mbn_explain(error, MBN_INVALID_ARGUMENT,
-                       "no class '%.100s': labels are such as '%.100s', and indices 0 to %d", text,
-                       label, last);
+                       "no class '%.100s': labels are such as '%.100s', and indices 0 to %d; %s",
+                       text, label, classes->count - 1, remedy);
 }
 
-mbn_status mbn_dataset_class(const mbn_model *model, const char *text, int32_t *class_index,
-                             mbn_error *error) {
-    const int32_t classes = mbn_model_network(model)->classes;
-    int32_t found = -1;
-    for (int32_t i = 0; i < classes && mbn_model_label(model, i) != NULL; i++) {
-        if (strcmp(mbn_model_label(model, i), text) != 0) continue;
-        if (found >= 0) {
+static const char *name_of(const mbn_label *label) {
+    return label->name;
+}
+
+static const char *wordnet_of(const mbn_label *label) {
+    return label->wordnet;
+}
+
+/* *found: -1 where there is none. */
+static mbn_status find(const mbn_labels *labels, const char *of(const mbn_label *),
+                       const char *text, int32_t *found, mbn_error *error) {
+    *found = -1;
+    for (int32_t i = 0; i < labels->count; i++) {
+        if (strcmp(of(&labels->classes[i]), text) != 0) continue;
+        if (*found >= 0) {
             return mbn_explain(error, MBN_INVALID_ARGUMENT,
                                "'%.100s' is the label of classes %d and %d: say which by its index",
-                               text, found, i);
+                               text, *found, i);
         }
-        found = i;
+        *found = i;
     }
+    return MBN_OK;
+}
+
+mbn_status mbn_dataset_class(const mbn_classes *classes, const char *text, int32_t *class_index,
+                             mbn_error *error) {
+    int32_t found;
+    mbn_status status = find(classes->labels, name_of, text, &found, error);
+    if (status == MBN_OK && found < 0 && mbn_is_wordnet_id(text)) {
+        status = find(classes->labels, wordnet_of, text, &found, error);
+    }
+    if (status != MBN_OK) return status;
     if (found < 0 && isdigit((unsigned char)text[0])) {
         char *end;
         errno = 0;
         const long number = strtol(text, &end, 10);
-        if (errno == 0 && *end == '\0' && number < classes) found = (int32_t)number;
+        if (errno == 0 && *end == '\0' && number < classes->count) found = (int32_t)number;
     }
-    if (found < 0) return fail_unknown(model, text, error);
+    if (found < 0) return fail_unknown(classes, text, error);
     *class_index = found;
     return MBN_OK;
 }
@@ -70,40 +94,70 @@ static char *join(const char *folder, const char *name) {
     return path;
 }
 
-static mbn_status append(mbn_dataset *dataset, const char *folder, const char *name,
-                         int32_t class_index, mbn_error *error) {
-    if ((dataset->count & (dataset->count - 1)) == 0) { /* a power of two: full */
-        const size_t room = dataset->count == 0 ? 1 : 2 * dataset->count;
-        mbn_labelled *images = realloc(dataset->images, room * sizeof *images);
-        if (images == NULL) return out_of_memory(error);
-        dataset->images = images;
+/* Room for one more element behind `count`, which doubles where it is a power of two: full. */
+static bool grow(void **array, size_t count, size_t size) {
+    if ((count & (count - 1)) != 0) return true;
+    void *grown = realloc(*array, (count == 0 ? 1 : 2 * count) * size);
+    if (grown == NULL) return false;
+    *array = grown;
+    return true;
+}
+
+/* Takes over the path, which may be NULL: out of memory. */
+static mbn_status append(mbn_dataset *dataset, char *path, int32_t class_index, mbn_error *error) {
+    void *images = dataset->images;
+    if (path == NULL || !grow(&images, dataset->count, sizeof *dataset->images)) {
+        free(path);
+        return out_of_memory(error);
     }
-    char *path = join(folder, name);
-    if (path == NULL) return out_of_memory(error);
+    dataset->images = images;
     dataset->images[dataset->count++] = (mbn_labelled){path, class_index};
     return MBN_OK;
 }
 
+/* The same.  why: copied, or NULL. */
+static mbn_status leave_out(mbn_dataset *dataset, char *what, mbn_left_reason reason,
+                            const char *why, mbn_error *error) {
+    void *left_out = dataset->left_out;
+    char *copy = why != NULL ? strdup(why) : NULL;
+    if (what == NULL || (why != NULL && copy == NULL) ||
+        !grow(&left_out, dataset->left_out_count, sizeof *dataset->left_out)) {
+        free(copy);
+        free(what);
+        return out_of_memory(error);
+    }
+    dataset->left_out = left_out;
+    dataset->left_out[dataset->left_out_count++] = (mbn_left_out){what, copy, reason};
+    return MBN_OK;
+}
+
+/* Fails where there is no image: with what is wrong with the first class, or else as said. */
+static mbn_status check_any(const mbn_dataset *dataset, const char *subject, const char *otherwise,
+                            mbn_error *error) {
+    if (dataset->count > 0) return MBN_OK;
+    for (size_t i = 0; i < dataset->left_out_count; i++) {
+        const mbn_left_out *left = &dataset->left_out[i];
+        if (left->why == NULL) continue;
+        return mbn_explain(error, MBN_INVALID_ARGUMENT, "%s: %s", left->what, left->why);
+    }
+    return mbn_explain(error, MBN_INVALID_ARGUMENT, "%s: %s", subject, otherwise);
+}
+
 void mbn_dataset_free(mbn_dataset *dataset) {
     for (size_t i = 0; i < dataset->count; i++) free(dataset->images[i].path);
+    for (size_t i = 0; i < dataset->left_out_count; i++) {
+        free(dataset->left_out[i].what);
+        free(dataset->left_out[i].why);
+    }
     free(dataset->images);
-    *dataset = (mbn_dataset){NULL, 0};
+    free(dataset->left_out);
+    *dataset = (mbn_dataset){0};
 }
 
 /* ---- Folders ------------------------------------------------------------------------------------ */
 
 static int visible(const struct dirent *entry) {
     return entry->d_name[0] != '.';
-}
-
-static int image(const struct dirent *entry) {
-    static const char *const endings[] = {".jpg", ".jpeg", ".png", ".bmp"};
-    const char *ending = strrchr(entry->d_name, '.');
-    if (ending == NULL || !visible(entry)) return 0;
-    for (size_t i = 0; i < sizeof endings / sizeof endings[0]; i++) {
-        if (strcasecmp(ending, endings[i]) == 0) return 1;
-    }
-    return 0;
 }
 
 /* By bytes, whatever the locale. */
@@ -116,55 +170,86 @@ static void free_entries(struct dirent **entries, int count) {
     free(entries);
 }
 
+static bool is_folder(const char *path) {
+    struct stat attributes;
+    return stat(path, &attributes) == 0 && S_ISDIR(attributes.st_mode);
+}
+
+static bool is_image(const char *extension) {
+    static const char *const all[] = {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp"};
+    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
+        if (strcasecmp(extension, all[i]) == 0) return true;
+    }
+    return false;
+}
+
+static mbn_status append_file(mbn_dataset *dataset, const char *folder, const char *name,
+                              int32_t class_index, mbn_error *error) {
+    char *path = join(folder, name);
+    if (path == NULL) return out_of_memory(error);
+    const char *extension = strrchr(name, '.');
+    if (is_folder(path)) return leave_out(dataset, path, MBN_LEFT_FOLDER, NULL, error);
+    if (extension == NULL) return leave_out(dataset, path, MBN_LEFT_NO_EXTENSION, NULL, error);
+    if (!is_image(extension)) return leave_out(dataset, path, MBN_LEFT_KIND, NULL, error);
+    return append(dataset, path, class_index, error);
+}
+
 static mbn_status append_class(mbn_dataset *dataset, const char *folder, int32_t class_index,
                                mbn_error *error) {
     struct dirent **entries;
-    const int count = scandir(folder, &entries, image, by_name);
-    if (count < 0) return mbn_explain(error, MBN_IO, "%s: %s", folder, strerror(errno));
+    const int count = scandir(folder, &entries, visible, by_name);
+    if (count < 0)
+        return leave_out(dataset, strdup(folder), MBN_LEFT_CLASS, strerror(errno), error);
     mbn_status status = MBN_OK;
     for (int i = 0; status == MBN_OK && i < count; i++) {
-        status = append(dataset, folder, entries[i]->d_name, class_index, error);
+        status = append_file(dataset, folder, entries[i]->d_name, class_index, error);
     }
     free_entries(entries, count);
     return status;
 }
 
-/* A folder named after its class; other files beside the folders are not looked at. */
-static mbn_status append_entry(mbn_dataset *dataset, const char *folder, const char *name,
-                               const mbn_model *model, mbn_error *error) {
-    char *path = join(folder, name);
-    if (path == NULL) return out_of_memory(error);
-    struct stat attributes;
+/* A folder of a class.  place: among the folders. */
+static mbn_status append_folder(mbn_dataset *dataset, const char *path, const char *name,
+                                int32_t place, const mbn_classes *classes, mbn_error *error) {
+    if (classes->alphabetical) return append_class(dataset, path, place, error);
+    mbn_error reason;
+    int32_t class_index;
+    const mbn_status status = mbn_dataset_class(classes, name, &class_index, &reason);
+    if (status == MBN_OK) return append_class(dataset, path, class_index, error);
+    return leave_out(dataset, strdup(path), MBN_LEFT_CLASS, reason.message, error);
+}
+
+static mbn_status append_entries(mbn_dataset *dataset, const char *folder, struct dirent **entries,
+                                 int count, const mbn_classes *classes, mbn_error *error) {
+    int32_t folders = 0;
     mbn_status status = MBN_OK;
-    if (stat(path, &attributes) == 0 && S_ISDIR(attributes.st_mode)) {
-        mbn_error reason;
-        int32_t class_index;
-        status = mbn_dataset_class(model, name, &class_index, &reason);
-        if (status == MBN_OK) {
-            status = append_class(dataset, path, class_index, error);
+    for (int i = 0; status == MBN_OK && i < count; i++) {
+        char *path = join(folder, entries[i]->d_name);
+        if (path == NULL) return out_of_memory(error);
+        if (is_folder(path)) {
+            status = append_folder(dataset, path, entries[i]->d_name, folders++, classes, error);
+            free(path);
         } else {
-            mbn_explain(error, status, "%s: %s", path, reason.message);
+            status = leave_out(dataset, path, MBN_LEFT_BESIDE, NULL, error);
         }
     }
-    free(path);
-    return status;
+    if (status != MBN_OK || !classes->alphabetical || folders == classes->count) return status;
+    return mbn_explain(error, MBN_INVALID_ARGUMENT,
+                       "%s: --alphabetical: %d folders, but the model has %d classes", folder,
+                       folders, classes->count);
 }
 
-mbn_status mbn_dataset_folders(const char *folder, const mbn_model *model, mbn_dataset *dataset,
+mbn_status mbn_dataset_folders(const char *folder, const mbn_classes *classes, mbn_dataset *dataset,
                                mbn_error *error) {
     struct dirent **entries;
-    *dataset = (mbn_dataset){NULL, 0};
+    *dataset = (mbn_dataset){0};
     const int count = scandir(folder, &entries, visible, by_name);
     if (count < 0) return mbn_explain(error, MBN_IO, "%s: %s", folder, strerror(errno));
-    mbn_status status = MBN_OK;
-    for (int i = 0; status == MBN_OK && i < count; i++) {
-        status = append_entry(dataset, folder, entries[i]->d_name, model, error);
-    }
+    mbn_status status = append_entries(dataset, folder, entries, count, classes, error);
     free_entries(entries, count);
-    if (status == MBN_OK && dataset->count == 0) {
-        status =
-            mbn_explain(error, MBN_INVALID_ARGUMENT,
-                        "%s: no JPEG, PNG or BMP images in folders named after classes", folder);
+    if (status == MBN_OK) {
+        status = check_any(dataset, folder,
+                           "no JPEG, PNG or BMP images in folders named after classes", error);
     }
     if (status != MBN_OK) mbn_dataset_free(dataset);
     return status;
@@ -172,27 +257,39 @@ mbn_status mbn_dataset_folders(const char *folder, const mbn_model *model, mbn_d
 
 /* ---- List files --------------------------------------------------------------------------------- */
 
-static mbn_status append_line(mbn_dataset *dataset, const char *folder, char *line,
-                              const mbn_model *model, mbn_error *error) {
-    size_t length = strlen(line);
-    while (length > 0 && isspace((unsigned char)line[length - 1])) line[--length] = '\0';
-    if (length == 0) return MBN_OK;
+/* reason: what is wrong with the line where it has no file and class. */
+static mbn_status parse_line(char *line, const mbn_classes *classes, int32_t *class_index,
+                             mbn_error *reason) {
     char *border = strchr(line, '\t');
     if (border == NULL) border = strchr(line, ' ');
     if (border == NULL) {
-        return mbn_explain(error, MBN_MALFORMED, "expected a file and a class in '%.100s'", line);
+        return mbn_explain(reason, MBN_MALFORMED, "expected a file and a class in '%.100s'", line);
     }
     *border = '\0';
     const char *name = border + 1;
     while (isspace((unsigned char)*name)) name++;
-    int32_t class_index;
-    const mbn_status status = mbn_dataset_class(model, name, &class_index, error);
-    return status == MBN_OK ? append(dataset, folder, line, class_index, error) : status;
+    return mbn_dataset_class(classes, name, class_index, reason);
 }
 
-mbn_status mbn_dataset_list(const char *folder, const char *list, const mbn_model *model,
+static mbn_status append_line(mbn_dataset *dataset, const char *folder, const char *list,
+                              int64_t number, char *line, const mbn_classes *classes,
+                              mbn_error *error) {
+    size_t length = strlen(line);
+    while (length > 0 && isspace((unsigned char)line[length - 1])) line[--length] = '\0';
+    if (length == 0) return MBN_OK;
+    int32_t class_index;
+    mbn_error reason;
+    if (parse_line(line, classes, &class_index, &reason) == MBN_OK) {
+        return append(dataset, join(folder, line), class_index, error);
+    }
+    char place[512];
+    snprintf(place, sizeof place, "%s, line %" PRId64, list, number);
+    return leave_out(dataset, strdup(place), MBN_LEFT_CLASS, reason.message, error);
+}
+
+mbn_status mbn_dataset_list(const char *folder, const char *list, const mbn_classes *classes,
                             mbn_dataset *dataset, mbn_error *error) {
-    *dataset = (mbn_dataset){NULL, 0};
+    *dataset = (mbn_dataset){0};
     mbn_bytes file;
     mbn_error reason;
     mbn_status status = mbn_file_read(list, MAX_LIST_SIZE, &file, &reason);
@@ -208,15 +305,11 @@ mbn_status mbn_dataset_list(const char *folder, const char *list, const mbn_mode
     for (char *line = text; status == MBN_OK && line != NULL; number++) {
         char *end = strchr(line, '\n');
         if (end != NULL) *end = '\0';
-        status = append_line(dataset, folder, line, model, &reason);
+        status = append_line(dataset, folder, list, number, line, classes, error);
         line = end != NULL ? end + 1 : NULL;
     }
     free(text);
-    if (status != MBN_OK) {
-        mbn_explain(error, status, "%s, line %" PRId64 ": %s", list, number - 1, reason.message);
-    } else if (dataset->count == 0) {
-        status = mbn_explain(error, MBN_INVALID_ARGUMENT, "%s: no images in it", list);
-    }
+    if (status == MBN_OK) status = check_any(dataset, list, "no images in it", error);
     if (status != MBN_OK) mbn_dataset_free(dataset);
     return status;
 }

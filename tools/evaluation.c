@@ -49,6 +49,7 @@ static mbn_status classify(struct worker *worker, const mbn_labelled *labelled,
         mbn_top(worker->probabilities, mbn_model_network(evaluation->model)->classes,
                 evaluation->top, worker->indices);
     outcome->best = worker->indices[0];
+    outcome->probability = worker->probabilities[outcome->best];
     for (int32_t i = 0; i < found; i++) {
         if (worker->indices[i] == labelled->class_index) outcome->rank = i;
     }

@@ -6,13 +6,15 @@
 #include "preprocessing.h"
 
 typedef struct mbn_outcome {
-    int32_t best;  /* the most probable class; -1: the image could not be classified */
-    int32_t rank;  /* of the right class: 0 for the most probable; -1 behind the first `top` */
-    char *failure; /* why, from malloc, or NULL */
+    int32_t best;      /* the most probable class; -1: the image could not be classified */
+    int32_t rank;      /* of the right class: 0 for the most probable; -1 behind the first `top` */
+    float probability; /* of the most probable class */
+    char *failure;     /* why, from malloc, or NULL */
 } mbn_outcome;
 
 typedef struct mbn_evaluation {
     const mbn_model *model;
+    const mbn_labels *labels;
     const mbn_dataset *dataset;
     const mbn_preprocessing_options *preprocessing;
     int32_t top;           /* ranks that count */

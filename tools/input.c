@@ -25,6 +25,12 @@ mbn_status mbn_read_image(const char *path, int32_t input_channels, mbn_rgb *pix
     return MBN_OK;
 }
 
+mbn_status mbn_load_labels(const char *file, const mbn_model *model, mbn_labels *labels,
+                           mbn_error *error) {
+    if (file == NULL) return mbn_labels_of_model(model, labels, error);
+    return mbn_labels_read(file, mbn_model_network(model)->classes, labels, error);
+}
+
 mbn_status mbn_input_context(const mbn_model *model, const mbn_npy *input,
                              const mbn_context_options *options, mbn_context **context,
                              mbn_error *error) {

@@ -1,13 +1,18 @@
-/* Models to classify with; images, and tensors from .npy files as a network's input. */
+/* Models to classify with, and their labels; images, and tensors from .npy files as a network's input. */
 #ifndef MBN_TOOLS_INPUT_H
 #define MBN_TOOLS_INPUT_H
 
 #include "image.h"
+#include "labels.h"
 #include "npy.h"
 
 /* mbn_model_load, which fails for a model without a classifier. */
 mbn_status mbn_load_classifier(const char *path, const mbn_model_options *options,
                                mbn_model **model, mbn_error *error);
+
+/* The labels of the file, or where it is NULL the model's own. */
+mbn_status mbn_load_labels(const char *file, const mbn_model *model, mbn_labels *labels,
+                           mbn_error *error);
 
 /* Reads an image file for a model of so many input channels: free pixels->pixels, into which *image
  * points.  Messages do not repeat the path. */

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 /* Keys of options without a letter. */
 enum { KEY_ISA = 0x100, KEY_THREADS, KEY_PADDING, KEY_SOURCE, KEY_CHANNELS };
@@ -66,6 +67,21 @@ int64_t mbn_option_integer(struct argp_state *state, const char *name, const cha
                    low, high);
     }
     return value;
+}
+
+const char *mbn_option_output(struct argp_state *state, const char *name, const char *text,
+                              const char *extension) {
+    static const char *const formats[] = {
+        ".csv", ".h5",  ".html", ".jpeg", ".jpg",         ".json", ".npy",    ".npz", ".onnx",
+        ".pdf", ".png", ".pt",   ".pth",  ".safetensors", ".svg",  ".tflite", ".txt", ".webp"};
+    const char *ending = strrchr(text, '.');
+    for (size_t i = 0; ending != NULL && i < sizeof formats / sizeof formats[0]; i++) {
+        if (strcasecmp(ending, formats[i]) == 0 && strcasecmp(ending, extension) != 0) {
+            argp_error(state, "%s: '%s': what is written is no %s; name it %s", name, text,
+                       ending + 1, extension);
+        }
+    }
+    return text;
 }
 
 const char *mbn_option_network(struct argp_state *state, const char *text) {
@@ -156,7 +172,7 @@ static error_t parse_network(int key, char *argument, struct argp_state *state) 
 static const struct argp_option network_options[] = {
     {"width", 'w', "W", 0, "Width multiplier, 0.1 to 4 (default 1)", 0},
     {"resolution", 'r', "R", 0, "Input size, N or HxW, each 32 to 1024 (default 224)", 0},
-    {"classes", 'c', "C", 0, "Number of classes (default 1000)", 0},
+    {"classes", 'c', "C", 0, "Number of classes, 1 to 1000000 (default 1000)", 0},
     {"channels", KEY_CHANNELS, "N", 0,
      "Channels of the images: 1 grey, 2 grey and alpha, 3 RGB, 4 RGBA (default 3)", 0},
     {"padding", KEY_PADDING, "P", 0, "same, symmetric or trailing (default: the source's)", 0},
@@ -165,7 +181,29 @@ static const struct argp_option network_options[] = {
     {0},
 };
 
-const struct argp mbn_network_argp = {.options = network_options, .parser = parse_network};
+/* argp frees what it gets back, unless it is the text that it passed in. */
+static char *list_networks(int key, const char *text, void *input) {
+    (void)input;
+    if (key != ARGP_KEY_HELP_POST_DOC) return (char *)text;
+    char *list = NULL;
+    size_t size = 0;
+    FILE *stream = open_memstream(&list, &size);
+    if (stream == NULL) return NULL;
+    fputs("NETWORK is one of", stream);
+    for (int32_t i = 0; mbn_network_name(i) != NULL; i++) {
+        fprintf(stream, "%s %s", i == 0 ? "" : ",", mbn_network_name(i));
+    }
+    putc('.', stream);
+    if (fclose(stream) == 0) return list;
+    free(list);
+    return NULL;
+}
+
+/* A blank behind \v, for argp asks for what is behind it only where there is something. */
+const struct argp mbn_network_argp = {.options = network_options,
+                                      .parser = parse_network,
+                                      .doc = "\v ",
+                                      .help_filter = list_networks};
 
 static error_t parse_run(int key, char *argument, struct argp_state *state) {
     mbn_run_options *options = state->input;
@@ -184,14 +222,24 @@ static error_t parse_run(int key, char *argument, struct argp_state *state) {
     }
 }
 
+static const char isa_help[] =
+    "Instruction sets that may be used, separated by commas: scalar, sse, avx2, avx512, neon "
+    "(default: all)";
+
 static const struct argp_option run_options[] = {
-    {"isa", KEY_ISA, "I", 0,
-     "Instruction sets that may be used, separated by commas: scalar, sse, avx2, avx512, neon "
-     "(default: all)",
-     0},
+    {"isa", KEY_ISA, "I", 0, isa_help, 0},
+    {"threads", KEY_THREADS, "N", 0, "Number of threads, 1 to 1024 (default 1)", 0},
+    {0},
+};
+
+static const struct argp_option run_many_options[] = {
+    {"isa", KEY_ISA, "I", 0, isa_help, 0},
     {"threads", KEY_THREADS, "N", 0,
-     "Number of threads, 1 to 1024 (default 1; of evaluate: one for each CPU that may be used)", 0},
+     "Number of threads, 1 to 1024, with an image each (default: one for each CPU that may be "
+     "used)",
+     0},
     {0},
 };
 
 const struct argp mbn_run_argp = {.options = run_options, .parser = parse_run};
+const struct argp mbn_run_many_argp = {.options = run_many_options, .parser = parse_run};

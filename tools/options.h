@@ -15,6 +15,11 @@ int64_t mbn_option_integer(struct argp_state *state, const char *name, const cha
 void mbn_option_size(struct argp_state *state, const char *name, const char *text, int32_t *height,
                      int32_t *width);
 
+/* Name of a file to write, in the format that its extension (".npy") names: one of another format, which
+ * its content would not be, is refused. */
+const char *mbn_option_output(struct argp_state *state, const char *name, const char *text,
+                              const char *extension);
+
 /* One of mbn_network_name's names. */
 const char *mbn_option_network(struct argp_state *state, const char *text);
 
@@ -30,8 +35,9 @@ typedef struct mbn_run_options {
     int32_t threads;
 } mbn_run_options;
 
-/* --isa, --threads; input: an mbn_run_options. */
-extern const struct argp mbn_run_argp;
+/* --isa, --threads; input: an mbn_run_options.  The second is of a command that runs images side by
+ * side, on all CPUs where it is not told otherwise. */
+extern const struct argp mbn_run_argp, mbn_run_many_argp;
 
 /* "default", "same", ...; "default", "torchvision", "keras". */
 const char *mbn_option_padding_name(mbn_padding padding);

@@ -11,29 +11,63 @@
 
 /* All in pixels.  A row is high enough for its text. */
 enum {
-    WIDTH = 1000,
+    WIDTH = 1200,
     MARGIN = 28,
-    TOTAL_TOP = 78, /* of the bar by kind */
+    TOTAL_TOP = 96, /* of the bar by kind */
     TOTAL_HEIGHT = 32,
+    LEGEND_HEAD = 40, /* from that bar to the base of the legend's head */
     LEGEND_ROW = 19,
     GUTTER = 40, /* between the columns of the legend */
     ROW = 17,
     BAR = 11,
     SHAPE = 84,         /* width of the column of shapes */
-    NUMBERS = 120,      /* of the columns of times and shares of the peak */
+    NUMBERS = 130,      /* of the columns of times and shares of the peak */
     CHARACTER_10 = 59,  /* of a name, in tenths */
     LEAST_LABELLED = 48 /* a part of the bar by kind that has room for its share */
 };
 
-/* Dark enough for white text, and told apart also where two of them are next to each other.  A
- * network has at most 14 kinds of steps of one layer. */
-static const char *const colors[] = {
-    "#0b5394", "#d9731a", "#38803b", "#b5342f", "#7554a3", "#0f8a99", "#8c5a3c",
-    "#c2559b", "#5f6b73", "#93860f", "#2f3f9e", "#5a9a2e", "#a8446b", "#333333",
+/* A kind has the same color in all drawings.  Chosen so that any two that one plan has (of all networks,
+ * instruction sets, one thread or two, fused or not) are at least 20 apart in CIELAB, also as seen without
+ * red or green cones; the names beside the bars tell the rest. */
+static const struct {
+    const char *kind, *color;
+} colors[] = {
+    {"stem", "#ffb98b"},
+    {"stem+depthwise", "#17b95d"},
+    {"stem+depthwise+project", "#d1d146"},
+    {"stem+depthwise+squeeze pool", "#a2d15d"},
+    {"expand", "#174674"},
+    {"expand+depthwise", "#8bd1ff"},
+    {"expand+depthwise+project", "#175da2"},
+    {"expand+depthwise+squeeze pool", "#5d172e"},
+    {"depthwise", "#d1a217"},
+    {"squeeze pool", "#5d2e00"},
+    {"squeeze", "#008bff"},
+    {"excite", "#00a2b9"},
+    {"scale", "#747446"},
+    {"scale+project", "#5d175d"},
+    {"project", "#46a2e8"},
+    {"project+depthwise", "#a21746"},
+    {"project+depthwise+project", "#172e8b"},
+    {"head", "#747474"},
+    {"head max pool", "#8bd1b9"},
+    {"head pool", "#8bd1b9"},
+    {"hidden", "#0046b9"},
+    {"logits", "#a25d17"},
 };
 
-static const char *color(int32_t kind) {
-    return colors[(size_t)kind % (sizeof colors / sizeof colors[0])];
+static const char *color_of(const char *kind) {
+    for (size_t i = 0; i < sizeof colors / sizeof colors[0]; i++) {
+        if (strcmp(colors[i].kind, kind) == 0) return colors[i].color;
+    }
+    return "#aaaaaa";
+}
+
+/* Of text that lies on a color: white where that is dark. */
+static const char *ink_on(const char *color) {
+    const unsigned long rgb = strtoul(color + 1, NULL, 16);
+    const unsigned long red = rgb >> 16, green = rgb >> 8 & 0xff, blue = rgb & 0xff;
+    return 299 * red + 587 * green + 114 * blue < 140000 ? "light" : "dark";
 }
 
 /* ---- Elements ------------------------------------------------------------------------------------- */
@@ -84,8 +118,10 @@ static void put_head(FILE *svg, int height) {
             ".legend { font-size: 11px; }\n"
             ".right { text-anchor: end; }\n"
             ".tick { text-anchor: middle; fill: #555555; }\n"
-            ".share { font-size: 11px; font-weight: bold; text-anchor: middle; fill: #ffffff; }\n"
+            ".share { font-size: 11px; font-weight: bold; text-anchor: middle; }\n"
+            ".light { fill: #ffffff; }\n"
             ".grid { stroke: #dddddd; stroke-width: 1; }\n"
+            ".axis { stroke: #777777; stroke-width: 1; }\n"
             "</style>\n"
             "<rect width=\"%d\" height=\"%d\" fill=\"#ffffff\"/>\n",
             WIDTH, height, WIDTH, height, WIDTH, height);
@@ -111,13 +147,18 @@ static void put_titles(FILE *svg, const mbn_inspection *inspection,
 static void put_total(FILE *svg, const mbn_measurement *measurement) {
     const double scale = (WIDTH - 2 * MARGIN) / measurement->total.seconds;
     double x = MARGIN;
+    put_text(svg, "heading", MARGIN, TOTAL_TOP - 10, "All steps, by kind");
+    put_text(svg, "note", MARGIN + 130, TOTAL_TOP - 10, "%% of the steps' time");
     for (int32_t i = 0; i < measurement->kind_count; i++) {
         const double seconds = measurement->kinds[i].cost.seconds;
         const double width = scale * seconds;
+        const char *color = color_of(measurement->kinds[i].name.text);
         /* A gap tells neighbours apart, but never hides a thin one. */
-        put_bar(svg, x, TOTAL_TOP, width > 3 ? width - 1 : width, TOTAL_HEIGHT, color(i), 1);
+        put_bar(svg, x, TOTAL_TOP, width > 3 ? width - 1 : width, TOTAL_HEIGHT, color, 1);
         if (width >= LEAST_LABELLED) {
-            put_text(svg, "share", x + width / 2, TOTAL_TOP + TOTAL_HEIGHT / 2 + 4, "%.1f %%",
+            char class[16];
+            snprintf(class, sizeof class, "share %s", ink_on(color));
+            put_text(svg, class, x + width / 2, TOTAL_TOP + TOTAL_HEIGHT / 2 + 4, "%.1f %%",
                      100 * seconds / measurement->total.seconds);
         }
         x += width;
@@ -129,20 +170,25 @@ static int legend_rows(const mbn_measurement *measurement) {
 }
 
 /* Two columns, read downwards. */
-static void put_legend(FILE *svg, const mbn_measurement *measurement, double top) {
+static void put_legend(FILE *svg, const mbn_measurement *measurement, double head) {
     const int rows = legend_rows(measurement);
     const double column = (WIDTH - 2 * MARGIN + GUTTER) / 2.0;
     for (int32_t i = 0; i < measurement->kind_count; i++) {
         const mbn_kind_cost *kind = &measurement->kinds[i];
         const double left = MARGIN + (i / rows) * column;
         const double right = left + column - GUTTER;
-        const double base = top + (i % rows) * LEGEND_ROW + 11;
-        put_bar(svg, left, base - 10, 11, 11, color(i), 1);
+        const double base = head + (1 + i % rows) * LEGEND_ROW;
+        if (i % rows == 0) {
+            put_text(svg, "note", left + 18, head, "layers that run together");
+            put_text(svg, "note right", right - 150, head, "steps");
+            put_text(svg, "note right", right - 80, head, "ms");
+            put_text(svg, "note right", right, head, "%% of time");
+        }
+        put_bar(svg, left, base - 10, 11, 11, color_of(kind->name.text), 1);
         put_text(svg, "legend", left + 18, base, "%s", kind->name.text);
-        put_text(svg, "legend right", right - 120, base, "%d step%s", kind->steps,
-                 kind->steps == 1 ? "" : "s");
-        put_text(svg, "legend right", right - 54, base, "%.3f ms", 1e3 * kind->cost.seconds);
-        put_text(svg, "legend right", right, base, "%.1f %%",
+        put_text(svg, "legend right", right - 150, base, "%d", kind->steps);
+        put_text(svg, "legend right", right - 80, base, "%.3f", 1e3 * kind->cost.seconds);
+        put_text(svg, "legend right", right, base, "%.1f",
                  100 * kind->cost.seconds / measurement->total.seconds);
     }
 }
@@ -151,6 +197,7 @@ static void put_legend(FILE *svg, const mbn_measurement *measurement, double top
 
 /* Where the bars of the steps lie, and what a second is in pixels. */
 struct axis {
+    double kinds; /* where the column of kinds begins */
     double left, right, top, bottom;
     double scale;
     double longest; /* ms */
@@ -162,9 +209,11 @@ static struct axis axis_of(const mbn_inspection *inspection, const mbn_measureme
     for (int32_t i = 0; i < measurement->step_count; i++) {
         longest = fmax(longest, measurement->steps[i].cost.seconds);
     }
-    const int name = mbn_inspect_name_width(inspection, "") * CHARACTER_10 / 10;
+    const int name = mbn_inspect_name_width(inspection, "first layer") * CHARACTER_10 / 10;
+    const int kind = mbn_inspect_kind_width(inspection, "layers") * CHARACTER_10 / 10;
     struct axis axis = {
-        .left = MARGIN + 24 + name + SHAPE + 10,
+        .kinds = MARGIN + 24 + name + 12,
+        .left = MARGIN + 24 + name + 12 + kind + SHAPE + 20,
         .right = WIDTH - MARGIN - NUMBERS,
         .top = top,
         .bottom = top + (double)measurement->step_count * ROW,
@@ -192,7 +241,9 @@ static void put_axis(FILE *svg, const struct axis *axis) {
         put_text(svg, "tick", x, axis->top - 8, "%.*f", decimals, i * distance);
         put_text(svg, "tick", x, axis->bottom + 14, "%.*f", decimals, i * distance);
     }
-    put_text(svg, "tick", (axis->left + axis->right) / 2, axis->bottom + 28, "ms");
+    fprintf(svg, "<line class=\"axis\" x1=\"%.1f\" y1=\"%.1f\" x2=\"%.1f\" y2=\"%.1f\"/>\n",
+            axis->left, axis->top - 4, axis->left, axis->bottom + 3);
+    put_text(svg, "tick", (axis->left + axis->right) / 2, axis->bottom + 28, "time of a step, ms");
 }
 
 static void put_step(FILE *svg, const mbn_inspection *inspection,
@@ -213,12 +264,13 @@ static void put_step(FILE *svg, const mbn_inspection *inspection,
     fputs("</title>\n", svg);
     put_text(svg, "right", MARGIN + 16, base, "%d", index);
     put_text(svg, "name", MARGIN + 24, base, "%s", network->layers[step->info.first_layer].name);
-    put_text(svg, "right", axis->left - 8, base, "%s",
+    put_text(svg, "name", axis->kinds, base, "%s", kind);
+    put_text(svg, "right", axis->left - 18, base, "%s",
              mbn_inspect_shape(network, &step->info).text);
-    put_bar(svg, axis->left, top + 3, axis->scale * least, BAR, color(step->kind), 1);
+    put_bar(svg, axis->left, top + 3, axis->scale * least, BAR, color_of(kind), 1);
     put_bar(svg, axis->left + axis->scale * least, top + 3, axis->scale * (seconds - least), BAR,
-            color(step->kind), 0.4);
-    put_text(svg, "right", WIDTH - MARGIN - 58, base, "%.4f", 1e3 * seconds);
+            color_of(kind), 0.4);
+    put_text(svg, "right", WIDTH - MARGIN - 70, base, "%.4f", 1e3 * seconds);
     if (step->cost.multiply_adds > 0) {
         put_text(svg, "right", WIDTH - MARGIN, base, "%.1f",
                  100 * mbn_cost_flops(&step->cost) / measurement->peak);
@@ -228,11 +280,14 @@ static void put_step(FILE *svg, const mbn_inspection *inspection,
 
 static void put_steps(FILE *svg, const mbn_inspection *inspection,
                       const mbn_measurement *measurement, const struct axis *axis) {
-    put_text(svg, "heading", MARGIN, axis->top - 28, "Step by step");
-    put_text(svg, "note", axis->left, axis->top - 28,
-             "solid: its multiply-adds at the peak; pale: the rest");
-    put_text(svg, "right", WIDTH - MARGIN - 58, axis->top - 8, "ms");
-    put_text(svg, "right", WIDTH - MARGIN, axis->top - 8, "%% of peak");
+    put_text(svg, "heading", MARGIN, axis->top - 30, "Step by step");
+    put_text(svg, "note", axis->left, axis->top - 30,
+             "solid: its multiply-adds at the peak; pale: the rest of its time");
+    put_text(svg, "note", MARGIN + 24, axis->top - 8, "first layer");
+    put_text(svg, "note", axis->kinds, axis->top - 8, "layers");
+    put_text(svg, "note right", axis->left - 18, axis->top - 8, "output");
+    put_text(svg, "note right", WIDTH - MARGIN - 70, axis->top - 8, "ms");
+    put_text(svg, "note right", WIDTH - MARGIN, axis->top - 8, "%% of peak");
     put_axis(svg, axis);
     for (int32_t i = 0; i < measurement->step_count; i++) {
         put_step(svg, inspection, measurement, axis, i);
@@ -243,14 +298,14 @@ static void put_steps(FILE *svg, const mbn_inspection *inspection,
 
 static void draw(FILE *svg, const mbn_inspection *inspection, const mbn_measurement *measurement,
                  const char *machine, const char *date) {
-    const double legend_top = TOTAL_TOP + TOTAL_HEIGHT + 14;
-    const struct axis axis = axis_of(
-        inspection, measurement, legend_top + (double)legend_rows(measurement) * LEGEND_ROW + 58);
+    const double legend = TOTAL_TOP + TOTAL_HEIGHT + LEGEND_HEAD;
+    const struct axis axis = axis_of(inspection, measurement,
+                                     legend + (double)legend_rows(measurement) * LEGEND_ROW + 66);
     const double caption = axis.bottom + 52;
     put_head(svg, (int)caption + 16);
     put_titles(svg, inspection, measurement);
     put_total(svg, measurement);
-    put_legend(svg, measurement, legend_top);
+    put_legend(svg, measurement, legend);
     put_steps(svg, inspection, measurement, &axis);
     put_text(svg, "note", MARGIN, caption, "Medians of %d rounds on %s, %s. mobilenet %s.",
              measurement->rounds, machine, date, mbn_version());

@@ -2,7 +2,10 @@
 
 import importlib.metadata
 import json
+import os
+import pathlib
 import sys
+import tempfile
 
 import busy
 import chart
@@ -53,10 +56,14 @@ def _is_installed(peer):
 
 
 def _write(results, options):
+    """All files, or none where something goes wrong."""
     options.out.mkdir(parents=True, exist_ok=True)
     stem = "-".join(["peers", results["dtype"], machine.slug(), results["isa"]])
-    pictures = chart.draw(results, options.out / stem)
-    (options.out / (stem + ".json")).write_text(json.dumps(results, indent=1) + "\n")
-    text = options.out / (stem + ".md")
-    text.write_text(report.markdown(results, pictures))
-    print(f"wrote {text}")
+    with tempfile.TemporaryDirectory(prefix=".compare-", dir=options.out) as made:
+        made = pathlib.Path(made)
+        pictures = chart.draw(results, made / stem)
+        (made / (stem + ".json")).write_text(json.dumps(results, indent=1) + "\n")
+        (made / (stem + ".md")).write_text(report.markdown(results, pictures))
+        for path in made.iterdir():
+            os.replace(path, options.out / path.name)
+    print(f"wrote {options.out / stem}.md")

@@ -46,10 +46,11 @@ def embed_all(model_path, paths, processes):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("model", type=Path)
-    parser.add_argument("directory", type=Path)
+    parser.add_argument("model", type=Path, help="a model file")
+    parser.add_argument("directory", type=Path, help="with images, also in folders below it")
     parser.add_argument("output", type=Path, metavar="EMBEDDINGS.npy")
-    parser.add_argument("--processes", type=int, default=mobilenet.cpus().usable)
+    parser.add_argument("--processes", type=int, default=mobilenet.cpus().usable,
+                        help="of one thread each (default: one for each CPU that may be used, %(default)s)")
     options = parser.parse_args()
 
     paths = sorted(p for p in options.directory.rglob("*") if p.suffix.lower() in SUFFIXES)

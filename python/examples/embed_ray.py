@@ -39,7 +39,7 @@ class Embedder:
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("model")
+    parser.add_argument("model", help="a model file")
     parser.add_argument("images", help="a directory, or s3://, gs://, ...")
     parser.add_argument("output", help="a directory, likewise")
     parser.add_argument("--workers", type=int, help="of one CPU each (default: all CPUs but one)")

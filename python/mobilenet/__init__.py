@@ -1,9 +1,8 @@
 """MobileNet v1, v2 and v3 on CPUs.
 
 >>> import mobilenet
->>> from PIL import Image
 >>> model = mobilenet.load("mobilenet_v2.safetensors")
->>> model.classify(Image.open("cat.jpg"), top=1)
+>>> model.classify("cat.jpg", top=1)
 [Prediction(class_index=285, label='Egyptian cat', probability=0.717...)]
 
 :func:`load` makes a :class:`Model`: ``classify``, ``run_images``, ``embed`` for images, ``run`` and
@@ -16,7 +15,7 @@ from ._error import Error, Status
 from ._model import Cpus, Model, Prediction, Step, cpus, isas, load
 from ._native import library as _library
 from ._network import Layer, Network, Stage, init, network, networks
-from ._preprocessing import Preprocessing
+from ._preprocessing import FitName, InterpolationName, Preprocessing, ResamplingName
 
 __version__: str = _library.mbn_version().decode()
 
@@ -38,3 +37,8 @@ __all__ = [
     "network",
     "networks",
 ]
+
+# What is public reads `mobilenet.Error`, also where it is pickled; so its annotations are looked up
+# here.
+for _name in __all__:
+    globals()[_name].__module__ = __name__

@@ -75,7 +75,7 @@ class Contexts:
                     return self._model, self._idle.pop(i)[1]
             return self._model, None
 
-    def _create(self, model: Handle, plan: _Plan) -> Handle:
+    def _create(self, model: Handle, plan: _Plan, size_name: str) -> Handle:
         names = (c_char_p * len(plan.stages))(*(_native.text(stage, "stages") for stage in plan.stages))
         options = _native.ContextOptions(
             input_height=plan.height,
@@ -89,7 +89,11 @@ class Contexts:
             options.preprocessing = pointer_to(to_record(plan.preprocessing))
         pointer = c_void_p()
         _native.call(
-            library.mbn_context_create, model.pointer, byref(options), byref(pointer)
+            library.mbn_context_create,
+            model.pointer,
+            byref(options),
+            byref(pointer),
+            names=_native.size_names(size_name),
         )
         return Handle(pointer, library.mbn_context_free, parent=model)
 
@@ -111,14 +115,15 @@ class Contexts:
         stages: tuple[str, ...] = (),
         images: int = 1,
         preprocessing: Preprocessing | None = None,
+        size_name: str = "size",
     ) -> Iterator[c_void_p]:
         """The mbn_context for an input size (zeros: the model's), stages, so many images and checked
-        preprocessing, for one call at a time."""
+        preprocessing, for one call at a time.  size_name: what the size is called where it is wrong."""
         plan = _Plan(height, width, stages, images > 1, preprocessing)
         model, context = self._take(plan)
         try:
             if context is None:
-                context = self._create(model, plan)
+                context = self._create(model, plan, size_name)
             yield context.pointer
         finally:
             self._give_back(plan, context)

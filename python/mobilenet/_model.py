@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import mmap
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from ctypes import byref, c_void_p
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple, Union
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from . import _native
 from ._contexts import Contexts, Handle
 from ._error import invalid
-from ._images import ImageLike, image_record
+from ._images import ImageLike, image_record, is_encoded
 from ._native import Layout, Output, library
 from ._network import Layer, Network, read_network, size_of
 from ._preprocessing import Preprocessing, checked, from_record
@@ -74,10 +74,9 @@ def isas() -> tuple[str, ...]:
     return tuple(reversed(names))
 
 
-def _isa_mask(isa: str | Iterable[str] | None) -> int:
-    if isa is None:
+def _isa_mask(names: str | None) -> int:
+    if names is None:
         return 0
-    names = isa if isinstance(isa, str) else ",".join(isa)
     mask: int = library.mbn_isa_parse(_native.text(names, "isa"))
     if mask == 0:
         raise invalid(f"isa: '{names}' is not a list of instruction sets; usable: {', '.join(isas())}")
@@ -134,6 +133,15 @@ def _normalize(vector: Floats) -> None:
         vector[:] = wide * (1 / math.sqrt(squares))
 
 
+class _Origin(NamedTuple):
+    """The arguments of `load`, to do it again."""
+
+    source: Any  #: an absolute path, or a buffer
+    isa: str | None
+    threads: int
+    headless: bool
+
+
 class Model:
     """A network with its weights; :func:`load` makes one.
 
@@ -142,12 +150,15 @@ class Model:
     are kept and used again.  The interpreter lock is released while the library works.
 
     After ``os.fork`` a child may go on using the model: the weights are shared, and its first call
-    starts threads of its own.  A model cannot be pickled: load it in each process.
+    starts threads of its own.  A pickled model is its file's path, or the bytes that it was loaded
+    from, with the options of :func:`load`; it is loaded again where it is unpickled.
 
     Results have the same bits for every number of threads and every batch, and are those of the
     command ``mobilenet``."""
 
-    def __init__(self, pointer: c_void_p, threads: int) -> None:
+    def __init__(self, pointer: c_void_p, origin: _Origin) -> None:
+        threads = origin.threads
+        self._origin: _Origin | None = origin
         handle = Handle(pointer, library.mbn_model_free)
         self._contexts = Contexts(handle, threads)
         self._threads = threads
@@ -168,10 +179,17 @@ class Model:
             f"input {height}x{width}, {self.classes} classes, {self.isa}>"
         )
 
+    def __reduce__(self) -> tuple[Any, tuple[Any, ...]]:
+        if self._origin is None:
+            raise invalid("the model is closed")
+        source, *options = self._origin
+        return _load_again, (source if isinstance(source, str) else bytes(source), *options)
+
     def close(self) -> None:
         """Frees the weights, as soon as the calls that are under way have ended.  Losing the last
         reference to the model does so, too."""
         self._contexts.close()
+        self._origin = None
 
     def __enter__(self) -> Model:
         return self
@@ -254,9 +272,8 @@ class Model:
         top = min(_native.int32(top, "top"), self.classes)
         if top < 0:
             raise invalid(f"top: {top} is negative")
-        probabilities = self.run_images(
-            [image], probabilities=True, size=size, preprocessing=preprocessing
-        )[0]
+        preprocessing = self._checked(preprocessing)
+        probabilities = self._run_images([("image", image)], True, size, preprocessing)[0]
         best = np.empty(top, np.int32)
         library.mbn_top(probabilities.ctypes.data, self.classes, top, best.ctypes.data)
         return [
@@ -274,10 +291,11 @@ class Model:
     ) -> Floats:
         """Runs images: float32 [images, classes], logits or probabilities.
 
-        An image is a PIL image of any mode but F, or a uint8 array of [height, width] (grey),
-        [height, width, 2] (grey and alpha), [height, width, 3] (RGB) or [height, width, 4] (RGBA);
-        it is converted to the channels that the network reads, where alpha that the network has not
-        is ignored.  The library resizes, crops and
+        An image is a PIL image of any mode but F, a uint8 array of [height, width] (grey), [height,
+        width, 2] (grey and alpha), [height, width, 3] (RGB) or [height, width, 4] (RGBA), or an image
+        file, which Pillow reads: its path (str or os.PathLike) or its bytes.  It is converted to the
+        channels that the network reads, where alpha that the network has not is ignored.  The library
+        resizes, crops and
         normalises as the model file says.  Arrays are read where they are: crops
         (``frame[y0:y1, x0:x1]``), rows backwards and BGR (``frame[..., ::-1]``) included; other
         strides are copied.  A PIL image is copied once, by Pillow, after it has been turned as its
@@ -286,18 +304,39 @@ class Model:
         ``images`` may be any iterable, also a generator; one image at a time is held.  ``size`` is
         the input size, a side or (height, width), if not the model's own; so is ``preprocessing``."""
         preprocessing = self._checked(preprocessing)
+        return self._run_images(self._each(images), probabilities, size, preprocessing)
+
+    def _run_images(
+        self,
+        images: Iterable[tuple[str, ImageLike]],
+        probabilities: bool,
+        size: Size | None,
+        preprocessing: Preprocessing | None,
+    ) -> Floats:
+        self._check_classifier()
         kind = Output.PROBABILITIES if probabilities else Output.LOGITS
         rows: list[Floats] = []
-        for image in self._each(images):
+        for name, image in images:
             row = np.empty(self.classes, np.float32)
-            record, kept = image_record(image)
+            record, kept = image_record(image, name)
             with self._contexts.borrow(*size_of(size), preprocessing=preprocessing) as context:
                 _native.call(
-                    library.mbn_run_images, context, byref(record), 1, kind, row.ctypes.data
+                    library.mbn_run_images,
+                    context,
+                    byref(record),
+                    1,
+                    kind,
+                    row.ctypes.data,
+                    names={"image": f"{name}:", "images[0]": f"{name}:"},
                 )
             del kept
             rows.append(row)
         return _stack(rows, self.classes)
+
+    def _check_classifier(self) -> None:
+        if self.classes == 0 or (self._origin is not None and self._origin.headless):
+            why = "has no classifier" if self.classes == 0 else "was loaded headless"
+            raise invalid(f"the model {why}; Model.features and Model.embed run it")
 
     def preprocess(
         self,
@@ -311,7 +350,7 @@ class Model:
         height, width = self._input_size(size)
         preprocessing = self._checked(preprocessing)
         rows = [
-            self._preprocess(image, height, width, preprocessing) for image in self._each(images)
+            self._preprocess(*named, height, width, preprocessing) for named in self._each(images)
         ]
         return _stack(rows, height, width, self._network.input_channels)
 
@@ -328,8 +367,8 @@ class Model:
         height, width = self._input_size(size)
         preprocessing = self._checked(preprocessing)
         rows: list[Floats] = []
-        for image in self._each(images):
-            array = self._preprocess(image, height, width, preprocessing, ("pool",))
+        for named in self._each(images):
+            array = self._preprocess(*named, height, width, preprocessing, ("pool",))
             row = self.features(array[np.newaxis], "pool")["pool"][0]
             if normalize:
                 _normalize(row)
@@ -341,32 +380,45 @@ class Model:
         return height or self.input_size[0], width or self.input_size[1]
 
     @staticmethod
-    def _each(images: Iterable[ImageLike]) -> Iterable[ImageLike]:
-        """Refuses what is one image: iterating over it would give its rows."""
-        if hasattr(images, "getexif") or (isinstance(images, np.ndarray) and images.ndim != 4):
+    def _each(images: Iterable[ImageLike]) -> Iterator[tuple[str, ImageLike]]:
+        """Images with their names for messages.  Refuses what is one image: iterating over it would give
+        its rows, characters or bytes."""
+        if (
+            hasattr(images, "getexif")
+            or isinstance(images, (str, os.PathLike))
+            or is_encoded(images)
+            or (isinstance(images, np.ndarray) and images.ndim != 4)
+        ):
             raise TypeError(
                 "images: not an iterable of images, nor an array [images, height, width, channels]; "
                 "put a single image into a list"
             )
-        return images
+        return ((f"images[{i}]", image) for i, image in enumerate(images))
 
     def _checked(self, preprocessing: Preprocessing | None) -> Preprocessing | None:
         return None if preprocessing is None else checked(preprocessing, self._network.input_channels)
 
     def _preprocess(
         self,
+        name: str,
         image: ImageLike,
         height: int,
         width: int,
         preprocessing: Preprocessing | None,
         stages: tuple[str, ...] = (),
     ) -> Floats:
-        record, kept = image_record(image)
+        record, kept = image_record(image, name)
         array = np.empty((height, width, self._network.input_channels), np.float32)
         with self._contexts.borrow(
             height, width, stages, preprocessing=preprocessing
         ) as context:
-            _native.call(library.mbn_preprocess, context, byref(record), array.ctypes.data)
+            _native.call(
+                library.mbn_preprocess,
+                context,
+                byref(record),
+                array.ctypes.data,
+                names={"image": f"{name}:"},
+            )
         del kept
         return array
 
@@ -385,13 +437,16 @@ class Model:
         ``array`` is float32 [batch, height, width, channels], or [batch, channels, height, width] with
         the layout "NCHW": 3 channels, unless ``network.input_channels`` says otherwise; of any height and width that the network takes; where it is contiguous it is not
         copied, and neither is ``out``, which is filled and returned if given."""
+        self._check_classifier()
         batch = _input(array, layout, self._network.input_channels)
         count = len(batch.array)
         result = _output((count, self.classes), out)
         if count == 0:
             return result
         kind = Output.PROBABILITIES if probabilities else Output.LOGITS
-        with self._contexts.borrow(batch.height, batch.width, images=count) as context:
+        with self._contexts.borrow(
+            batch.height, batch.width, images=count, size_name="array"
+        ) as context:
             _native.call(
                 library.mbn_run,
                 context,
@@ -416,7 +471,11 @@ class Model:
         batch = _input(array, layout, self._network.input_channels)
         count = len(batch.array)
         names = tuple(dict.fromkeys([stages] if isinstance(stages, str) else stages))
-        with self._contexts.borrow(batch.height, batch.width, names) as context:
+        if not names:
+            raise invalid("stages: none is asked for; the model's are network.stages")
+        with self._contexts.borrow(
+            batch.height, batch.width, names, size_name="array"
+        ) as context:
             network = library.mbn_context_network(context)
             maps = {name: _map(network, name, count, batch.layout) for name in names}
             records = (_native.FeatureMapRecord * len(names))(
@@ -455,7 +514,7 @@ class Model:
             raise invalid(f"array: a batch of {len(image.array)}, not of 1")
         if repeats < 1:
             raise invalid(f"repeats: {repeats} is not positive")
-        with self._contexts.borrow(image.height, image.width) as context:
+        with self._contexts.borrow(image.height, image.width, size_name="array") as context:
             count = library.mbn_context_step_count(context)
             seconds = np.empty((repeats + 1, count), np.float64)
             for row in seconds:
@@ -520,14 +579,30 @@ def load(
     is.  The environment variable MOBILENET_ISA restricts them further.  ``threads`` is for one call,
     and no more than ``cpus().usable`` are used; calls of several Python threads run at the same time
     anyway.  ``headless`` leaves out the layers behind the pool, for features only: their tensors need
-    not be in the file."""
+    not be in the file.
+
+    A model that is loaded from a buffer keeps it, to be pickled with what is in it then."""
     threads = _native.int32(threads, "threads")
-    if threads < 1:
-        raise invalid(f"threads: {threads} is not positive")
-    options = _native.ModelOptions(isa_mask=_isa_mask(isa), headless=headless)
+    if not 1 <= threads <= 1024:
+        raise invalid(f"threads: {threads} is not in 1 to 1024")
+    names = isa if isa is None or isinstance(isa, str) else ",".join(isa)
+    options = _native.ModelOptions(isa_mask=_isa_mask(names), headless=headless)
     pointer = c_void_p()
-    if not isinstance(source, (str, os.PathLike)):
-        data = np.frombuffer(source, np.uint8)
+    if isinstance(source, (str, os.PathLike)):
+        path = os.fsdecode(source)
+        if path == "":
+            raise invalid("source: an empty path")
+        _native.call(
+            library.mbn_model_load, _native.text(path, "source"), byref(options), byref(pointer)
+        )
+        source = os.path.abspath(path)
+    else:
+        try:
+            data = np.frombuffer(source, np.uint8)
+        except TypeError:
+            raise TypeError(
+                f"source: {type(source).__name__} is neither a path nor a buffer of bytes"
+            ) from None
         _native.call(
             library.mbn_model_load_memory,
             data.ctypes.data,
@@ -535,7 +610,8 @@ def load(
             byref(options),
             byref(pointer),
         )
-    else:
-        path = _native.text(os.fspath(source), "path")
-        _native.call(library.mbn_model_load, path, byref(options), byref(pointer))
-    return Model(pointer, threads)
+    return Model(pointer, _Origin(source, names, threads, headless))
+
+
+def _load_again(source: str | bytes, isa: str | None, threads: int, headless: bool) -> Model:
+    return load(source, isa, threads, headless=headless)

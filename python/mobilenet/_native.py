@@ -339,7 +339,10 @@ library = _load()
 
 def int32(value: int, name: str) -> int:
     """ctypes would cut it off."""
-    value = operator.index(value)
+    try:
+        value = operator.index(value)
+    except TypeError:
+        raise TypeError(f"{name}: {value!r} is not a whole number") from None
     if not -(2**31) <= value < 2**31:
         raise invalid(f"{name}: {value} is out of range")
     return value
@@ -353,8 +356,26 @@ def text(value: str, name: str) -> bytes:
     return encoded
 
 
-def call(function: Any, *arguments: Any) -> None:
-    """Calls a function that returns a status and takes an error last; raises what it reports."""
+def call(function: Any, *arguments: Any, names: dict[str, str] | None = None) -> None:
+    """Calls a function that returns a status and takes an error last; raises what it reports.
+
+    Messages begin with what they are about, as it is called in C; `names` has what it is called in
+    Python, with the colon."""
     error = ErrorRecord()
-    if function(*arguments, byref(error)) != Status.OK:
-        raise Error(Status(error.status), error.message.decode("utf-8", "replace"))
+    if function(*arguments, byref(error)) == Status.OK:
+        return
+    message = error.message.decode("utf-8", "replace")
+    for name, own in (names or {}).items():
+        if message.startswith(f"{name}: "):
+            message = f"{own}{message[len(name) + 1:]}"
+            break
+    raise Error(Status(error.status), message)
+
+
+def size_names(name: str) -> dict[str, str]:
+    """For `call`: an input size that is given as `name`."""
+    return {
+        "input_height": f"{name}: height",
+        "input_width": f"{name}: width",
+        "input_height, input_width": f"{name}:",
+    }

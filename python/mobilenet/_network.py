@@ -188,12 +188,15 @@ def _choose(kind: type[_Choice], name: str, option: str) -> _Choice:
         raise invalid(f"{option}: '{name}' is not one of {names}") from None
 
 
-def size_of(size: int | tuple[int, int] | None) -> tuple[int, int]:
+def size_of(size: int | tuple[int, int] | None, name: str = "size") -> tuple[int, int]:
     """(height, width) of an input size; zeros, which stand for the default, for None."""
     if size is None:
         return 0, 0
-    height, width = size if isinstance(size, tuple) else (size, size)
-    return _native.int32(height, "input height"), _native.int32(width, "input width")
+    if not isinstance(size, (tuple, list)):
+        size = (size, size)
+    if len(size) != 2:
+        raise invalid(f"{name}: {tuple(size)} is not a side or (height, width)")
+    return _native.int32(size[0], f"{name}: height"), _native.int32(size[1], f"{name}: width")
 
 
 def _options(
@@ -206,7 +209,7 @@ def _options(
     input_channels: int,
     standard_convolution: bool = False,
 ) -> _native.NetworkOptions:
-    height, columns = size_of(input_size)
+    height, columns = size_of(input_size, "input_size")
     return _native.NetworkOptions(
         network=_native.text(name, "network"),
         width=width,
@@ -254,7 +257,8 @@ def network(
         name, width, input_size, classes, padding, source, input_channels, standard_convolution
     )
     pointer = POINTER(_native.NetworkRecord)()
-    _native.call(library.mbn_network_create, byref(options), byref(pointer))
+    names = _native.size_names("input_size")
+    _native.call(library.mbn_network_create, byref(options), byref(pointer), names=names)
     try:
         return read_network(pointer)
     finally:
@@ -280,7 +284,8 @@ def init(
     if not 0 <= seed < 2**64:
         raise invalid(f"seed: {seed} is not in 0 to 2**64 - 1")
     size = c_size_t()
-    _native.call(library.mbn_network_init, byref(options), seed, None, byref(size))
+    names = _native.size_names("input_size")
+    _native.call(library.mbn_network_init, byref(options), seed, None, byref(size), names=names)
     buffer = (c_char * size.value)()
     _native.call(library.mbn_network_init, byref(options), seed, buffer, byref(size))
     return buffer.raw[: size.value]

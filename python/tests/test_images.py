@@ -1,13 +1,16 @@
 """Images: where their pixels are, and what PIL's modes become."""
 
+import mmap
 import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 import mobilenet
 from conftest import CLASSES, SIDE
-from mobilenet import Error, Preprocessing
+from mobilenet import Error, Preprocessing, Status
 from mobilenet._images import image_record
 
 Image = pytest.importorskip("PIL.Image")
@@ -114,7 +117,7 @@ def test_size(model, photo):
     assert model.preprocess([photo], size=(48, 96)).shape == (1, 48, 96, 3)
     array = model.preprocess([photo], size=96)
     np.testing.assert_array_equal(model.run_images([photo], size=96), model.run(array))
-    with pytest.raises(Error, match="input_height"):
+    with pytest.raises(Error, match="size: height 8 is outside"):
         model.run_images([photo], size=8)
 
 
@@ -156,7 +159,7 @@ def test_grey(model, photo):
 
 
 @pytest.mark.parametrize(
-    "image", [np.zeros((4, 4, 3)), np.zeros((4, 4, 3), np.int8), [[1, 2], [3, 4]], "cat.jpg", None]
+    "image", [np.zeros((4, 4, 3)), np.zeros((4, 4, 3), np.int8), [[1, 2], [3, 4]], 7, None]
 )
 def test_wrong_types(model, image):
     with pytest.raises(TypeError, match="uint8"):
@@ -206,10 +209,65 @@ def test_transparent_colours_are_alpha(photo):
 
 
 def test_one_image_is_no_list(model, photo):
-    for single in (photo, photo[..., 0], Image.fromarray(photo)):
+    path = Path("x.png")
+    encoded = [b"\x89PNG", bytearray(b"BM"), memoryview(b"BM")]
+    for single in (photo, photo[..., 0], Image.fromarray(photo), path, str(path), *encoded):
         for method in (model.run_images, model.preprocess, model.embed):
             with pytest.raises(TypeError, match="list"):
                 method(single)
+
+
+# ---- Files ---------------------------------------------------------------------------------------
+
+
+def test_paths_and_bytes(model, photo, tmp_path, monkeypatch):
+    Image.fromarray(photo).save(tmp_path / "a.png")
+    Image.fromarray(photo).save(tmp_path / "a.jpg", quality=60)
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.fromarray(photo).save(tmp_path / "turned.webp", exif=exif, lossless=True)
+    for name in "a.png", "a.jpg", "turned.webp":
+        path = tmp_path / name
+        data = path.read_bytes()
+        with Image.open(path) as opened:
+            expected = model.run_images([opened])
+        same = [path, str(path), data, bytearray(data), memoryview(data)]
+        with path.open("rb") as file:
+            same.append(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+        for image in same:
+            np.testing.assert_array_equal(model.run_images([image]), expected)
+        np.testing.assert_array_equal(model.run_images(same), np.repeat(expected, len(same), 0))
+        assert model.classify(path) == model.classify(data)
+        np.testing.assert_array_equal(model.embed([path]), model.embed([data]))
+        np.testing.assert_array_equal(model.preprocess([path]), model.preprocess([data]))
+    np.testing.assert_array_equal(  # against the pixels themselves
+        model.run_images([tmp_path / "a.png"]), model.run_images([photo])
+    )
+    pixels = memoryview(photo)  # three dimensions: no file
+    np.testing.assert_array_equal(model.run_images([pixels]), model.run_images([photo]))
+
+
+def test_files_that_are_no_images(model, photo, tmp_path):
+    (tmp_path / "notes.jpg").write_bytes(b"no image")
+    Image.fromarray(photo).save(tmp_path / "a.png")
+    (tmp_path / "cut.png").write_bytes((tmp_path / "a.png").read_bytes()[:-900])
+    for image, status, message in (
+        (tmp_path / "none.jpg", Status.IO, f"{tmp_path}/none.jpg: No such file or directory"),
+        (str(tmp_path), Status.IO, f"{tmp_path}: Is a directory"),
+        (tmp_path / "notes.jpg", Status.MALFORMED, "notes.jpg: not an image that Pillow reads"),
+        (tmp_path / "cut.png", Status.MALFORMED, "cut.png: image file is truncated"),
+        (b"no image", Status.MALFORMED, "images[1]: not an image that Pillow reads"),
+        (b"", Status.MALFORMED, "images[1]: not an image that Pillow reads"),
+    ):
+        with pytest.raises(Error) as caught:
+            model.run_images([photo, image])
+        assert caught.value.status == status and message in caught.value.message
+
+
+def test_without_pillow(model, monkeypatch):
+    monkeypatch.setitem(sys.modules, "PIL", None)
+    with pytest.raises(ImportError, match=r"images\[0\]: Pillow .*mobilenet\[images\]"):
+        model.embed(["a.png"])
 
 
 # ---- PIL -----------------------------------------------------------------------------------------

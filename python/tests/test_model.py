@@ -1,10 +1,16 @@
 """Loading, and running on arrays."""
 
 import gc
+import copy
 import json
 import math
 import mmap
 import pickle
+import re
+import traceback
+import typing
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 import struct
 import subprocess
 
@@ -37,7 +43,7 @@ def test_properties(model):
     same = mobilenet.network("mobilenet_v2", width=0.25, input_size=SIDE, classes=CLASSES)
     assert model.network == same
     assert (model.parameters, model.multiply_adds) == (same.parameters, same.multiply_adds)
-    assert model.bytes > 4 * same.parameters
+    assert model.bytes > 4 * sum(layer.weights for layer in same.layers)
     assert len(model.preprocessing.mean) == 3 and min(model.preprocessing.standard_deviation) > 0
     assert "mobilenet_v2" in repr(model) and "64x64" in repr(model)
 
@@ -102,6 +108,111 @@ def test_isa(model_bytes, batch):
 def test_bad_thread_counts(model_bytes, batch, threads):
     with pytest.raises(Error, match="threads"):
         mobilenet.load(model_bytes, threads=threads).run(batch)
+
+
+def test_models_can_be_pickled(model, model_bytes, model_path, batch, tmp_path, monkeypatch):
+    """By path, absolute, or by the bytes; with the options."""
+    expected = model.run(batch)
+    monkeypatch.chdir(model_path.parent)
+    for source in (model_path, model_path.name, model_bytes, bytearray(model_bytes)):
+        original = mobilenet.load(source, isa=("scalar", "sse"), threads=2)
+        pickled = pickle.dumps(original)
+        by_path = not isinstance(source, (bytes, bytearray))
+        assert (len(pickled) < 1000) == by_path
+        monkeypatch.chdir(tmp_path)  # a worker may run elsewhere
+        again = pickle.loads(pickled)
+        monkeypatch.chdir(model_path.parent)
+        assert (again.isa, again.threads) == (original.isa, 2) and again.isa in ("scalar", "sse")
+        np.testing.assert_array_equal(again.run(batch), original.run(batch))
+        np.testing.assert_array_equal(pickle.loads(pickle.dumps(again)).run(batch), again.run(batch))
+    np.testing.assert_array_equal(copy.deepcopy(model).run(batch), expected)
+    headless = pickle.loads(pickle.dumps(mobilenet.load(model_path, headless=True)))
+    with pytest.raises(Error, match="headless"):
+        headless.run(batch)
+
+
+def test_a_pickled_model_without_its_file(model_path, tmp_path):
+    path = tmp_path / "gone.safetensors"
+    path.write_bytes(model_path.read_bytes())
+    pickled = pickle.dumps(mobilenet.load(path))
+    path.unlink()
+    with pytest.raises(Error, match="gone.safetensors: No such file"):
+        pickle.loads(pickled)
+    model = mobilenet.load(model_path)
+    model.close()
+    with pytest.raises(Error, match="closed"):
+        pickle.dumps(model)
+
+
+def test_models_in_other_processes(model, batch):
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as executor:
+        np.testing.assert_array_equal(
+            executor.submit(type(model).run, model, batch).result(), model.run(batch)
+        )
+
+
+def test_public_names_are_those_of_the_package():
+    for name in mobilenet.__all__:
+        public = getattr(mobilenet, name)
+        assert f"{public.__module__}.{public.__qualname__}" == f"mobilenet.{name}"
+        assert pickle.loads(pickle.dumps(public)) is public
+        typing.get_type_hints(public)  # annotations are found there, too
+    with pytest.raises(Error) as caught:
+        mobilenet.network("resnet")
+    shown = "".join(traceback.format_exception_only(caught.type, caught.value))
+    assert shown.startswith("mobilenet.Error: network: unknown 'resnet'")
+
+
+C_NAMES = r"mbn_|MBN_|input_height|input_width|stage_count|NULL|options\.|batch:|kind:"
+
+
+def test_messages_speak_python(model, model_bytes, batch):
+    """Each names the argument as it is called here."""
+    image = np.zeros((64, 64, 3), np.uint8)
+    headless = mobilenet.load(model_bytes, headless=True)
+    for start, call in {
+        "size: height 8 is outside 32 to 1024": lambda: model.run_images([image], size=8),
+        "size: width 2000 is outside": lambda: model.preprocess([image], size=(64, 2000)),
+        "size: height 9 is": lambda: model.embed([image], size=(9, 64)),
+        "size: (1, 2, 3) is not a side": lambda: model.classify(image, size=(1, 2, 3)),
+        "size: height: 4294967296 is out of range": lambda: model.classify(image, size=2**32),
+        "input_size: height 8 is": lambda: mobilenet.network("mobilenet_v2", input_size=8),
+        "input_size: width 8 is": lambda: mobilenet.init("mobilenet_v2", input_size=(64, 8)),
+        "array: height 8 is outside": lambda: model.run(batch[:, :8]),
+        "array: width 8 is outside": lambda: model.features(batch[:, :, :8], "pool"),
+        "array: height 4 is outside": lambda: model.profile(batch[:1, :4]),
+        "stages: none is asked for": lambda: model.features(batch, []),
+        "stages[1]: mobilenet_v2 has no stage 'x'": lambda: model.features(batch, ["pool", "x"]),
+        "the model was loaded headless; Model.features": lambda: headless.run(batch),
+        "the model was loaded headless": lambda: headless.run_images([image]),
+        "the model was loaded headless;": lambda: headless.classify(image),
+        "threads: 5000 is not in 1 to 1024": lambda: mobilenet.load(model_bytes, threads=5000),
+        "source: an empty path": lambda: mobilenet.load(""),
+        "images[1]: height 0, width 64": lambda: model.run_images([image, image[:0]]),
+        "images[1]: height 0": lambda: model.embed([image, image[:0]]),
+        "image: height 70000, width 1": lambda: model.classify(np.zeros((70000, 1), np.uint8)),
+        "images[2]: shape (9,), not": lambda: model.embed([image, image, image[0, :9, 0]]),
+        "MOBILENET_ISA=mmx: expected names": lambda: _with_isa("mmx", model_bytes),
+    }.items():
+        with pytest.raises(Error) as caught:
+            call()
+        assert caught.value.message.startswith(start)
+        assert not re.search(C_NAMES, caught.value.message), caught.value.message
+    for start, call in {
+        "source: NoneType is neither a path nor a buffer": lambda: mobilenet.load(None),
+        "threads: '2' is not a whole number": lambda: mobilenet.load(model_bytes, threads="2"),
+        "size: height: 'x' is not a whole number": lambda: model.classify(image, size="x"),
+        "image: NoneType of dtype object, not a uint8 array": lambda: model.classify(None),
+    }.items():
+        with pytest.raises(TypeError) as caught:
+            call()
+        assert str(caught.value).startswith(start)
+
+
+def _with_isa(names, model_bytes):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MOBILENET_ISA", names)
+        mobilenet.load(model_bytes)
 
 
 def test_errors_can_be_pickled():
@@ -193,9 +304,9 @@ def test_contiguous_input_is_not_copied(model, batch, monkeypatch):
     seen = []
     call = mobilenet._native.call
 
-    def spy(function, *arguments):
+    def spy(function, *arguments, **options):
         seen.append(arguments)
-        call(function, *arguments)
+        call(function, *arguments, **options)
 
     monkeypatch.setattr(mobilenet._native, "call", spy)
     out = np.empty((3, CLASSES), np.float32)

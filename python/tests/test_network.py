@@ -75,7 +75,7 @@ def test_table_is_that_of_the_command(name, command):
         ("mobilenet_v9", {}, "mobilenet_v9"),
         ("mobilenet_v2\0", {}, "zero byte"),
         ("mobilenet_v2", {"width": 9.0}, "width"),
-        ("mobilenet_v2", {"input_size": 31}, "input_height"),
+        ("mobilenet_v2", {"input_size": 31}, "input_size: height 31"),
         ("mobilenet_v2", {"input_size": (224, 2**32 + 224)}, "out of range"),
         ("mobilenet_v2", {"classes": -1}, "classes"),
         ("mobilenet_v2", {"padding": "valid"}, "padding: 'valid' is not one of default, same"),

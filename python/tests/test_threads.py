@@ -44,35 +44,47 @@ def test_many_threads(model, random):
 
 
 def test_calls_run_side_by_side_without_the_interpreter_lock(model, long_batch):
-    """While two calls are in the library, this thread goes on."""
-    results = [None, None]
+    """While two calls are in the library, this thread goes on: it would see none of it if they held
+    the lock.  On a busy machine it may get no turn while they run, so there is more than one try."""
 
-    def work(index):
-        results[index] = model.run(long_batch)
+    def looks():
+        """How often this thread saw two calls under way."""
+        results = [None, None]
 
-    threads = [threading.Thread(target=work, args=(i,)) for i in range(2)]
-    for thread in threads:
-        thread.start()
-    seen = []
-    while any(thread.is_alive() for thread in threads):
-        if model._contexts.in_use == 2:
-            seen.append(time.perf_counter())
-        time.sleep(0.002)
-    for thread in threads:
-        thread.join()
-    assert len(seen) > 10 and seen[-1] - seen[0] > 0.05
-    np.testing.assert_array_equal(results[0], results[1])
+        def work(index):
+            results[index] = model.run(long_batch)
+
+        threads = [threading.Thread(target=work, args=(i,)) for i in range(2)]
+        for thread in threads:
+            thread.start()
+        seen = 0
+        while any(thread.is_alive() for thread in threads):
+            seen += model._contexts.in_use == 2
+            time.sleep(0.002)
+        for thread in threads:
+            thread.join()
+        np.testing.assert_array_equal(results[0], results[1])
+        return seen
+
+    assert any(looks() > 10 for _ in range(30))
 
 
 def test_closing_waits_for_running_calls(model_bytes, long_batch):
-    model = mobilenet.load(model_bytes)
-    expected = model.run(long_batch[:1])
-    with ThreadPoolExecutor(1) as executor:
-        future = executor.submit(model.run, long_batch)
-        while model._contexts.in_use == 0:
-            time.sleep(0.001)
-        model.close()
-        np.testing.assert_array_equal(future.result()[-1:], expected)
+    expected = mobilenet.load(model_bytes).run(long_batch[:1])
+
+    def close_while_it_runs():
+        """False where the call was over before this thread had a turn."""
+        model = mobilenet.load(model_bytes)
+        with ThreadPoolExecutor(1) as executor:
+            future = executor.submit(model.run, long_batch)
+            while model._contexts.in_use == 0 and not future.done():
+                time.sleep(0.001)
+            model.close()
+            running = not future.done()
+            np.testing.assert_array_equal(future.result()[-1:], expected)
+        return running
+
+    assert any(close_while_it_runs() for _ in range(30))
 
 
 def test_idle_contexts_are_few(model_bytes, random):

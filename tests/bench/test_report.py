@@ -2,7 +2,12 @@
 
 import importlib.machinery
 import importlib.util
+import json
+import os
 import pathlib
+import subprocess
+import sys
+import tempfile
 import unittest
 
 PATH = pathlib.Path(__file__).resolve().parents[2] / "bench/report"
@@ -104,6 +109,91 @@ class Tables(unittest.TestCase):
     def test_roofs_are_the_fastest_first(self):
         self.assertEqual(report.bandwidths(CONTEXT), {"L1": 400, "L2": 200})
         self.assertEqual(list(report.bandwidths(CONTEXT)), ["L1", "L2"])
+
+
+SHAPES = {"pointwise": "7x7x64-32", "depthwise": "3x3s1/7x7x8", "fully_connected": "64-10",
+          "convolution": "3x3s2/224x224x3-16"}
+STANDARD = "convolution/avx2/3x3s1/14x14x13-16"
+PAIR = {key: 2 for key in ("parameters_standard", "parameters_separable", "macs_standard",
+                           "macs_separable", "us_standard", "us_separable", "macs_ratio",
+                           "time_ratio")}
+
+
+def whole_report(without=""):
+    """JSON of all that a page needs, but for one family."""
+    runs = [work(f"{family}/avx2/{shape}", 1, 50) for family, shape in SHAPES.items()]
+    runs += [work(STANDARD, 1, 50), run("compare_separable/avx2/3x3s1/7x7x8-8", 1, **PAIR)]
+    return {"context": CONTEXT, "benchmarks": [r for r in runs if not without or
+                                               not r["run_name"].startswith(without)]}
+
+
+class Files(unittest.TestCase):
+    """Nothing that is there is touched before all that replaces it is made."""
+
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = pathlib.Path(folder.name)
+        self.results = self.folder / "results"
+        self.results.mkdir()
+        self.old = {"kernels.md": "old page", "roofline.svg": "old plot"}
+        for name, text in self.old.items():
+            (self.results / name).write_text(text)
+
+    def make(self, text, path="", *arguments):
+        """A finished run on a file with this text; path: where modules are found first."""
+        file = self.folder / "kernels.json"
+        file.write_text(text if isinstance(text, str) else json.dumps(text))
+        return subprocess.run(
+            [sys.executable, "-B", PATH, *(arguments or (file, self.results))], capture_output=True,
+            text=True, env={**os.environ, "PYTHONPATH": str(path)})
+
+    def fails_and_touches_nothing(self, message, *arguments):
+        done = self.make(*arguments)
+        self.assertNotEqual(done.returncode, 0)
+        self.assertIn(message, done.stderr)
+        self.assertNotIn("Traceback", done.stderr)
+        self.assertEqual({p.name: p.read_text() for p in self.results.iterdir()}, self.old)
+
+    def test_what_is_no_report(self):
+        self.fails_and_touches_nothing("not a report of mobilenet-bench", "{")
+        self.fails_and_touches_nothing("not a report of mobilenet-bench", "[]")
+        self.fails_and_touches_nothing("not a report of mobilenet-bench", "{}")
+
+    def test_a_report_that_lacks_something(self):
+        for family, name in (("pointwise", "pointwise"), ("fully_connected", "fully connected"),
+                             ("convolution/avx2/3x3s2", "stem"), (STANDARD, "standard convolution"),
+                             ("compare_separable", "compare_separable")):
+            self.fails_and_touches_nothing(f"no results with avx2 of {name}; bench/README.md has",
+                                           whole_report(family))
+        bare = {**whole_report(), "context": {"isa": "avx2", "cpu": "a CPU"}}
+        self.fails_and_touches_nothing("its context lacks date, read GB/s L2", bare)
+
+    def test_without_matplotlib(self):
+        (self.folder / "matplotlib.py").write_text("raise ImportError")
+        self.fails_and_touches_nothing("matplotlib is missing", whole_report(), self.folder)
+
+    def test_a_plot_that_fails(self):
+        try:
+            import matplotlib
+        except ImportError:
+            self.skipTest("needs python3-matplotlib")
+        broken = whole_report()
+        del broken["benchmarks"][-1]["time_ratio"]  # the last plot's
+        done = self.make(broken)
+        self.assertNotEqual(done.returncode, 0)
+        self.assertEqual({p.name: p.read_text() for p in self.results.iterdir()}, self.old)
+        self.assertEqual(self.make(whole_report()).returncode, 0)
+        made = {p.name for p in self.results.iterdir()}
+        self.assertEqual(made, {"kernels.md"} | {f"{plot}.{kind}" for kind in ("svg", "png")
+                                                 for plot in ("roofline", "separable")})
+        self.assertIn("# Kernels, measured", (self.results / "kernels.md").read_text())
+        self.assertIn("<svg", (self.results / "roofline.svg").read_text())
+
+    def test_help_names_the_default(self):
+        done = self.make("", "", "--help")
+        self.assertEqual(done.returncode, 0)
+        self.assertIn("(default: docs/results)", " ".join(done.stdout.split()))
 
 
 if __name__ == "__main__":

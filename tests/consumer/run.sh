@@ -67,8 +67,50 @@ cmake --build "$work/shared-build"
     "$source/include/mobilenet.h" "$source/include/mobilenet/kernels.h"
 installed shared "$work/shared-build"
 
-step "subproject"
-project subproject -DMOBILENET_SOURCE="$source" -DCMAKE_BUILD_TYPE=Debug
+step "subproject, without a build type, by a compiler that is older than an instruction set"
+cat >"$work/older-cc" <<END
+#!/bin/sh
+for word; do
+    case \$word in -mavx512*) echo "unrecognized option '\$word'" >&2; exit 1 ;; esac
+done
+exec "$cc" "\$@"
+END
+chmod +x "$work/older-cc"
+CFLAGS='' project subproject -DMOBILENET_SOURCE="$source" -DCMAKE_C_COMPILER="$work/older-cc" \
+    -DCMAKE_EXPORT_COMPILE_COMMANDS=ON 2>&1 | tee "$work/subproject.log"
+# CMake breaks the lines of its warnings.
+tr -s '\n ' ' ' <"$work/subproject.log" >"$work/subproject.text"
+grep -q 'does not compile avx512 (-mavx512f .*) *\. Its kernels are left out' "$work/subproject.text"
+grep -q 'No build type: mobilenet is compiled with -O3 -DNDEBUG' "$work/subproject.text"
+if [ "$(uname -m)" = x86_64 ]; then
+    grep -qx -- '-- Instruction sets: scalar, sse, avx2' "$work/subproject.log"
+fi
+grep -q -e '-DNDEBUG.* -O3 .*arch/run/run\.c' "$work/subproject/compile_commands.json"
+if grep 'project/consumer\.c' "$work/subproject/compile_commands.json" | grep -e ' -O[0-3s]' -e NDEBUG; then
+    echo "the library's flags reach the project that uses it"
+    exit 1
+fi
+
+step "the command, with one instruction set chosen"
+if [ "$(uname -m)" = x86_64 ]; then
+    cmake -S "$source" -B "$work/chosen" -G Ninja -DCMAKE_C_COMPILER="$cc" -DCMAKE_BUILD_TYPE=Debug \
+        -DMOBILENET_ISAS=sse -DMOBILENET_TESTS=OFF -DMOBILENET_BENCH=OFF
+    cmake --build "$work/chosen" --target mobilenet-command
+    "$work/chosen/tools/mobilenet" info | grep -x '  built in    scalar, sse'
+    MOBILENET_ISA='' "$work/chosen/tools/mobilenet" profile "$work/model.safetensors" --rounds 1 |
+        grep -E '^(scalar|sse) kernels'
+fi
+
+step "instruction sets that there are not"
+for isas in avx3 sse,avx512; do
+    if cmake -S "$source" -B "$work/refused" -G Ninja -DCMAKE_C_COMPILER="$work/older-cc" \
+        -DMOBILENET_TESTS=OFF -DMOBILENET_BENCH=OFF -DMOBILENET_ISAS=$isas \
+        >"$work/refused.log" 2>&1; then
+        echo "MOBILENET_ISAS=$isas was taken"
+        exit 1
+    fi
+    grep -q "MOBILENET_ISAS: .*${isas#*,}" "$work/refused.log"
+done
 cmake --install "$work/subproject" --prefix "$work/subproject-installed"
 if [ -e "$work/subproject-installed" ]; then
     find "$work/subproject-installed"

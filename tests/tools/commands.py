@@ -23,10 +23,48 @@ class CommandLine(Case):
             self.assertRegex(self.succeed(command, "--help"), rf"^Usage: mobilenet {command} ")
             self.assertTrue(self.succeed(command, "--usage").startswith("Usage: mobilenet"))
 
+    def test_help_names_its_own_defaults_and_choices(self):
+        isas = "separated by commas: scalar, sse, avx2, avx512, neon (default: all)"
+        one = "Number of threads, 1 to 1024 (default 1)"
+        networks = f"NETWORK is one of {', '.join(NETWORKS)}."
+        network = ["1 to 1000000 (default 1000)", "each 32 to 1024 (default 224)", "0.1 to 4 (default 1)",
+                   "same, symmetric or trailing (default", "torchvision or keras (default", networks]
+        inspect = [isas, one, "each 32 to 1024 (default: the model's own)", "1 to 1024, or `none'"]
+        for command, phrases in {
+            "classify": [isas, one, "1 to 1000000 (default 5)", "(default: the model's)"],
+            "run": [isas, one],
+            "features": [isas, one, "nhwc or nchw", "default nhwc"],
+            "embed": [isas, one],
+            "evaluate": [isas, "1 to 1024, with an image each (default: one per CPU)",
+                         "0 to 1000 (default 10)", "1 to 1000000 (default 5)"],
+            "count": network,
+            "init": [*network, "0 to 2^64 - 1 (default 0)"],
+            "plan": inspect,
+            "profile": [*inspect, "1 to 100000 (default 50)"],
+        }.items():
+            text = " ".join(self.succeed(command, "--help").split())
+            for phrase in phrases:
+                self.assertIn(phrase, text)
+            for other in set(COMMANDS) - {command}:
+                self.assertNotIn(f"of {other}:", text)
+
     def test_version(self):
         output = self.succeed("--version")
         self.assertRegex(output, r"^mobilenet \d+\.\d+\.\d+\n$")
         self.assertEqual(self.succeed("count", "--version"), output)
+
+    def test_what_is_written_is_not_named_as_something_else(self):
+        model = self.init()
+        for command, name, *arguments in (
+            ("run", "y.csv", model, "--input", "x.npy", "--output"),
+            ("run", "y.npz", model, "--input", "x.npy", "--output"),
+            ("embed", "e.json", model, "a.png", "--output"),
+            ("evaluate", "photos.json", model, ".", "--csv"),
+            ("profile", "p.png", model, "--plot"),
+            ("init", "m.onnx", "mobilenet_v1"),
+        ):
+            self.fail_with(2, f"'{name}': what is written is no ", command, *arguments, name)
+        self.assertEqual(os.listdir(), [model])
 
     def test_usage_errors_exit_with_2(self):
         model = self.init()

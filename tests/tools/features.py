@@ -164,15 +164,50 @@ class Embed(Case):
         unit = vectors / numpy.linalg.norm(vectors.astype("f8"), axis=1, keepdims=True)
         self.assertLess(numpy.abs(numpy.load("n.npy") - unit).max(), 1e-6)
 
-    def test_bad_images(self):
+    def test_names_are_beside_the_rows(self):
+        for output, names in ("e.npy", "e.txt"), ("rows", "rows.txt"), (".npy", ".npy.txt"):
+            self.succeed("embed", "m.safetensors", "./0.bmp", *self.paths[1:], "-o", output)
+            with open(names) as file:
+                self.assertEqual(file.read(), "./0.bmp\n1.bmp\n2.bmp\n")
+            self.assertEqual(len(numpy.load(output)), 3)
+        os.rename("0.bmp", "a\nb.bmp")
+        self.succeed("embed", "m.safetensors", "a\nb.bmp", "-o", "e.npy")
+        with open("e.txt") as file:
+            self.assertEqual(file.read(), "a?b.bmp\n")
+        before = set(os.listdir())
+        self.succeed("embed", "m.safetensors", "1.bmp", "-o", "/dev/null")
+        self.assertEqual(set(os.listdir()), before)
+        self.assertFalse(os.path.exists("/dev/null.txt"))
+
+    def test_bad_images_are_left_out_and_named(self):
         with open("bad.bmp", "wb") as file:
             file.write(b"BMx")
-        errors = self.fail_with(
-            1, "mobilenet: bad.bmp: ", "embed", "m.safetensors", "none.bmp", "0.bmp", "bad.bmp",
-            "-o", "e.npy",
+        self.succeed("embed", "m.safetensors", *self.paths, "--normalize", "-o", "e.npy")
+        output, errors = self.run_command(
+            "embed", "m.safetensors", "none.bmp", "0.bmp", "bad.bmp", "1.bmp", "2.bmp", ".",
+            "--normalize", "-o", "some.npy", status=1,
         )  # fmt: skip
-        self.assertIn("mobilenet: none.bmp: No such file", errors)
-        self.assertFalse(os.path.exists("e.npy"))
+        self.assertEqual(output, "")
+        self.assertEqual(
+            errors,
+            "mobilenet: none.bmp: No such file or directory\n"
+            "mobilenet: bad.bmp: truncated BMP\n"
+            "mobilenet: .: Is a directory\n"
+            "mobilenet: 3 of 6 images are in some.npy\n",
+        )
+        numpy.testing.assert_array_equal(numpy.load("some.npy"), numpy.load("e.npy"))
+        with open("some.txt") as file:
+            self.assertEqual(file.read(), "0.bmp\n1.bmp\n2.bmp\n")
+        errors = self.fail_with(
+            1, "mobilenet: bad.bmp: ", "embed", "m.safetensors", "bad.bmp", "-o", "no.npy"
+        )
+        self.assertIn("mobilenet: no.npy: not written: no image could be read\n", errors)
+        self.assertFalse(os.path.exists("no.npy") or os.path.exists("no.txt"))
+        self.fail_with(
+            1, "mobilenet: no/e.npy: No such file", "embed", "m.safetensors", "0.bmp", "-o", "no/e.npy"
+        )
+
+    def test_usage(self):
         self.fail_with(2, "missing option: --output", "embed", "m.safetensors", "0.bmp")
         self.fail_with(2, "MODEL and IMAGE", "embed", "m.safetensors", "-o", "e.npy")
 

@@ -5,15 +5,38 @@ judged, only that they add up.
 usage: plans.py MOBILENET [unittest's arguments]"""
 
 import datetime
+import itertools
 import json
 import os
 import re
 import xml.etree.ElementTree
 
+import numpy
+
 from case import NETWORKS, Case, main
 
 SVG = "{http://www.w3.org/2000/svg}"
 WAYS = [[], ["--band", "1"], ["--band", "1024"], ["--band", "none"], ["--threads", "2"]]
+
+VISION = [  # what linear RGB becomes without a kind of cones: normal, protanopia, deuteranopia
+    numpy.eye(3),
+    [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]],
+    [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.011820, 0.042940, 0.968881]],
+]
+XYZ = [[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]]
+
+
+def lab(color, vision):
+    """CIELAB of "#rrggbb"."""
+    rgb = numpy.array([int(color[i : i + 2], 16) for i in (1, 3, 5)]) / 255
+    linear = numpy.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
+    xyz = numpy.array(XYZ) @ numpy.clip(numpy.array(vision) @ linear, 0, 1) / [0.9505, 1, 1.089]
+    x, y, z = numpy.where(xyz > 0.008856, numpy.cbrt(xyz), 7.787 * xyz + 16 / 116)
+    return numpy.array([116 * y - 16, 500 * (x - y), 200 * (y - z)])
+
+
+def color_difference(a, b):
+    return min(float(numpy.linalg.norm(lab(a, vision) - lab(b, vision))) for vision in VISION)
 
 
 class Steps(Case):
@@ -146,7 +169,7 @@ class Plan(Steps):
 
 class Profile(Steps):
     def assert_close(self, value, expected):
-        """JSON has nine digits of either."""
+        """JSON has nine digits of either, and of what they are sums of."""
         self.assertAlmostEqual(value / expected, 1, delta=1e-6)
 
     def check_cost(self, cost, result):
@@ -176,7 +199,9 @@ class Profile(Steps):
             own = [step for step in steps if step["kind"] == kind["kind"]]
             self.assertEqual(kind["steps"], len(own))
             self.assert_close(kind["ms"], sum(step["ms"] for step in own))
-            self.assertAlmostEqual(kind["ms_cold"], sum(step["ms_cold"] for step in own), 9)
+            # A difference of times: as exact as they are.
+            cold = sum(step["ms_cold"] for step in own)
+            self.assertAlmostEqual(kind["ms_cold"], cold, delta=1e-6 * kind["ms"] + 1e-8 * abs(cold))
             for key in "multiply_adds", "bytes":
                 self.assertEqual(kind[key], sum(step[key] for step in own))
         peak = result["threads"] * result["peak_gflops_per_core"]
@@ -298,6 +323,42 @@ class Plot(Steps):
 
     def width(self, rectangle):
         return float(rectangle.get("width"))
+
+    def test_a_kind_has_one_color_in_all_drawings(self):
+        """Any two of one drawing are told apart also without red or green cones (Machado, Oliveira and
+        Fernandes 2009, severity 1)."""
+        colors = {}
+        for network in NETWORKS:
+            model = self.init(network)
+            for way in [], ["--band", "none"], ["--threads", "2"], ["--isa", "scalar"]:
+                result, svg = self.plot(model, *way)
+                found = {}
+                for row, step in zip(svg.findall(f"{SVG}g"), result["steps"]):
+                    found[step["kind"]] = self.bars(row)[0].get("fill")
+                    self.assertIn(step["kind"], [text.text for text in row.iter(f"{SVG}text")])
+                for kind, color in found.items():
+                    self.assertEqual(colors.setdefault(kind, color), color)
+                for a, b in itertools.combinations(found.values(), 2):
+                    self.assertGreater(color_difference(a, b), 20, (a, b))
+        self.assertGreater(len(colors), 12)
+
+    def test_axes_and_columns_are_labelled(self):
+        _, svg = self.plot(self.init())
+        texts = [text.text for text in svg.iter(f"{SVG}text")]
+        for label in (
+            "time of a step, ms", "All steps, by kind", "% of the steps' time", "first layer", "layers",
+            "output", "ms", "% of peak", "steps", "% of time", "layers that run together",
+        ):  # fmt: skip
+            self.assertIn(label, texts)
+
+    def test_it_is_svg_and_not_named_otherwise(self):
+        model = self.init()
+        for name in "p.png", "p.PDF", "p.jpg":
+            self.fail_with(
+                2, f"--plot: '{name}': what is written is no {name[2:]}; name it .svg",
+                "profile", model, "--plot", name,
+            )
+        self.assertEqual(os.listdir(), [model])
 
     def test_a_file_that_cannot_be_written(self):
         model = self.init()
