@@ -1,5 +1,6 @@
-/* mobilenet info: the CPU, and which kernels would run on it. */
+/* mobilenet info: the CPU, and which kernels would run on it; mobilenet info MODEL: what a file holds. */
 #include "command.h"
+#include "info_model.h"
 #include "options.h"
 #include "processor.h"
 #include "report.h"
@@ -51,19 +52,57 @@ static bool print_choice(void) {
     return true;
 }
 
-int mbn_command_info(int argc, char **argv) {
-    static const struct argp argp = {
-        .doc = "Print what this CPU is, which instruction sets there are kernels for, and which of "
-               "them "
-               "a model would use.  The environment variable MOBILENET_ISA, a list of names "
-               "separated by commas, restricts the choice.",
-    };
-    if (argp_parse(&argp, argc, argv, 0, NULL, NULL) != 0) return MBN_EXIT_USAGE;
-
+static int print_machine(void) {
     printf("mobilenet %s\n", mbn_version());
     print_cpu();
     puts("Instruction sets:");
     printf("  %-11s %s\n", "built in", mbn_option_isa_names(mbn_isa_built()).text);
     printf("  %-11s %s\n", "usable", mbn_option_isa_names(mbn_isa_usable()).text);
     return print_choice() ? MBN_EXIT_OK : MBN_EXIT_FAILED;
+}
+
+enum { KEY_JSON = 'j' };
+
+struct arguments {
+    const char *model;
+    bool json;
+};
+
+static const struct argp_option options[] = {
+    {"json", KEY_JSON, NULL, 0, "Print JSON: of a MODEL only", 0},
+    {0},
+};
+
+static error_t parse(int key, char *argument, struct argp_state *state) {
+    struct arguments *arguments = state->input;
+    switch (key) {
+    case KEY_JSON: arguments->json = true; return 0;
+    case ARGP_KEY_ARG:
+        if (state->arg_num > 0) argp_error(state, "too many arguments: '%s'", argument);
+        arguments->model = argument;
+        return 0;
+    case ARGP_KEY_END:
+        if (arguments->json && arguments->model == NULL) {
+            argp_error(state, "--json: needs a MODEL");
+        }
+        return 0;
+    default: return ARGP_ERR_UNKNOWN;
+    }
+}
+
+int mbn_command_info(int argc, char **argv) {
+    static const struct argp argp = {
+        .options = options,
+        .parser = parse,
+        .args_doc = "[MODEL]",
+        .doc =
+            "Print what a model file holds: network, preprocessing, output, labels, sizes.\v"
+            "Without MODEL: what this CPU is, which instruction sets there are kernels for, and "
+            "which of them a model would use.  The environment variable MOBILENET_ISA, a list of "
+            "names separated by commas, restricts the choice.",
+    };
+    struct arguments arguments = {NULL, false};
+    if (argp_parse(&argp, argc, argv, 0, NULL, &arguments) != 0) return MBN_EXIT_USAGE;
+    return arguments.model == NULL ? print_machine()
+                                   : mbn_info_model(arguments.model, arguments.json);
 }

@@ -70,7 +70,8 @@ class CommandLine(Case):
             ("--seed: '-1' is not", "init", "mobilenet_v1", "out", "--seed", "-1"),
             ("--seed: '18446744073709551616'", "init", "mobilenet_v1", "out", f"--seed={2**64}"),
             ("has width 1 only", "init", "mobilenet_v3_small_article", "out", "--width", "2"),
-            ("Too many arguments", "info", "x"),
+            ("too many arguments", "info", "x", "y"),
+            ("--json: needs a MODEL", "info", "--json"),
         ]:
             with self.subTest(arguments):
                 self.fail_with(2, message, *arguments)

@@ -86,6 +86,70 @@ class Init(Case):
         self.assertEqual(os.listdir(), [])
 
 
+class Info(Case):
+    def test_says_what_the_file_holds(self):
+        self.init("mobilenet_v2", "m.safetensors", "--padding", "same")
+        labels = ["a", "b\x1b", "c", "d", "e", "f", "ü"]
+        relabel("m.safetensors", {"resize": "56", "mean": "[0.485,0.456,0.406]",
+                                  "labels": json.dumps(labels)})  # fmt: skip
+        info = json.loads(self.succeed("info", "m.safetensors", "--json"))
+        count = json.loads(
+            self.succeed("count", "mobilenet_v2", "--width", "0.35", "--resolution", "40x48",
+                         "--classes", "7", "--padding", "same", "--json")
+        )  # fmt: skip
+        for key in ("network", "source", "padding", "width", "input", "input_channels", "classes",
+                    "parameters", "batch_norm_statistics", "multiply_adds"):  # fmt: skip
+            self.assertEqual(info[key], count[key], key)
+        self.assertEqual(info["file"], "m.safetensors")
+        self.assertEqual(info["preprocessing"]["resize"], 56)
+        self.assertEqual(info["preprocessing"]["interpolation"], "bilinear")
+        self.assertEqual(info["preprocessing"]["resampling"], "pillow")
+        self.assertEqual(info["preprocessing"]["fit"], "crop")
+        self.assertEqual(info["preprocessing"]["fill"], [0.0] * 3)
+        self.assertEqual(info["preprocessing"]["mean"], [0.485, 0.456, 0.406])
+        self.assertEqual(info["preprocessing"]["standard_deviation"], [0.5] * 3)
+        self.assertEqual((info["probabilities"], info["classifier"]), ("softmax", True))
+        self.assertEqual(info["labels"], labels)
+        self.assertEqual(info["bytes"]["file"], os.path.getsize("m.safetensors"))
+        plan = json.loads(self.succeed("plan", "m.safetensors", "--json"))
+        self.assertEqual(info["bytes"]["loaded"], plan["memory"]["model"])
+        self.assertEqual(info["bytes"]["context"], plan["memory"]["context"])
+        text = self.succeed("info", "m.safetensors")
+        for part in (
+            "m.safetensors: mobilenet_v2, width 0.35", "torchvision, same padding", "40x48, RGB",
+            "shorter side 56, fit crop, bilinear as in Pillow", "0.485, 0.456, 0.406", "7 classes", "softmax",
+            "a (0), b? (1), ... ü (6)",
+        ):  # fmt: skip
+            self.assertIn(part, text)
+
+    def test_of_other_outputs_and_channels(self):
+        self.init("mobilenet_v1", "m.safetensors", "--channels", "2")
+        relabel("m.safetensors", {"probabilities": "sigmoid", "interpolation": "bicubic",
+                                  "resampling": "tensorflow", "fit": "letterbox",
+                                  "fill": "[12.5,255]"})  # fmt: skip
+        text = self.succeed("info", "m.safetensors")
+        for part in "grey and alpha", "to the input's size, fit letterbox, bicubic as in TensorFlow", \
+                "12.5, 255":  # fmt: skip
+            self.assertIn(part, text)
+        self.assertIn("sigmoid", text)
+        self.assertRegex(text, "labels +none")
+        info = json.loads(self.succeed("info", "m.safetensors", "--json"))
+        self.assertEqual((info["input_channels"], info["probabilities"]), (2, "sigmoid"))
+        self.assertEqual(info["preprocessing"]["fill"], [12.5, 255.0])
+        self.assertEqual(info["preprocessing"]["mean"], [0.5] * 2)
+        self.assertIsNone(info["labels"])
+
+    def test_of_a_file_that_lacks_its_classifier(self):
+        from features import behead
+
+        self.init()
+        behead("m.safetensors")
+        self.assertIn("lacks the classifier", self.succeed("info", "m.safetensors"))
+        info = json.loads(self.succeed("info", "m.safetensors", "--json"))
+        self.assertFalse(info["classifier"])
+        self.fail_with(1, "mobilenet: none: No such file", "info", "none")
+
+
 class Run(Case):
     def run_model(self, values, *options, model="m.safetensors"):
         numpy.save("x.npy", values)
