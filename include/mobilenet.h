@@ -253,7 +253,9 @@ MBN_API const mbn_kernels *mbn_model_kernels(const mbn_model *model);
 /* Bytes that the model holds: packed weights, tables, labels. */
 MBN_API size_t mbn_model_bytes(const mbn_model *model);
 
-/* The name of a class, UTF-8; NULL if the file has no labels or the class does not exist. */
+/* The name of a class, UTF-8; NULL if the file has no labels or the class does not exist.  A single
+ * sigmoid (mbn_model_probabilities) may have two names: 0 is what the image shows if the probability is
+ * that of 0, 1 what it shows if it is that of 1. */
 MBN_API const char *mbn_model_label(const mbn_model *model, int32_t class_index);
 
 /* What makes probabilities of the last layer's values.

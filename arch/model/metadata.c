@@ -123,9 +123,12 @@ static mbn_status read_labels(const mbn_safetensors *file, mbn_metadata *metadat
     metadata->labels = read_json(file, "labels", &status, error);
     if (metadata->labels == NULL) return status;
     const size_t count = json_array_size(metadata->labels);
-    if (!json_is_array(metadata->labels) || count != (size_t)metadata->options.classes) {
+    const int32_t classes = metadata->options.classes;
+    const bool either_or = classes == 1 && metadata->probabilities == MBN_SIGMOID;
+    if (!json_is_array(metadata->labels) ||
+        (count != (size_t)classes && !(either_or && count == 2))) {
         return mbn_fail(error, MBN_MALFORMED, "metadata labels: expected a list of %d, got %zu",
-                        (int)metadata->options.classes, count);
+                        (int)classes, count);
     }
     for (size_t i = 0; i < count; i++) {
         if (!json_is_string(json_array_get(metadata->labels, i))) {

@@ -100,6 +100,7 @@ static mbn_status assemble(const mbn_safetensors *file, const mbn_metadata *meta
         .loaded_layers = loaded,
         .packed = (mbn_packed_layer *)(void *)(memory + packed_at),
         .labels = copy_labels(metadata, memory + labels_at),
+        .label_count = (int32_t)json_array_size(metadata->labels),
     };
     model->network.layers = layers;
     status = mbn_pack_layers(file, network, loaded, kernels, allocator, memory + operands_at,
@@ -198,7 +199,7 @@ size_t mbn_model_bytes(const mbn_model *model) {
 }
 
 const char *mbn_model_label(const mbn_model *model, int32_t class_index) {
-    if (model->labels == NULL || class_index < 0 || class_index >= model->network.classes) {
+    if (model->labels == NULL || class_index < 0 || class_index >= model->label_count) {
         return NULL;
     }
     return model->labels[class_index];

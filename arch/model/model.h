@@ -25,7 +25,8 @@ struct mbn_model {
     mbn_probability_kind probabilities;
     int32_t loaded_layers;    /* the first ones, that can run: all, or those up to the pool */
     mbn_packed_layer *packed; /* [layer_count]; without operands from loaded_layers on */
-    const char **labels;      /* [classes], or NULL */
+    const char **labels;      /* [label_count], or NULL */
+    int32_t label_count;      /* the classes; or 2, of a single sigmoid */
 };
 
 static inline bool mbn_is_headless(const mbn_model *model) {

@@ -132,6 +132,39 @@ Test(probabilities, none_is_an_error_that_says_so) {
     mbn_model_free(model);
 }
 
+/* One sigmoid may have a label, or two: of no and of yes. */
+Test(probabilities, labels_of_a_single_sigmoid) {
+    static const struct {
+        const char *more;
+        int32_t labels; /* that load; -1: an error */
+    } files[] = {
+        {"\"probabilities\":\"sigmoid\",", 0},
+        {"\"probabilities\":\"sigmoid\",\"labels\":\"[\\\"cat\\\"]\",", 1},
+        {"\"probabilities\":\"sigmoid\",\"labels\":\"[\\\"cat\\\",\\\"dog\\\"]\",", 2},
+        {"\"probabilities\":\"sigmoid\",\"labels\":\"[\\\"a\\\",\\\"b\\\",\\\"c\\\"]\",", -1},
+        {"\"labels\":\"[\\\"cat\\\",\\\"dog\\\"]\",", -1},
+    };
+    static const char *const names[] = {"cat", "dog"};
+    mbn_network_options one = options;
+    one.classes = 1;
+    for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
+        size_t size;
+        void *file = make_file(&one, &size);
+        file = with_metadata(file, &size, "mobilenet/2", files[i].more);
+        mbn_model *model = NULL;
+        const mbn_status status = mbn_model_load_memory(file, size, NULL, &model, &error);
+        free(file);
+        cr_expect_eq(status, files[i].labels < 0 ? MBN_MALFORMED : MBN_OK, "%s", files[i].more);
+        if (status != MBN_OK) continue;
+        for (int32_t c = 0; c < files[i].labels; c++) {
+            cr_expect_str_eq(mbn_model_label(model, c), names[c]);
+        }
+        cr_expect_null(mbn_model_label(model, files[i].labels));
+        cr_expect_null(mbn_model_label(model, -1));
+        mbn_model_free(model);
+    }
+}
+
 Test(probabilities, other_words_are_refused) {
     cr_expect_null(load("mobilenet/2", "\"probabilities\":\"sigmoids\",", 0));
     cr_expect_eq(error.status, MBN_MALFORMED);
