@@ -69,12 +69,17 @@ static void print_preprocessing(const struct subject *s) {
     const int32_t channels = network->input_channels;
     printf("  %-15s%dx%d, %s\n", "input", network->input_height, network->input_width,
            channel_names[channels]);
-    if (s->preprocessing.resize == 0) {
-        printf("  %-15sstraight to the input's size\n", "resize");
+    const mbn_preprocessing *p = &s->preprocessing;
+    printf("  %-15s", "resize");
+    if (p->resize == 0) {
+        printf("to the input's size");
     } else {
-        printf("  %-15sshorter side to %d, then a crop in the centre\n", "resize",
-               s->preprocessing.resize);
+        printf("shorter side %d", p->resize);
     }
+    printf(", fit %s, %s as in %s\n", mbn_fit_name(p->fit),
+           mbn_interpolation_name(p->interpolation),
+           p->resampling == MBN_RESAMPLING_PILLOW ? "Pillow" : "TensorFlow");
+    print_channels("fill", p->fill, channels);
     print_channels("mean", s->preprocessing.mean, channels);
     print_channels("deviation", s->preprocessing.standard_deviation, channels);
 }
@@ -158,9 +163,13 @@ static json_t *labels_to_json(const struct subject *s) {
 
 static json_t *preprocessing_to_json(const struct subject *s) {
     const int32_t channels = s->network->input_channels;
-    return json_pack("{s:i, s:o, s:o}", "resize", s->preprocessing.resize, "mean",
-                     channels_to_json(s->preprocessing.mean, channels), "standard_deviation",
-                     channels_to_json(s->preprocessing.standard_deviation, channels));
+    const mbn_preprocessing *p = &s->preprocessing;
+    return json_pack("{s:i, s:s, s:s, s:s, s:o, s:o, s:o}", "resize", p->resize, "interpolation",
+                     mbn_interpolation_name(p->interpolation), "resampling",
+                     mbn_resampling_name(p->resampling), "fit", mbn_fit_name(p->fit), "fill",
+                     channels_to_json(p->fill, channels), "mean",
+                     channels_to_json(p->mean, channels), "standard_deviation",
+                     channels_to_json(p->standard_deviation, channels));
 }
 
 static json_t *to_json(const char *path, const struct subject *s) {

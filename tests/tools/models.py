@@ -102,6 +102,10 @@ class Info(Case):
             self.assertEqual(info[key], count[key], key)
         self.assertEqual(info["file"], "m.safetensors")
         self.assertEqual(info["preprocessing"]["resize"], 56)
+        self.assertEqual(info["preprocessing"]["interpolation"], "bilinear")
+        self.assertEqual(info["preprocessing"]["resampling"], "pillow")
+        self.assertEqual(info["preprocessing"]["fit"], "crop")
+        self.assertEqual(info["preprocessing"]["fill"], [0.0] * 3)
         self.assertEqual(info["preprocessing"]["mean"], [0.485, 0.456, 0.406])
         self.assertEqual(info["preprocessing"]["standard_deviation"], [0.5] * 3)
         self.assertEqual((info["probabilities"], info["classifier"]), ("softmax", True))
@@ -113,20 +117,25 @@ class Info(Case):
         text = self.succeed("info", "m.safetensors")
         for part in (
             "m.safetensors: mobilenet_v2, width 0.35", "torchvision, same padding", "40x48, RGB",
-            "shorter side to 56, then a crop", "0.485, 0.456, 0.406", "7 classes", "softmax",
+            "shorter side 56, fit crop, bilinear as in Pillow", "0.485, 0.456, 0.406", "7 classes", "softmax",
             "a (0), b? (1), ... ü (6)",
         ):  # fmt: skip
             self.assertIn(part, text)
 
     def test_of_other_outputs_and_channels(self):
         self.init("mobilenet_v1", "m.safetensors", "--channels", "2")
-        relabel("m.safetensors", {"probabilities": "sigmoid"})
+        relabel("m.safetensors", {"probabilities": "sigmoid", "interpolation": "bicubic",
+                                  "resampling": "tensorflow", "fit": "letterbox",
+                                  "fill": "[12.5,255]"})  # fmt: skip
         text = self.succeed("info", "m.safetensors")
-        self.assertIn("grey and alpha", text)
+        for part in "grey and alpha", "to the input's size, fit letterbox, bicubic as in TensorFlow", \
+                "12.5, 255":  # fmt: skip
+            self.assertIn(part, text)
         self.assertIn("sigmoid", text)
         self.assertRegex(text, "labels +none")
         info = json.loads(self.succeed("info", "m.safetensors", "--json"))
         self.assertEqual((info["input_channels"], info["probabilities"]), (2, "sigmoid"))
+        self.assertEqual(info["preprocessing"]["fill"], [12.5, 255.0])
         self.assertEqual(info["preprocessing"]["mean"], [0.5] * 2)
         self.assertIsNone(info["labels"])
 
