@@ -11,7 +11,9 @@ table as well.  Exit status 1 where a file is beyond 1e-5 (and farther from the 
 precision than twice its own runtime), or where the model file does not say what it has to."""
 import argparse
 import io
+import json
 import os
+import subprocess
 import sys
 import tempfile
 import warnings
@@ -29,6 +31,7 @@ from importer import check, cli, safetensors
 from importer.errors import ImportFailure
 
 TOLERANCE = 1e-5
+PHOTO_TOLERANCE = 1e-5  # of a probability
 FORMS = {"keras": "Keras", "h5": "Keras, .h5", "tflite": "TensorFlow Lite", "onnx": "ONNX",
          "external": "ONNX, weights beside it"}
 
@@ -58,6 +61,25 @@ def in_double(keras, model):
     return twin
 
 
+def photo_probabilities(model, file, folder, sizes):
+    """(the library's probabilities of a picture, the model's), where the graph resizes it."""
+    from PIL import Image
+    generator = numpy.random.default_rng(9)
+    height, width = sizes
+    waves = [numpy.add.outer(numpy.sin(numpy.arange(height) / a), numpy.cos(numpy.arange(width) / b))
+             for a, b in ((7, 11), (17, 5), (23, 29))]
+    pixels = numpy.stack(waves, 2) * 55 + 127 + generator.uniform(-15, 15, (height, width, 3))
+    pixels = numpy.clip(pixels, 0, 255).astype(numpy.uint8)
+    path = os.path.join(folder, "picture.png")
+    Image.fromarray(pixels).save(path)
+    done = subprocess.run([check.find_command(), "classify", file, path, "--json", "--top", "100"],
+                          capture_output=True, text=True, check=True)
+    classes = json.loads(done.stdout)[0]["classes"]
+    ours = [entry["probability"] for entry in sorted(classes, key=lambda entry: entry["index"])]
+    logits = model.predict(pixels[None].astype(numpy.float32), verbose=0)
+    return numpy.array(ours), numpy.exp(check.log_softmax(logits))[0]
+
+
 def compare(keras, model, said, form, path):
     """(difference as a part of the range, whether it is good, what is wrong)."""
     with tempfile.TemporaryDirectory() as folder:
@@ -71,6 +93,11 @@ def compare(keras, model, said, form, path):
         safetensors.write(output, imported.tensors, metadata)
         wrong = [f"{key} is {metadata.get(key)}, not {value}" for key, value in said.items()
                  if key != "output" and metadata.get(key) != value]
+        if form == "keras" and imported.resampling == "tensorflow":
+            for sizes in ((137, 211), (300, 96), (61, 83)):
+                ours, theirs = photo_probabilities(model, output, folder, sizes)
+                if numpy.abs(ours - theirs).max() > PHOTO_TOLERANCE:
+                    wrong.append(f"a picture of {sizes}: {ours}, not {theirs}")
         if imported.resizes:
             return None, not wrong, wrong
         images = check.seeded_images(imported, 4)

@@ -138,6 +138,13 @@ def _channels(count, shape=(96, 64)):
     return make
 
 
+_RESCALING = _layer("Rescaling", 1 / 127.5, offset=-1)
+
+
+def _resized(**options):
+    return _before(_layer("Resizing", 96, 96, **options), _RESCALING, shape=(None, None, 3))
+
+
 _SIGMOID = {"probabilities": "sigmoid"}
 _TENSORFLOW = {"resampling": "tensorflow"}
 
@@ -174,7 +181,7 @@ VARIANTS = {
     "BGR (caffe)": _preprocessed("caffe"),
     "torch's normalisation": _preprocessed("torch"),
     "TensorFlow's normalisation": _preprocessed("tf"),
-    "rescaling": _before(_layer("Rescaling", 1 / 127.5, offset=-1)),
+    "rescaling": _before(_RESCALING),
     "rescaling per channel": _before(_layer("Rescaling", [1 / 58.4, 1 / 57.1, 1 / 57.4],
                                             offset=[-2.1, -2.0, -1.8])),
     "normalization": _before(_layer("Normalization", mean=[120.0, 115.0, 104.0],
@@ -191,27 +198,26 @@ VARIANTS = {
     "8-bit pixels, fixed batch": _before(
         lambda keras: lambda x: keras.ops.cast(x, "float32") / 127.5 - 1.0, dtype="uint8",
         batch_size=4),
-    "resizing": _says(_before(_layer("Resizing", 96, 96), _layer("Rescaling", 1 / 255),
-                              shape=(None, None, 3)), **_TENSORFLOW),
-    "resizing, nearest": _says(_before(_layer("Resizing", 96, 96, interpolation="nearest"),
-                                       shape=(None, None, 3)), interpolation="nearest",
+    "resizing": _says(_resized(), **_TENSORFLOW),
+    "resizing, nearest": _says(_resized(interpolation="nearest"), interpolation="nearest",
                                **_TENSORFLOW),
     "augmentation": _before(_layer("RandomFlip"), _layer("RandomRotation", 0.1),
                             _layer("RandomZoom", 0.1)),
 }
 # What TensorFlow Lite and ONNX have no operation for.
 _KERAS_ALONE = {
-    "resizing, bicubic": _says(_before(_layer("Resizing", 96, 96, interpolation="bicubic"),
-                                       shape=(None, None, 3)), interpolation="bicubic",
+    "resizing, bicubic": _says(_resized(interpolation="bicubic"), interpolation="bicubic",
                                **_TENSORFLOW),
-    "resizing, cropped": _says(_before(_layer("Resizing", 96, 96, crop_to_aspect_ratio=True),
-                                       shape=(None, None, 3)), fit="cover", **_TENSORFLOW),
-    "resizing, padded": _says(_before(
-        _layer("Resizing", 96, 96, pad_to_aspect_ratio=True, fill_value=128.0),
-        shape=(None, None, 3)), fit="letterbox", fill="[128.0, 128.0, 128.0]", **_TENSORFLOW),
+    "resizing, area": _says(_resized(interpolation="area"), interpolation="area", **_TENSORFLOW),
+    "resizing, cropped": _says(_resized(crop_to_aspect_ratio=True), fit="cover", **_TENSORFLOW),
+    "resizing, padded": _says(_resized(pad_to_aspect_ratio=True, fill_value=100.0),
+                              fit="letterbox", fill="[100.0, 100.0, 100.0]", **_TENSORFLOW),
+    "rescaling, then resizing, padded": _says(_before(
+        _RESCALING, _layer("Resizing", 96, 96, pad_to_aspect_ratio=True), shape=(None, None, 3)),
+        fit="letterbox", fill="[127.5, 127.5, 127.5]", **_TENSORFLOW),
     "resizing and centre crop": _says(_before(
-        _layer("Resizing", 112, 112), _layer("CenterCrop", 96, 96), shape=(None, None, 3)),
-        fit="squash", resize="112", **_TENSORFLOW),
+        _layer("Resizing", 112, 112), _layer("CenterCrop", 96, 96), _RESCALING,
+        shape=(None, None, 3)), fit="squash", resize="112", **_TENSORFLOW),
 }
 VARIANTS.update(_KERAS_ALONE)
 
@@ -223,7 +229,9 @@ def forms(name):
         result.append("h5")
     if name not in _KERAS_ALONE:
         result.append("tflite")
-    if name not in _KERAS_ALONE and name != "augmentation":  # tf2onnx does not take it away
+    # Of these tf2onnx makes graphs that are for training, or lack their constants.
+    if name not in _KERAS_ALONE and name not in ("augmentation", "resizing", "resizing, nearest",
+                                                 "normalization"):
         result.append("onnx")
     if name in ("v2", "v3 small"):
         result.append("external")

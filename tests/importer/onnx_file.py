@@ -74,11 +74,12 @@ def external(name, array, **entries):
 
 
 def model(nodes, initialisers, shape, output, producer="test", image="image", kind=1):
-    """output: a name, or several."""
+    """output, image: a name, or several."""
+    images = [image] if isinstance(image, str) else image
     outputs = [output] if isinstance(output, str) else output
     graph = b"".join(field(1, n) for n in nodes)
     graph += b"".join(field(5, t) for t in initialisers)
-    graph += field(11, value_info(image, shape, kind))
+    graph += b"".join(field(11, value_info(name, shape, kind)) for name in images)
     graph += b"".join(field(12, value_info(name, None)) for name in outputs)
     return field(1, 7) + field(2, producer) + field(7, graph) + field(8, field(2, 14))
 

@@ -235,6 +235,9 @@ class Ends(Case):
                 ([("RandomCrop", size)], {"fit": "cover"}),
                 ([("Resizing", {**size, "pad_to_aspect_ratio": True, "fill_value": 7.0})],
                  {"fit": "letterbox", "fill": "[7.0, 7.0, 7.0]"}),
+                ([("Rescaling", {"scale": 1 / 127.5, "offset": -1.0}),
+                  ("Resizing", {**size, "pad_to_aspect_ratio": True})],
+                 {"fit": "letterbox", "fill": "[127.5, 127.5, 127.5]"}),
                 ([("Resizing", {"height": 60, "width": 80}), ("CenterCrop", size)],
                  {"fit": "squash", "resize": "60"})):
             with self.subTest(before):

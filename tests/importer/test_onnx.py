@@ -311,11 +311,17 @@ class Images(Case):
                      enumerate((-1, -(1 << 63), 1, -1))]
             return [node("Slice", ["pixels", *names], "image")]
 
+        def masked(w):  # as tf2onnx has it
+            names = [w.constant(name, numpy.array(values)) for name, values in (
+                ("begin", [0, 10 ** 9]), ("end", [10 ** 9, -10 ** 9]), ("axes", [0, 1]),
+                ("steps", [1, -1]))]
+            return [node("Slice", ["pixels", *names], "image")]
+
         def split(w):
             parts = onnx_file.field(2, "b") + onnx_file.field(2, "c")
             return [node("Split", ["pixels"], "a", axis=1) + parts,
                     node("Concat", ["c", "b", "a"], "image", axis=1)]
-        for form in (gather, take, split):
+        for form in (gather, take, masked, split):
             with self.subTest(form.__name__):
                 self.with_image(plain, form, SHAPE)
                 self.assert_close(self.logits(images), expected)
@@ -389,7 +395,8 @@ class Images(Case):
             head = next(op for op in maker.operations if op.name == "head")
             writer.nodes[place:place + 1] = [
                 node("Reshape", [head.x, "nhwc"], "turned"),
-                node("Reshape", ["turned", "nchw"], "back"),
+                node("Reshape", ["turned", "nchw"], "same"),
+                node("Reshape", ["same", "nchw"], "back"),
                 node("Conv", ["back", "head_w"], "head_conv")]
             data = onnx_file.model(writer.nodes, writer.tensors, [1, 3, size, size], "logits")
             if fits:
@@ -519,6 +526,14 @@ class Refusing(Case):
                      "stem_w", "malformed shape")
         self.refused(onnx_file.model(writer.nodes, writer.tensors[1:], SHAPE, "logits"),
                      "its input stem_w is not there")
+
+    def test_two_inputs(self):
+        writer = Writer()
+        writer.write(small_network.variant(), SHAPE)
+        nodes = [*writer.nodes, node("Add", ["logits", "other"], "sum")]
+        self.refused(onnx_file.model(nodes, writer.tensors, SHAPE, "sum",
+                                     image=["image", "other"]),
+                     "its output depends on 2 inputs, expected one: image, other")
 
     def test_damaged_files(self):
         self.assert_survives(Writer().write(small_network.variant(), SHAPE), 150)

@@ -147,7 +147,7 @@ class Resizing:
     resampling: str = "tensorflow"
     fit: str = "crop"
     resize: int = 0
-    fill: float = 0
+    fill: tuple = (0.0,)  # around the image: one value, or for each of the source's channels
 
 
 class Value:
@@ -327,7 +327,12 @@ class Builder:
         if node.resized is not None:
             raise ImportFailure(f"{name}: resizes the image for a second time")
         scale, shift = input_affine(value)
-        return Value(_replace(node, scale=scale, shift=shift, resized=resizing))
+        if not numpy.all(scale):
+            raise ImportFailure(f"{name}: a channel is multiplied by zero")
+        fill = numpy.zeros(node.source_channels)
+        fill[node.order] = (numpy.array(resizing.fill) - shift) / scale
+        return Value(_replace(node, scale=scale, shift=shift,
+                              resized=replace(resizing, fill=tuple(fill.tolist()))))
 
     def crop(self, value, height, width, name):
         """The centre of an image that has been resized, or that is of this size."""

@@ -85,7 +85,12 @@ def from_structure(structure, source, height, width):
         imported.height, imported.input_width = resized.height, resized.width
         imported.interpolation, imported.resampling = resized.interpolation, resized.resampling
         imported.fit, imported.resize = resized.fit, resized.resize
-        imported.fill = (resized.fill,) * imported.input_channels
+        if resized.fit == "letterbox":
+            unit = 1 if are_pixels(imported.scale, imported.shift) else 255
+            imported.fill = tuple(round(unit * value, 6) + 0.0 for value in resized.fill)
+            if not all(0 <= value <= 255 for value in imported.fill):
+                raise ImportFailure(f"fills around its image with {list(imported.fill)}, not with "
+                                    "colours from 0 to 255")
     return imported
 
 
@@ -107,13 +112,20 @@ def from_graph(structure, source, height, width, kind, fixed):
 PROBABILITIES = {"softmax": "softmax", "log_softmax": "softmax", "sigmoid": "sigmoid"}
 
 
+def are_pixels(scale, shift):
+    """Whether value * scale + shift is of values from 0 to 255, not from 0 to 1: if the scale is
+    small, or what becomes 0 is far above 1, or nothing is said."""
+    return min(scale) <= 0.2 or max(abs(b / s) for s, b in zip(scale, shift)) > 2 or (
+        set(scale) == {1.0} and not any(shift))
+
+
 def preprocessing_of(scale, shift, pixels=None):
     """value * scale + shift as (pixel / 255 - mean) / std.  pixels: whether values are pixels, not
-    pixels / 255; None: they are, if the scale is small or what becomes 0 is far above 1."""
+    pixels / 255; None: not known."""
     if any(s <= 0 for s in scale):
         raise ImportFailure("what is done to the image is not a scale and a shift")
     if pixels is None:
-        pixels = min(scale) <= 0.2 or max(abs(b / s) for s, b in zip(scale, shift)) > 2
+        pixels = are_pixels(scale, shift)
     unit = 255 if pixels else 1
     std = tuple(1 / (unit * s) for s in scale)
     return tuple(-b * d for b, d in zip(shift, std)), std

@@ -419,6 +419,6 @@ class Network:
         fit = "cover" if config.get("crop_to_aspect_ratio") else \
             "letterbox" if config.get("pad_to_aspect_ratio") else "crop"
         fill = config.get("fill_value", 0.0)
+        fill = (float(fill if isinstance(fill, (int, float)) else 0),)
         return x.with_value(self.builder.resize(
-            x.value, Resizing(*size, interpolation, fit=fit,
-                              fill=float(fill if isinstance(fill, (int, float)) else 0)), name))
+            x.value, Resizing(*size, interpolation, fit=fit, fill=fill), name))

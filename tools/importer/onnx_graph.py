@@ -9,6 +9,8 @@ from .graph import Builder, Resizing, hard_sigmoid, hard_swish, relu
 from .plane import Plane
 
 UNKNOWN = onnx_constant.UNKNOWN
+# Beyond any size: converters have various large numbers for "as far as it goes".
+_FAR = 1 << 20
 _FLOATS = ("float32", "float16", "float64", "bfloat16")
 
 
@@ -68,9 +70,11 @@ class Graph:
         inputs = {message.text(1): message for message in graph.messages(11)
                   if message.text(1) not in self.values}
         needed = self._choose(set(inputs), options.source_output)
-        for name, message in inputs.items():
-            if name in needed:
-                self._input(name, message, options)
+        images = [name for name in inputs if name in needed]
+        if len(images) != 1:
+            raise ImportFailure(f"its output depends on {len(images)} inputs, expected one: "
+                                + ", ".join(images))
+        self._input(images[0], inputs[images[0]], options)
         for node in self.nodes:
             if not needed.isdisjoint(node.outputs):
                 self._run(node)
@@ -441,7 +445,7 @@ class Graph:
                 self._constant(node, axes).tolist()
         steps = [1] * len(starts) if steps is None else self._constant(node, steps).tolist()
         for start, end, axis, step in zip(starts, ends, axes, steps):
-            if x.axes[axis % len(x.axes)] != "c" and start == 0 and step == 1 and end >= 1 << 30:
+            if x.axes[axis % len(x.axes)] != "c" and start == 0 and step == 1 and end >= _FAR:
                 continue  # all of it
             numbers = numpy.arange(x.value.channels)[_slice(start, end, step)]
             x = self._channels(node, x, axis, numbers)
@@ -532,4 +536,4 @@ class Graph:
 
 def _slice(start, end, step):
     """As ONNX has it: an end below -size, for a step of -1, means to the first one."""
-    return slice(start, None if step < 0 and end < -(1 << 20) else end, step)
+    return slice(start, None if step < 0 and end < -_FAR else end, step)

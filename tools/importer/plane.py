@@ -75,20 +75,19 @@ def reshape(builder, plane, shape, name):
 
 
 def _turned(plane, shape, channels, name):
-    """The axes, where a reshape does what a transpose does: of one channel, or of one pixel, which
-    is checked where the plane's size is known."""
-    axes = {"nchw": "nhwc", "nhwc": "nchw"}.get(plane.axes)
-    if axes is None or len(shape) != 4:
+    """The axes, where a reshape does nothing or what a transpose does: of one channel, or of one
+    pixel, which is checked where the plane's size is known."""
+    if plane.axes not in ("nchw", "nhwc") or len(shape) != 4:
         return None
-    place = axes.index("c")
-    sizes = [shape[axis] for axis in range(1, 4) if axis != place]
-    if shape[place] not in (channels, -1):
-        return None
-    if channels == 1 and sizes != [1, 1]:
-        return axes
-    if sizes == [1, 1]:
-        plane.value.node.pixel = name
-        return axes
+    for axes, place in (("nchw", 1), ("nhwc", 3)):
+        others = [shape[axis] for axis in range(1, 4) if axis != place]
+        if shape[place] not in (channels, -1):
+            continue
+        if others == [1, 1]:
+            plane.value.node.pixel = name
+            return axes
+        if channels == 1 and axes != plane.axes:
+            return axes
     return None
 
 
