@@ -193,7 +193,7 @@ static void scale_as_pillow(const mbn_rgb *image, uint32_t green_bits) {
         uint8_t *pixel = image->pixels + 3 * i;
         for (int c = 0; c < 3; c++) {
             const uint32_t bits = c == 1 ? green_bits : 5;
-            pixel[c] = (uint8_t)((pixel[c] >> (8 - bits)) * 255u / ((1u << bits) - 1));
+            pixel[c] = (uint8_t)(((uint32_t)pixel[c] >> (8 - bits)) * 255u / ((1u << bits) - 1));
         }
     }
 }
