@@ -14,8 +14,8 @@ def markdown(results, pictures):
     sections.append("\n".join(f"![{alt}]({path.name})" for path, alt in pictures))
     if results["throughput"]:
         sections.append(_throughput(results["throughput"], results["restricted"]))
-    if results.get("busy"):
-        sections.append(_busy(results.get("busy"), results["rounds"]))
+    if results["busy"]:
+        sections.append(_busy(results["busy"], results["rounds"]))
     if results["cold"]:
         sections.append(_cold(results["cold"]))
     sections.append(_agreement(results["latency"]))

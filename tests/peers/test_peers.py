@@ -225,6 +225,10 @@ class Figures(unittest.TestCase):
         "throughput": [{"model": "net", "cpus": 2, "runtimes": {
             name: {"median": median, "spread": 0, "disturbed": 0.5}
             for name, median in (("mobilenet", 300), ("slow", 100), ("fast", 200))}}],
+        "busy": [{"model": "net", "cpus": 2, "runs": 300, "runtimes": {
+            "mobilenet": {str(threads): {"mean_ms": mean, "p90_ms": 9, "slowest_ms": slowest}
+                          for threads, mean, slowest in ((1, 12, 20), (2, 8, 30))},
+            "slow": {"2": {"mean_ms": 9, "p90_ms": 10, "slowest_ms": 11}}}}],
         "cold": [],
     }
 
@@ -241,6 +245,9 @@ class Figures(unittest.TestCase):
                      "rounds is 10 %, the largest share of its CPUs that others took 0 %.",
                      "rounds is 0 %, the largest share of its CPUs that others took 50 %.",
                      "A cache line took 99 to 301 ns",
+                     "| `net` | mobilenet | 1 | 12.0 | 9.0 | 20.0 | - |",
+                     "| `net` | mobilenet | 2 | 8.0 | 9.0 | 30.0 | 0.67 / 1.00 / 1.50 |",
+                     "| `net` | slow | 2 | 9.0 | 10.0 | 11.0 | - |",
                      "| `net` | 1 | 2.0e-06 | 1.0e-06 |"):
             self.assertIn(line, text)
         self.assertEqual(text.count("A cache line"), 1)

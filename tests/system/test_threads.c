@@ -27,8 +27,7 @@ static void count_run(void *argument, int32_t task, int32_t thread) {
     job->done++;
 }
 
-/* Jobs of many sizes right behind each other, so that workers meet them late, early and not at all.
- */
+/* Jobs of many sizes right behind each other: workers meet them late, early and not at all. */
 static void check_jobs(mbn_threads *threads, const char *whose) {
     struct job job = {.threads = mbn_threads_count(threads)};
     for (int32_t i = 0; i < JOBS; i++) {

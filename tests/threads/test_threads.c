@@ -1,5 +1,8 @@
 /* One model, many contexts: each in a thread of its own, with a pool of its own of one, two or
- * four threads, all at once.  Every result is the one that a single thread gives, bit for bit. */
+ * four threads, or with threads of the library's own, all at once.  Every result is the one that a
+ * single thread gives, bit for bit.  And these threads by themselves, more of them than CPUs. */
+#include "arch/system/threads.h"
+
 #include <mobilenet.h>
 
 #include <pthread.h>
@@ -8,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SIZE = 96, CLASSES = 24, USERS = 3, RUNS = 1, BATCH = 2 };
+enum { SIZE = 96, CLASSES = 24, POOLS = 3, USERS = POOLS + 2, RUNS = 2, BATCH = 2 };
 enum { INPUT = BATCH * SIZE * SIZE * 3, OUTPUT = BATCH * CLASSES };
 
 static const char *const networks[] = {"mobilenet_v2", "mobilenet_v3_small"};
@@ -18,7 +21,7 @@ struct user {
     pthread_t thread;
     const mbn_model *model;
     const float *expected;
-    size_t pool_threads;
+    size_t pool_threads; /* 0: the library's own */
     const char *failure; /* NULL: none */
 };
 
@@ -33,10 +36,11 @@ static const char *run_and_compare(const struct user *user, mbn_context *context
 
 static void *use(void *argument) {
     struct user *user = argument;
-    pthreadpool_t pool = pthreadpool_create(user->pool_threads);
-    const mbn_context_options options = {.pool = pool};
+    const bool own = user->pool_threads == 0;
+    pthreadpool_t pool = own ? NULL : pthreadpool_create(user->pool_threads);
+    const mbn_context_options options = {.pool = pool, .threads = 2};
     mbn_context *context;
-    if (pool == NULL || mbn_context_create(user->model, &options, &context, NULL)) {
+    if ((pool == NULL && !own) || mbn_context_create(user->model, &options, &context, NULL)) {
         user->failure = "mbn_context_create";
     } else {
         user->failure = run_and_compare(user, context);
@@ -76,8 +80,8 @@ static int check(const char *network) {
     struct user users[USERS];
     int failures = 0;
     for (int i = 0; i < USERS; i++) {
-        users[i] =
-            (struct user){.model = model, .expected = expected, .pool_threads = (size_t)1 << i};
+        users[i] = (struct user){
+            .model = model, .expected = expected, .pool_threads = i < POOLS ? (size_t)1 << i : 0};
         if (pthread_create(&users[i].thread, NULL, use, &users[i])) abort();
     }
     for (int i = 0; i < USERS; i++) {
@@ -90,10 +94,48 @@ static int check(const char *network) {
     return failures;
 }
 
+enum { CELLS = 64, JOBS = 400 };
+
+/* What tasks write without any care: each cell is one task's in a job, and another's in the next. */
+struct cells {
+    long values[CELLS], sums[CELLS];
+};
+
+static void add_neighbours(void *argument, int32_t task, int32_t thread) {
+    struct cells *cells = argument;
+    (void)thread;
+    cells->sums[task] = cells->values[task] + cells->values[(task + 7) % CELLS];
+}
+
+static void copy_back(void *argument, int32_t task, int32_t thread) {
+    struct cells *cells = argument;
+    (void)thread;
+    cells->values[task] = cells->sums[task] % 1000003;
+}
+
+/* Number of failures. */
+static int check_threads(int32_t count) {
+    static struct cells ours, expected;
+    for (int i = 0; i < CELLS; i++) ours.values[i] = expected.values[i] = i;
+    mbn_threads *threads = mbn_threads_create(count, NULL);
+    if (threads == NULL) abort();
+    for (int job = 0; job < JOBS; job++) {
+        mbn_threads_run(threads, add_neighbours, &ours, CELLS);
+        mbn_threads_run(threads, copy_back, &ours, CELLS);
+        for (int32_t i = 0; i < CELLS; i++) add_neighbours(&expected, i, 0);
+        for (int32_t i = 0; i < CELLS; i++) copy_back(&expected, i, 0);
+    }
+    mbn_threads_free(threads);
+    if (memcmp(&ours, &expected, sizeof ours) == 0) return 0;
+    printf("%d threads: the sums differ\n", (int)count);
+    return 1;
+}
+
 int main(void) {
     for (int i = 0; i < INPUT; i++) input[i] = (float)(i * 37 % 256) / 128 - 1;
     int failures = 0;
     for (size_t i = 0; i < sizeof networks / sizeof *networks; i++) failures += check(networks[i]);
+    for (int32_t count = 1; count <= 5; count++) failures += check_threads(count);
     printf("%zu networks, %d contexts at once: %d failures\n", sizeof networks / sizeof *networks,
            USERS, failures);
     return failures != 0;
