@@ -3,6 +3,7 @@
 The library has the same tables in C.  The importer works without a built library, so it cannot ask
 there; tests/importer/test_networks.py compares the two."""
 import math
+import re
 from collections import namedtuple
 
 from .errors import ImportFailure
@@ -181,6 +182,11 @@ def _nearest_width(shapes, layout):
     if expected != shapes:
         best, expected = search(range(max(100, best - 10), min(4000, best + 10) + 1))
     return best / 1000, expected
+
+
+def natural(name):
+    """Sorts names by the numbers in them."""
+    return [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", name)]
 
 
 def first_difference(expected, shapes):
