@@ -35,7 +35,7 @@ class CommandLine(Case):
             "run": [isas, one],
             "features": [isas, one, "nhwc or nchw", "default nhwc"],
             "embed": [isas, one],
-            "evaluate": [isas, "1 to 1024, with an image each (default: one per CPU)",
+            "evaluate": [isas, "1 to 1024, with an image each (default: one for each CPU that may be used)",
                          "0 to 1000 (default 10)", "1 to 1000000 (default 5)"],
             "count": network,
             "init": [*network, "0 to 2^64 - 1 (default 0)"],
