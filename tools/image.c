@@ -192,8 +192,8 @@ static void scale_as_pillow(const mbn_rgb *image, uint32_t green_bits) {
     for (size_t i = 0; i < count; i++) {
         uint8_t *pixel = image->pixels + 3 * i;
         for (int c = 0; c < 3; c++) {
-            const uint32_t bits = c == 1 ? green_bits : 5;
-            pixel[c] = (uint8_t)((pixel[c] >> (8 - bits)) * 255u / ((1u << bits) - 1));
+            const uint32_t bits = c == 1 ? green_bits : 5, value = pixel[c];
+            pixel[c] = (uint8_t)((value >> (8 - bits)) * 255 / ((1u << bits) - 1));
         }
     }
 }
