@@ -310,7 +310,7 @@ typedef enum mbn_resampling { MBN_RESAMPLING_PILLOW = 0, MBN_RESAMPLING_TENSORFL
 /* What becomes of an image whose aspect ratio is not the input's.  The target is the input size with
  * its shorter side scaled to mbn_preprocessing.resize, or the input size itself where that is 0.
  * What the resized image has more than the input is cut off around the centre; what it lacks is
- * filled.
+ * filled.  With TENSORFLOW `resize` is 0 or at least the input's shorter side.
  *   CROP       The shorter side of the image becomes `resize` (torchvision's Resize and CenterCrop);
  *              with resize 0 as SQUASH.  TENSORFLOW: as COVER, unless resize is 0.
  *   SQUASH     To the target, whatever the aspect ratio.

@@ -38,7 +38,8 @@ static mbn_status check_choice(const char *field, const char *name, int value, m
                     field);
 }
 
-mbn_status mbn_preprocessing_check(const mbn_preprocessing *p, int32_t channels, mbn_error *error) {
+mbn_status mbn_preprocessing_check(const mbn_preprocessing *p, int32_t height, int32_t width,
+                                   int32_t channels, mbn_error *error) {
     if (p->resize < 0 || p->resize > MBN_MAX_IMAGE_SIDE) {
         return mbn_fail(error, MBN_INVALID_ARGUMENT, "preprocessing.resize: %d: not 0 to %d",
                         (int)p->resize, MBN_MAX_IMAGE_SIDE);
@@ -63,5 +64,11 @@ mbn_status mbn_preprocessing_check(const mbn_preprocessing *p, int32_t channels,
         status = check_choice("resampling", resampling, (int)p->resampling, error);
     }
     if (status == MBN_OK) status = check_choice("fit", mbn_fit_name(p->fit), (int)p->fit, error);
-    return status;
+    if (status != MBN_OK || p->resampling == MBN_RESAMPLING_PILLOW || p->resize == 0) return status;
+    const int32_t shorter = height < width ? height : width;
+    if (p->resize >= shorter) return MBN_OK;
+    return mbn_fail(error, MBN_INVALID_ARGUMENT,
+                    "preprocessing.resize: %d: less than the input's %d, which Keras's CenterCrop "
+                    "would enlarge to",
+                    (int)p->resize, (int)shorter);
 }

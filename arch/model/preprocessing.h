@@ -6,8 +6,8 @@
 
 enum { MBN_MAX_IMAGE_SIDE = 65536 };
 
-/* MBN_INVALID_ARGUMENT, naming the field, if one is out of its range; `channels` of the input. */
-mbn_status mbn_preprocessing_check(const mbn_preprocessing *preprocessing, int32_t channels,
-                                   mbn_error *error);
+/* MBN_INVALID_ARGUMENT, naming the field, if one is out of its range for inputs of this size. */
+mbn_status mbn_preprocessing_check(const mbn_preprocessing *preprocessing, int32_t height,
+                                   int32_t width, int32_t channels, mbn_error *error);
 
 #endif

@@ -169,7 +169,8 @@ static mbn_status prepare(const mbn_model *model, const mbn_context_options *opt
     if (status == MBN_OK) status = create_network(model, options, &d->network, error);
     if (status != MBN_OK) return status;
     d->preprocessing = preprocessing_of(model, options, d->network);
-    status = mbn_preprocessing_check(&d->preprocessing, d->network->input_channels, error);
+    status = mbn_preprocessing_check(&d->preprocessing, d->network->input_height,
+                                     d->network->input_width, d->network->input_channels, error);
     if (status != MBN_OK) {
         mbn_network_free(d->network);
         return status;

@@ -75,7 +75,7 @@ mbn_status mbn_preprocess_image(const mbn_preprocessing *preprocessing, const mb
     mbn_status status = mbn_check_image(image, error);
     if (status == MBN_OK) status = check_size("output", output_height, output_width, error);
     if (status != MBN_OK) return status;
-    status = mbn_preprocessing_check(preprocessing, channels, error);
+    status = mbn_preprocessing_check(preprocessing, output_height, output_width, channels, error);
     if (status != MBN_OK) return status;
     mbn_resample_job job = {
         .preprocessing = preprocessing,

@@ -177,18 +177,24 @@ static float sum_of_row(const struct source *source, const uint8_t *row, const s
     return sum + value_at(source, row, bound(last, size), c) * x->weight[1];
 }
 
-/* The rows' weights are computed anew, for there may be any number of them. */
+/* The rows' weights are computed anew, for there may be any number of them.  What lies around the
+ * image has the same sum in every row. */
 static float area(const struct source *source, int64_t pixel, const struct taps *y,
                   const struct taps *x, int32_t c) {
-    const mbn_resample_job *job = source->job;
-    const float scale = scale_of(&job->rows);
+    const mbn_axis *rows = &source->job->rows, *columns = &source->job->columns;
+    const bool has_border = rows->first < 0 || columns->first < 0;
+    const float border = has_border ? sum_of_row(source, NULL, x, c) : 0;
+    const bool beside =
+        x->index[1] + columns->first < 0 || x->index[0] + columns->first >= columns->input;
+    const float scale = scale_of(rows);
     const float begin = (float)pixel * scale, end = (float)(pixel + 1) * scale;
     float sum = 0;
     for (int64_t i = y->index[0]; i <= y->index[1]; i++) {
-        const uint8_t *row = row_at(job, bound(i, job->rows.source));
-        sum += sum_of_row(source, row, x, c) * covered(i, begin, end, scale);
+        const uint8_t *row = row_at(source->job, bound(i, rows->source));
+        const bool outside = has_border && (beside || row == NULL);
+        sum += (outside ? border : sum_of_row(source, row, x, c)) * covered(i, begin, end, scale);
     }
-    return sum * (float)(1.0 / (double)(scale * scale_of(&job->columns)));
+    return sum * (float)(1.0 / (double)(scale * scale_of(columns)));
 }
 
 static float value_of(const struct source *source, int32_t output_row, const uint8_t *const rows[4],

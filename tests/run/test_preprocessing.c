@@ -28,40 +28,35 @@ static mbn_status load(const char *format, const char *more, mbn_model **model) 
     return status;
 }
 
+static const struct file {
+    const char *format, *more;
+    mbn_preprocessing expected; /* mean and deviation aside */
+} files[] = {
+    {"mobilenet/1", "", {.resize = 0}},
+    {"mobilenet/1", /* which they are of no meaning in */
+     "\"resize\":\"9\",\"interpolation\":\"area\",\"fit\":\"squash\",\"fill\":\"[9,9,9]\",",
+     {.resize = 9}},
+    {"mobilenet/2", "", {.resize = 0}},
+    {"mobilenet/2",
+     "\"interpolation\":\"bilinear\",\"resampling\":\"pillow\",\"fit\":\"crop\",\"fill\":\"[0,0,0]"
+     "\",",
+     {.resize = 0}},
+    {"mobilenet/2",
+     "\"resize\":\"9\",\"interpolation\":\"bicubic\",\"fit\":\"squash\",",
+     {.resize = 9, .interpolation = MBN_INTERPOLATION_BICUBIC, .fit = MBN_FIT_SQUASH}},
+    {"mobilenet/2",
+     "\"interpolation\":\"nearest\",\"fit\":\"letterbox\",\"fill\":\"[124, 116.5, 255]\",",
+     {.interpolation = MBN_INTERPOLATION_NEAREST,
+      .fit = MBN_FIT_LETTERBOX,
+      .fill = {124, 116.5F, 255}}},
+    {"mobilenet/2",
+     "\"interpolation\":\"area\",\"resampling\":\"tensorflow\",\"fit\":\"cover\",",
+     {.interpolation = MBN_INTERPOLATION_AREA,
+      .resampling = MBN_RESAMPLING_TENSORFLOW,
+      .fit = MBN_FIT_COVER}},
+};
+
 Test(preprocessing, is_read_from_the_file) {
-    struct file {
-        const char *format, *more;
-        mbn_preprocessing expected; /* mean and deviation aside */
-    };
-    static const struct file
-        files[] =
-            {
-                {"mobilenet/1", "", {.resize = 0}},
-                {"mobilenet/1",
-                 "\"resize\":\"9\",\"interpolation\":\"area\",\"fit\":\"squash\",\"fill\":\"[9,9,9]"
-                 "\",", /* of no meaning */
-                 {.resize = 9}},
-                {"mobilenet/2", "", {.resize = 0}},
-                {"mobilenet/2",
-                 "\"resize\":\"9\",\"interpolation\":\"bilinear\",\"resampling\":\"pillow\","
-                 "\"fit\":\"crop\","
-                 "\"fill\":\"[0, 0, 0]\",",
-                 {.resize = 9}},
-                {"mobilenet/2",
-                 "\"interpolation\":\"bicubic\",\"fit\":\"squash\",",
-                 {.interpolation = MBN_INTERPOLATION_BICUBIC, .fit = MBN_FIT_SQUASH}},
-                {"mobilenet/2",
-                 "\"interpolation\":\"nearest\",\"fit\":\"letterbox\",\"fill\":\"[124, 116.5, "
-                 "255]\",",
-                 {.interpolation = MBN_INTERPOLATION_NEAREST,
-                  .fit = MBN_FIT_LETTERBOX,
-                  .fill = {124, 116.5F, 255}}},
-                {"mobilenet/2",
-                 "\"interpolation\":\"area\",\"resampling\":\"tensorflow\",\"fit\":\"cover\",",
-                 {.interpolation = MBN_INTERPOLATION_AREA,
-                  .resampling = MBN_RESAMPLING_TENSORFLOW,
-                  .fit = MBN_FIT_COVER}},
-            };
     for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
         mbn_model *model;
         cr_assert_eq(load(files[i].format, files[i].more, &model), MBN_OK, "%s", error.message);
@@ -79,7 +74,7 @@ Test(preprocessing, is_read_from_the_file) {
 }
 
 Test(preprocessing, of_a_file_names_the_key_that_is_wrong) {
-    static const char *const files[][2] = {
+    static const char *const wrong[][2] = {
         {"\"interpolation\":\"lanczos\",", "metadata interpolation: unknown value: lanczos"},
         {"\"interpolation\":\"\",", "metadata interpolation: unknown value: "},
         {"\"resampling\":\"opencv\",", "metadata resampling: unknown value: opencv"},
@@ -90,11 +85,11 @@ Test(preprocessing, of_a_file_names_the_key_that_is_wrong) {
         {"\"fill\":\"[0,-1,0]\",", "metadata fill: not three numbers from 0 to 255"},
         {"\"fill\":\"[0,0\",", "metadata fill: not JSON"},
     };
-    for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
         mbn_model *model;
-        cr_expect_eq(load("mobilenet/2", files[i][0], &model), MBN_MALFORMED, "%s", files[i][0]);
+        cr_expect_eq(load("mobilenet/2", wrong[i][0], &model), MBN_MALFORMED, "%s", wrong[i][0]);
         cr_expect_null(model);
-        cr_expect_not_null(strstr(error.message, files[i][1]), "%s: %s", files[i][0],
+        cr_expect_not_null(strstr(error.message, wrong[i][1]), "%s: %s", wrong[i][0],
                            error.message);
     }
 }
@@ -207,6 +202,10 @@ Test(preprocessing, of_a_context_is_checked) {
     } cases[] = {
         {{.standard_deviation = {1, 1, 1}, .resize = -1}, "preprocessing.resize: -1"},
         {{.standard_deviation = {1, 1, 1}, .resize = 65537}, "preprocessing.resize: 65537"},
+        {{.standard_deviation = {1, 1, 1},
+          .resize = WIDTH - 1,
+          .resampling = MBN_RESAMPLING_TENSORFLOW},
+         "preprocessing.resize: 60: less than the input's 61"},
         {{.standard_deviation = {1, 0, 1}}, "preprocessing.standard_deviation[1]: 0"},
         {{.standard_deviation = {1, 1, -1}}, "preprocessing.standard_deviation[2]: -1"},
         {{.standard_deviation = {INFINITY, 1, 1}}, "preprocessing.standard_deviation[0]: inf"},
@@ -230,5 +229,9 @@ Test(preprocessing, of_a_context_is_checked) {
                            cases[i].message);
         cr_expect_eq(mbn_context_bytes(model, &options, &bytes, &error), MBN_INVALID_ARGUMENT);
     }
+    const mbn_preprocessing least = {
+        .standard_deviation = {1, 1, 1}, .resize = WIDTH, .resampling = MBN_RESAMPLING_TENSORFLOW};
+    const mbn_context_options options = {.preprocessing = &least};
+    mbn_context_free(make_context(model, &options));
     mbn_model_free(model);
 }
