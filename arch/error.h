@@ -5,7 +5,8 @@
 #include <mobilenet.h>
 
 /* Writes the message (cut to fit, control characters replaced by '?') and returns the status, so
- * that a failing function ends with `return mbn_fail(error, MBN_..., "...")`.  error may be NULL. */
+ * that a failing function ends with `return mbn_fail(error, MBN_..., "...")`.  error may be
+ * NULL. */
 __attribute__((format(printf, 3, 4))) mbn_status mbn_fail(mbn_error *error, mbn_status status,
                                                           const char *format, ...);
 

@@ -1,8 +1,9 @@
 /* kernels: a depthwise-separable pair (3x3 depthwise, then 1x1) from the table of kernels alone,
- * without a network, beside the same in plain loops, on every instruction set that this machine has.
+ * without a network, beside the same in plain loops, on every instruction set that this machine
+ * has.
  *
- * Kernels work on channel-blocked planes and packed weights (mobilenet/kernels.h); here both are made
- * from NHWC images and PyTorch's weights. */
+ * Kernels work on channel-blocked planes and packed weights (mobilenet/kernels.h); here both are
+ * made from NHWC images and PyTorch's weights. */
 #include <mobilenet/kernels.h>
 
 #include <math.h>

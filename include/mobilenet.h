@@ -139,7 +139,7 @@ typedef enum mbn_layer_role {
     MBN_ROLE_HEAD_POOL,
     MBN_ROLE_HIDDEN,
     MBN_ROLE_LOGITS,
-    MBN_ROLE_HEAD_GLOBAL_MAX_POOL /* of the whole plane: what MBN_ROLE_HEAD_POOL then reads is a pixel */
+    MBN_ROLE_HEAD_GLOBAL_MAX_POOL /* of the whole plane: MBN_ROLE_HEAD_POOL then reads one pixel */
 } mbn_layer_role;
 
 /* One layer with what is fused to it: output = activation(batch_norm(layer(input)) [+
@@ -271,14 +271,14 @@ MBN_API const mbn_kernels *mbn_model_kernels(const mbn_model *model);
 MBN_API size_t mbn_model_bytes(const mbn_model *model);
 
 /* The name of a class, UTF-8; NULL if the file has no labels or the class does not exist.  A single
- * sigmoid (mbn_model_probabilities) may have two names: 0 is what the image shows if the probability is
- * that of 0, 1 what it shows if it is that of 1. */
+ * sigmoid (mbn_model_probabilities) may have two names: 0 is what the image shows if the
+ * probability is that of 0, 1 what it shows if it is that of 1. */
 MBN_API const char *mbn_model_label(const mbn_model *model, int32_t class_index);
 
 /* What makes probabilities of the last layer's values.
  *   SOFTMAX  of all classes together: they add up to 1, and the image shows one of them.
- *   SIGMOID  of each class by itself: labels of which an image may show several, or none.  One class
- *            alone says yes or no.
+ *   SIGMOID  of each class by itself: labels of which an image may show several, or none.  One
+ *            class alone says yes or no.
  *   NO       nothing does: they are values as they are, of a regression for instance. */
 typedef enum mbn_probability_kind {
     MBN_SOFTMAX = 0,
@@ -307,17 +307,17 @@ typedef enum mbn_interpolation {
  *               antialiasing, in float32 and not rounded. */
 typedef enum mbn_resampling { MBN_RESAMPLING_PILLOW = 0, MBN_RESAMPLING_TENSORFLOW } mbn_resampling;
 
-/* What becomes of an image whose aspect ratio is not the input's.  The target is the input size with
- * its shorter side scaled to mbn_preprocessing.resize, or the input size itself where that is 0.
- * What the resized image has more than the input is cut off around the centre; what it lacks is
+/* What becomes of an image whose aspect ratio is not the input's.  The target is the input size
+ * with its shorter side scaled to mbn_preprocessing.resize, or the input size itself where that is
+ * 0.  What the resized image has more than the input is cut off around the centre; what it lacks is
  * filled.  With TENSORFLOW `resize` is 0 or at least the input's shorter side.
- *   CROP       The shorter side of the image becomes `resize` (torchvision's Resize and CenterCrop);
- *              with resize 0 as SQUASH.  TENSORFLOW: as COVER, unless resize is 0.
+ *   CROP       The shorter side of the image becomes `resize` (torchvision's Resize and
+ *              CenterCrop); with resize 0 as SQUASH.  TENSORFLOW: as COVER, unless resize is 0.
  *   SQUASH     To the target, whatever the aspect ratio.
  *   LETTERBOX  As large as fits into the target (timm's crop mode "border").  TENSORFLOW: the image
  *              is filled up to the target's aspect ratio, then resized (pad_to_aspect_ratio).
- *   COVER      As small as covers the target (timm's ResizeKeepRatio).  TENSORFLOW: the image is cut
- *              to the target's aspect ratio, then resized (crop_to_aspect_ratio). */
+ *   COVER      As small as covers the target (timm's ResizeKeepRatio).  TENSORFLOW: the image is
+ *              cut to the target's aspect ratio, then resized (crop_to_aspect_ratio). */
 typedef enum mbn_fit { MBN_FIT_CROP = 0, MBN_FIT_SQUASH, MBN_FIT_LETTERBOX, MBN_FIT_COVER } mbn_fit;
 
 /* "bilinear", ...; "pillow", "tensorflow"; "crop", ...: as in model files; NULL past the end. */
@@ -384,8 +384,8 @@ MBN_API void mbn_context_free(mbn_context *context);
 
 typedef enum mbn_tensor_layout { MBN_NHWC = 0, MBN_NCHW } mbn_tensor_layout;
 
-/* PROBABILITIES are what mbn_model_probabilities makes of the logits; MBN_INVALID_ARGUMENT where that
- * is nothing.  A sigmoid is exact but for the rounding to float, and NaN stays NaN. */
+/* PROBABILITIES are what mbn_model_probabilities makes of the logits; MBN_INVALID_ARGUMENT where
+ * that is nothing.  A sigmoid is exact but for the rounding to float, and NaN stays NaN. */
 typedef enum mbn_output { MBN_LOGITS = 0, MBN_PROBABILITIES } mbn_output;
 
 /* Runs `batch` images.  input: [batch][height][width][channels] or [batch][channels][height][width]
@@ -414,8 +414,8 @@ typedef enum mbn_pixel_order {
  *   2  grey and alpha
  *   3  red, green, blue: all three are the grey of a grey image
  *   4  red, green, blue, alpha
- * Alpha that the image has not is 255; alpha that the network has not is ignored.  Where an image is
- * resized, a network's alpha weighs its colours, as in Pillow's resize. */
+ * Alpha that the image has not is 255; alpha that the network has not is ignored.  Where an image
+ * is resized, a network's alpha weighs its colours, as in Pillow's resize. */
 
 /* 8-bit pixels, row by row from the top: pixel (x, y) starts at pixels + y * row_stride + x * n, n
  * the order's channels.  A part of a frame is a pointer to its first pixel and the frame's

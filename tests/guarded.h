@@ -1,6 +1,6 @@
 /* Buffers between two guard pages, so that an access of one byte too far faults.  A buffer's end or
- * its beginning is flush against a page that cannot be touched, or neither is: then it is aligned for
- * one of its elements and for nothing more, whatever its size.  Tests run once with each. */
+ * its beginning is flush against a page that cannot be touched, or neither is: then it is aligned
+ * for one of its elements and for nothing more, whatever its size.  Tests run once with each. */
 #ifndef MBN_TESTS_GUARDED_H
 #define MBN_TESTS_GUARDED_H
 
@@ -17,9 +17,9 @@ typedef struct guarded {
     size_t bytes;         /* without the guards */
 } guarded;
 
-/* `count` elements of `element_bytes`, a power of two up to 16, or floats, aligned for one of them at
- * least; or bytes, which are misaligned as floats are.  The contents are arbitrary; what was there
- * before is lost. */
+/* `count` elements of `element_bytes`, a power of two up to 16, or floats, aligned for one of them
+ * at least; or bytes, which are misaligned as floats are.  The contents are arbitrary; what was
+ * there before is lost. */
 void *guarded_elements(guarded *memory, size_t count, size_t element_bytes, guard_side side);
 unsigned char *guarded_bytes(guarded *memory, size_t count, guard_side side);
 float *guarded_floats(guarded *memory, size_t count, guard_side side);

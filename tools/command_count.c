@@ -54,7 +54,7 @@ static error_t parse(int key, char *argument, struct argp_state *state) {
     }
 }
 
-/* ---- Text --------------------------------------------------------------------------------------- */
+/* ---- Text ------------------------------------------------------------------------------------ */
 
 static void print_row(int width, const char *name, const char *kind, const char *output,
                       const mbn_digits *counts) {
@@ -98,7 +98,7 @@ static void print_network(const mbn_network *network) {
            mbn_digits_of(network->parameters + network->batch_norm_statistics).text);
 }
 
-/* ---- JSON --------------------------------------------------------------------------------------- */
+/* ---- JSON ------------------------------------------------------------------------------------ */
 
 static json_t *layer_json(const mbn_layer *layer) {
     return json_pack(
@@ -130,7 +130,7 @@ static json_t *network_json(const mbn_network *network) {
                      (json_int_t)(2 * network->multiply_adds), "layers", layers);
 }
 
-/* ---- The command -------------------------------------------------------------------------------- */
+/* ---- The command ----------------------------------------------------------------------------- */
 
 /* standard: NULL without comparison. */
 static int show(const mbn_network *network, const mbn_network *standard, bool json) {

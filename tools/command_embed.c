@@ -127,7 +127,7 @@ static void normalize(float *vector, int64_t count) {
     for (int64_t i = 0; i < count; i++) vector[i] = (float)((double)vector[i] * factor);
 }
 
-/* ---- The names of the rows ------------------------------------------------------------------------ */
+/* ---- The names of the rows ------------------------------------------------------------------- */
 
 /* E.txt for E.npy, OUTPUT.txt for others, from malloc. */
 static char *names_path(const char *output) {
@@ -189,7 +189,7 @@ static int write_all(const struct arguments *arguments, const mbn_npy *vectors,
     return status == MBN_OK ? MBN_EXIT_OK : MBN_EXIT_FAILED;
 }
 
-/* ---- The command ---------------------------------------------------------------------------------- */
+/* ---- The command ----------------------------------------------------------------------------- */
 
 /* Leaves out what cannot be read, and names it; the others' vectors and names move up. */
 static int embed_all(const struct arguments *arguments, struct embedder *embedder) {

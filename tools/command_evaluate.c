@@ -87,7 +87,7 @@ static double part(int64_t count, int64_t of) {
     return of == 0 ? 0.0 : (double)count / (double)of;
 }
 
-/* ---- Text --------------------------------------------------------------------------------------- */
+/* ---- Text ------------------------------------------------------------------------------------ */
 
 static void print_class(const mbn_labels *labels, int32_t class_index) {
     const char *label = mbn_labels_name(labels, class_index);
@@ -127,7 +127,7 @@ static void print_text(const mbn_evaluation *evaluation, const mbn_accuracy *sum
            mbn_digits_of(sum->top).text);
 }
 
-/* ---- JSON --------------------------------------------------------------------------------------- */
+/* ---- JSON ------------------------------------------------------------------------------------ */
 
 static json_t *class_to_json(const mbn_labels *labels, int32_t class_index) {
     const char *label = mbn_labels_name(labels, class_index);
@@ -164,7 +164,7 @@ static bool print_json(const mbn_evaluation *evaluation, const mbn_accuracy *sum
         "worst_classes", classes, "left_out", mbn_left_out_json(evaluation->dataset)));
 }
 
-/* ---- The command -------------------------------------------------------------------------------- */
+/* ---- The command ----------------------------------------------------------------------------- */
 
 static void report_failures(const mbn_evaluation *evaluation) {
     for (size_t i = 0; i < evaluation->dataset->count; i++) {

@@ -78,7 +78,7 @@ struct failure {
     mbn_error error;
 };
 
-/* ---- Listing ------------------------------------------------------------------------------------ */
+/* ---- Listing --------------------------------------------------------------------------------- */
 
 static mbn_status list_stages(const struct arguments *arguments, struct failure *failure) {
     mbn_model *model;
@@ -101,7 +101,7 @@ static mbn_status list_stages(const struct arguments *arguments, struct failure 
     return MBN_OK;
 }
 
-/* ---- Writing ------------------------------------------------------------------------------------ */
+/* ---- Writing --------------------------------------------------------------------------------- */
 
 /* The output of a stage as an array without values. */
 static mbn_npy array_of(const mbn_stage_info *stage, mbn_tensor_layout layout, int64_t images) {

@@ -1,4 +1,5 @@
-/* mobilenet info: the CPU, and which kernels would run on it; mobilenet info MODEL: what a file holds. */
+/* mobilenet info: the CPU, and which kernels would run on it; mobilenet info MODEL: what a file
+ * holds. */
 #include "command.h"
 #include "info_model.h"
 #include "options.h"

@@ -46,7 +46,7 @@ static void today(char date[16]) {
     }
 }
 
-/* ---- Text ----------------------------------------------------------------------------------------- */
+/* ---- Text ------------------------------------------------------------------------------------ */
 
 /* ms, GFLOP/s, % of the peak, ms above it, ms less in cache, MB, % of the total; what has no
  * multiply-adds has no rate. */
@@ -122,7 +122,7 @@ static void print_text(const mbn_inspection *inspection, const mbn_measurement *
     printf("\nMedians of %d rounds on %s, %s.\n", measurement->rounds, mbn_processor_name(), date);
 }
 
-/* ---- JSON ----------------------------------------------------------------------------------------- */
+/* ---- JSON ------------------------------------------------------------------------------------ */
 
 /* Adds to an object what print_cost prints. */
 static json_t *with_cost(json_t *object, const mbn_cost *cost, const mbn_measurement *measurement) {
@@ -172,7 +172,7 @@ static bool print_json(const mbn_inspection *inspection, const mbn_measurement *
     return mbn_json_print(mbn_json_with(result, "steps", steps));
 }
 
-/* ---- The command ---------------------------------------------------------------------------------- */
+/* ---- The command ----------------------------------------------------------------------------- */
 
 static int show(const struct arguments *arguments, const mbn_inspection *inspection,
                 const mbn_measurement *measurement) {

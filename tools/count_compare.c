@@ -11,8 +11,9 @@ struct pair {
     double formula;
 };
 
-/* Howard et al. 2017: a pair costs 1/N + 1/k^2 of a standard convolution with N outputs and a kernel
- * of k x k.  Exact for weights and multiply-adds; batch norm comes on top, once more in a pair. */
+/* Howard et al. 2017: a pair costs 1/N + 1/k^2 of a standard convolution with N outputs and a
+ * kernel of k x k.  Exact for weights and multiply-adds; batch norm comes on top, once more in a
+ * pair. */
 static double formula(int32_t outputs, int32_t taps) {
     return 1.0 / outputs + 1.0 / taps;
 }

@@ -19,7 +19,7 @@ static mbn_status out_of_memory(mbn_error *error) {
     return mbn_explain(error, MBN_OUT_OF_MEMORY, "out of memory");
 }
 
-/* ---- Classes ------------------------------------------------------------------------------------ */
+/* ---- Classes --------------------------------------------------------------------------------- */
 
 static mbn_status fail_unknown(const mbn_classes *classes, const char *text, mbn_error *error) {
     const char *remedy =
@@ -82,7 +82,7 @@ mbn_status mbn_dataset_class(const mbn_classes *classes, const char *text, int32
     return MBN_OK;
 }
 
-/* ---- Lists of images ---------------------------------------------------------------------------- */
+/* ---- Lists of images ------------------------------------------------------------------------- */
 
 /* FOLDER/NAME, from malloc; NAME alone where it begins at the root. */
 static char *join(const char *folder, const char *name) {
@@ -154,7 +154,7 @@ void mbn_dataset_free(mbn_dataset *dataset) {
     *dataset = (mbn_dataset){0};
 }
 
-/* ---- Folders ------------------------------------------------------------------------------------ */
+/* ---- Folders --------------------------------------------------------------------------------- */
 
 static int visible(const struct dirent *entry) {
     return entry->d_name[0] != '.';
@@ -255,7 +255,7 @@ mbn_status mbn_dataset_folders(const char *folder, const mbn_classes *classes, m
     return status;
 }
 
-/* ---- List files --------------------------------------------------------------------------------- */
+/* ---- List files ------------------------------------------------------------------------------ */
 
 /* reason: what is wrong with the line where it has no file and class. */
 static mbn_status parse_line(char *line, const mbn_classes *classes, int32_t *class_index,

@@ -42,8 +42,8 @@ typedef struct mbn_classes {
 mbn_status mbn_dataset_class(const mbn_classes *classes, const char *text, int32_t *class_index,
                              mbn_error *error);
 
-/* The JPEG, PNG and BMP files of FOLDER/CLASS, in the order of their names; hidden ones do not count.
- * Messages name what is wrong. */
+/* The JPEG, PNG and BMP files of FOLDER/CLASS, in the order of their names; hidden ones do not
+ * count.  Messages name what is wrong. */
 mbn_status mbn_dataset_folders(const char *folder, const mbn_classes *classes, mbn_dataset *dataset,
                                mbn_error *error);
 

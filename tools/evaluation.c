@@ -80,7 +80,7 @@ static void *work(void *argument) {
     return NULL;
 }
 
-/* ---- Progress ----------------------------------------------------------------------------------- */
+/* ---- Progress -------------------------------------------------------------------------------- */
 
 /* On a terminal one line that changes ten times a second; else a line per tenth. */
 struct progress {
@@ -117,7 +117,7 @@ static void watch(struct shared *shared) {
     }
 }
 
-/* ---- Threads ------------------------------------------------------------------------------------ */
+/* ---- Threads --------------------------------------------------------------------------------- */
 
 static void close_worker(struct worker *worker) {
     free(worker->indices);

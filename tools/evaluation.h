@@ -23,7 +23,8 @@ typedef struct mbn_evaluation {
     double seconds;
 } mbn_evaluation;
 
-/* Fills outcomes and seconds.  Shows on stderr how far it is.  Outcomes do not depend on threads. */
+/* Fills outcomes and seconds.  Shows on stderr how far it is.  Outcomes do not depend on
+ * threads. */
 mbn_status mbn_evaluate(mbn_evaluation *evaluation, mbn_error *error);
 
 void mbn_evaluation_free(mbn_evaluation *evaluation);

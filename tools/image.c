@@ -108,8 +108,8 @@ static mbn_status check_png(const uint8_t *data, size_t size, struct png *png, m
     }
 }
 
-/* stb_image shows what was on the stack for an index past the palette; Pillow shows black.  This is the
- * file with black for what its palette lacks, without a checksum; free() it. */
+/* stb_image shows what was on the stack for an index past the palette; Pillow shows black.  This is
+ * the file with black for what its palette lacks, without a checksum; free() it. */
 static uint8_t *complete_palette(const uint8_t *data, size_t size, const struct png *png,
                                  size_t *completed_size) {
     const size_t end = png->palette_at + PNG_CHUNK_OVERHEAD - 4 + 3 * png->palette_size;
@@ -243,8 +243,8 @@ static mbn_status decode_with_stb(const uint8_t *data, size_t size, bool alpha, 
     return MBN_OK;
 }
 
-/* Values below 256 in 16 bits are most likely 8 bits that were not scaled.  Their upper bytes are zero,
- * so that the image would be black, which one of 16 bits may well be. */
+/* Values below 256 in 16 bits are most likely 8 bits that were not scaled.  Their upper bytes are
+ * zero, so that the image would be black, which one of 16 bits may well be. */
 static mbn_status check_16_bits(const uint8_t *data, size_t size, const mbn_rgb *image,
                                 mbn_error *error) {
     const size_t count = (size_t)image->width * (size_t)image->height;

@@ -1,8 +1,8 @@
 /* Image files to 8-bit RGB, or RGBA: JPEG by libjpeg-turbo, PNG and BMP by stb_image.  Grey becomes
- * three equal channels, alpha is dropped unless it is asked for, CMYK becomes RGB and 16 bits become 8 as Pillow's
- * convert("RGB") does it, with one exception: 16-bit grey keeps its high byte, where Pillow clamps.
- * A 16-bit PNG with no value above 255, but not black, is refused.
- * The image is turned upright as EXIF says (JPEG's APP1, PNG's eXIf). */
+ * three equal channels, alpha is dropped unless it is asked for, CMYK becomes RGB and 16 bits
+ * become 8 as Pillow's convert("RGB") does it, with one exception: 16-bit grey keeps its high byte,
+ * where Pillow clamps.  A 16-bit PNG with no value above 255, but not black, is refused.  The image
+ * is turned upright as EXIF says (JPEG's APP1, PNG's eXIf). */
 #ifndef MBN_TOOLS_IMAGE_H
 #define MBN_TOOLS_IMAGE_H
 
@@ -14,8 +14,8 @@ typedef struct mbn_rgb {
     int32_t channels; /* 3, or with alpha 4 */
 } mbn_rgb;
 
-/* alpha: whether it is wanted, and a PNG then is RGBA; other files have none.  Messages do not repeat
- * the path.  A file that ends early is an error, not half an image. */
+/* alpha: whether it is wanted, and a PNG then is RGBA; other files have none.  Messages do not
+ * repeat the path.  A file that ends early is an error, not half an image. */
 mbn_status mbn_rgb_read(const char *path, bool alpha, mbn_rgb *image, mbn_error *error);
 
 /* The same from memory. */

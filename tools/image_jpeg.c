@@ -30,8 +30,8 @@ static _Noreturn void fail(j_common_ptr jpeg) {
     longjmp(decoder->failed, 1);
 }
 
-/* Warnings, at level -1, and traces.  Like Pillow, takes what the decoder makes of damaged data, but
- * not of missing data. */
+/* Warnings, at level -1, and traces.  Like Pillow, takes what the decoder makes of damaged data,
+ * but not of missing data. */
 static void notice(j_common_ptr jpeg, int level) {
     if (level >= 0 || jpeg->err->msg_code != JWRN_JPEG_EOF) return;
     struct decoder *decoder = jpeg->client_data;

@@ -27,7 +27,8 @@ static int32_t count_labels(const struct subject *s) {
 
 static const char *const channel_names[] = {"", "grey", "grey and alpha", "RGB", "RGBA"};
 
-/* A file without its classifier loads headless; the first error counts where it does not load at all. */
+/* A file without its classifier loads headless; the first error counts where it does not load at
+ * all. */
 static mbn_status open_subject(const char *path, struct subject *s, mbn_error *error) {
     mbn_status status = mbn_model_load(path, NULL, &s->model, error);
     if (status == MBN_MALFORMED) {
@@ -56,7 +57,7 @@ static double shortest(float value) {
     return number;
 }
 
-/* ---- Text --------------------------------------------------------------------------------------- */
+/* ---- Text ------------------------------------------------------------------------------------ */
 
 static void print_channels(const char *name, const float *values, int32_t count) {
     printf("  %-15s", name);
@@ -143,7 +144,7 @@ static void print_text(const char *path, const struct subject *s) {
            mbn_digits_of((int64_t)s->context_bytes).text);
 }
 
-/* ---- JSON --------------------------------------------------------------------------------------- */
+/* ---- JSON ------------------------------------------------------------------------------------ */
 
 static json_t *channels_to_json(const float *values, int32_t count) {
     json_t *array = json_array();

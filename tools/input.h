@@ -1,4 +1,5 @@
-/* Models to classify with, and their labels; images, and tensors from .npy files as a network's input. */
+/* Models to classify with, and their labels; images, and tensors from .npy files as a network's
+ * input. */
 #ifndef MBN_TOOLS_INPUT_H
 #define MBN_TOOLS_INPUT_H
 
@@ -19,8 +20,8 @@ mbn_status mbn_load_labels(const char *file, const mbn_model *model, mbn_labels 
 mbn_status mbn_read_image(const char *path, int32_t input_channels, mbn_rgb *pixels,
                           mbn_image *image, mbn_error *error);
 
-/* Checks that the array is (N, height, width, channels), and creates a context of its size with the other
- * options. */
+/* Checks that the array is (N, height, width, channels), and creates a context of its size with the
+ * other options. */
 mbn_status mbn_input_context(const mbn_model *model, const mbn_npy *input,
                              const mbn_context_options *options, mbn_context **context,
                              mbn_error *error);

@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* ---- The command line ---------------------------------------------------------------------------- */
+/* ---- The command line ------------------------------------------------------------------------ */
 
 enum { KEY_BAND = 0x300, KEY_INPUT = 'i', KEY_JSON = 'j' };
 
@@ -50,7 +50,7 @@ static const struct argp_child children[] = {{&mbn_run_argp, 0, NULL, 0}, {0}};
 
 const struct argp mbn_inspect_argp = {.options = options, .parser = parse, .children = children};
 
-/* ---- The context ---------------------------------------------------------------------------------- */
+/* ---- The context ----------------------------------------------------------------------------- */
 
 mbn_status mbn_inspect(const mbn_inspect_options *from, mbn_inspection *inspection,
                        mbn_error *error) {
@@ -89,7 +89,7 @@ int mbn_inspect_failed(const char *subject, const mbn_error *error) {
     return error->status == MBN_INVALID_ARGUMENT ? MBN_EXIT_USAGE : MBN_EXIT_FAILED;
 }
 
-/* ---- Steps ---------------------------------------------------------------------------------------- */
+/* ---- Steps ----------------------------------------------------------------------------------- */
 
 mbn_step_info mbn_inspect_step(const mbn_inspection *inspection, int32_t index) {
     mbn_step_info step = {0};
@@ -138,7 +138,7 @@ int mbn_inspect_kind_width(const mbn_inspection *inspection, const char *heading
     return width;
 }
 
-/* ---- Text and JSON -------------------------------------------------------------------------------- */
+/* ---- Text and JSON --------------------------------------------------------------------------- */
 
 void mbn_inspect_print(const mbn_inspection *inspection) {
     const mbn_network *network = inspection->network;

@@ -30,8 +30,8 @@ mbn_status mbn_inspect(const mbn_inspect_options *options, mbn_inspection *inspe
                        mbn_error *error);
 void mbn_inspect_end(mbn_inspection *inspection);
 
-/* Reports why one of these commands stopped, and returns its exit status.  subject: as mbn_report's;
- * NULL for what mbn_inspect says. */
+/* Reports why one of these commands stopped, and returns its exit status.  subject: as
+ * mbn_report's; NULL for what mbn_inspect says. */
 int mbn_inspect_failed(const char *subject, const mbn_error *error);
 
 /* The roles of a step's layers: "expand+depthwise+project". */

@@ -24,7 +24,7 @@ bool mbn_is_wordnet_id(const char *text) {
     return behind == '\0' || behind == ',' || isspace((unsigned char)behind);
 }
 
-/* ---- Labels in the order of the classes ----------------------------------------------------------- */
+/* ---- Labels in the order of the classes ------------------------------------------------------ */
 
 const char *mbn_labels_name(const mbn_labels *labels, int32_t index) {
     return index < labels->count ? labels->classes[index].name : NULL;
@@ -57,7 +57,7 @@ mbn_status mbn_labels_of_model(const mbn_model *model, mbn_labels *labels, mbn_e
     return MBN_OK;
 }
 
-/* ---- Lists ---------------------------------------------------------------------------------------- */
+/* ---- Lists ----------------------------------------------------------------------------------- */
 
 mbn_status mbn_label_list_append(mbn_label_list *list, const char *name, size_t length,
                                  int64_t index, mbn_error *error) {
@@ -129,7 +129,7 @@ static mbn_status arrange(mbn_label_list *list, mbn_labels *labels, mbn_error *e
     return MBN_OK;
 }
 
-/* ---- Files ---------------------------------------------------------------------------------------- */
+/* ---- Files ----------------------------------------------------------------------------------- */
 
 static mbn_status read_json(const char *text, mbn_label_list *list, mbn_error *error) {
     json_error_t detail;

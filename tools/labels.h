@@ -21,12 +21,13 @@ mbn_status mbn_labels_of_model(const mbn_model *model, mbn_labels *labels, mbn_e
 
 /* Reads a file with a label for each of `count` classes.  It may be
  *
- *     text    a label per line, or on every line an index from 0 or 1 ("0 cat", "0: cat", "0,cat"), a
- *             WordNet ID ("n02123045 tabby", also alone), or both, in front of it; the lines of a
+ *     text    a label per line, or on every line an index from 0 or 1 ("0 cat", "0: cat", "0,cat"),
+ *             a WordNet ID ("n02123045 tabby", also alone), or both, in front of it; the lines of a
  *             Python dictionary ("0: 'cat',")
  *     JSON    an array of labels; an object {"0": label} or {label: 0}; {"n02123045": label}, whose
- *             IDs are in the order of the classes when sorted; a label may be ["n02123045", "tabby"];
- *             or an object that has one of these as "id2label", "class_to_idx" and the like
+ *             IDs are in the order of the classes when sorted; a label may be ["n02123045",
+ *             "tabby"]; or an object that has one of these as "id2label", "class_to_idx" and
+ *             the like
  *
  * Indices must be all of 0 to count - 1, or of 1 to count.  Messages begin with the path. */
 mbn_status mbn_labels_read(const char *path, int32_t count, mbn_labels *labels, mbn_error *error);

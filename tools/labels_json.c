@@ -104,7 +104,8 @@ static mbn_status from_members(json_t *object, enum form form, mbn_label_list *l
     return status;
 }
 
-/* The first member of a larger object that holds labels, as in transformers' and timm's config.json. */
+/* The first member of a larger object that holds labels, as in transformers' and timm's
+ * config.json. */
 static json_t *find_labels(const json_t *object) {
     static const char *const names[] = {"id2label",     "label2id",    "idx_to_class",
                                         "class_to_idx", "label_names", "class_names",

@@ -8,7 +8,7 @@
 
 enum { MAX_DIGITS = 9 };
 
-/* ---- What is in front of a label ------------------------------------------------------------------ */
+/* ---- What is in front of a label ------------------------------------------------------------- */
 
 /* Where the label begins behind an index and what parts them; NULL without an index. */
 static const char *behind_index(const char *text) {
@@ -66,7 +66,7 @@ static void take_wordnet_ids(mbn_label_list *list) {
     }
 }
 
-/* ---- Python's dictionaries ------------------------------------------------------------------------ */
+/* ---- Python's dictionaries ------------------------------------------------------------------- */
 
 /* "{0: 'cat'," -> "0: cat".  False for another line. */
 static bool unquote(char *line) {
@@ -84,7 +84,7 @@ static bool unquote(char *line) {
     return true;
 }
 
-/* ---- Lines ---------------------------------------------------------------------------------------- */
+/* ---- Lines ----------------------------------------------------------------------------------- */
 
 mbn_status mbn_labels_from_text(char *text, mbn_label_list *list, mbn_error *error) {
     const bool dictionary = text[strspn(text, " \t\r\n")] == '{';

@@ -6,7 +6,8 @@
 
 #include <jansson.h>
 
-/* A line on stderr for each reason, with the number and the first few; what has no class, with why. */
+/* A line on stderr for each reason, with the number and the first few; what has no class, with
+ * why. */
 void mbn_left_out_report(const mbn_dataset *dataset);
 
 /* An array of {"what", "reason"}; NULL when out of memory. */

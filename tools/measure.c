@@ -27,7 +27,7 @@ static double median(double *values, int32_t count) {
     return 0.5 * (values[(count - 1) / 2] + values[count / 2]);
 }
 
-/* ---- Rounds --------------------------------------------------------------------------------------- */
+/* ---- Rounds ---------------------------------------------------------------------------------- */
 
 struct samples {
     float *input, *output;
@@ -108,7 +108,7 @@ static mbn_status time_rounds(const mbn_inspection *inspection, int32_t rounds,
     return status;
 }
 
-/* ---- Sums ----------------------------------------------------------------------------------------- */
+/* ---- Sums ------------------------------------------------------------------------------------ */
 
 static void add(mbn_cost *sum, const mbn_cost *cost) {
     sum->seconds += cost->seconds;

@@ -11,12 +11,13 @@
 int64_t mbn_option_integer(struct argp_state *state, const char *name, const char *text,
                            int64_t low, int64_t high);
 
-/* An input size, N or HxW; whether the network takes it is the library's to say.  `name` as above. */
+/* An input size, N or HxW; whether the network takes it is the library's to say.  `name` as
+ * above. */
 void mbn_option_size(struct argp_state *state, const char *name, const char *text, int32_t *height,
                      int32_t *width);
 
-/* Name of a file to write, in the format that its extension (".npy") names: one of another format, which
- * its content would not be, is refused. */
+/* Name of a file to write, in the format that its extension (".npy") names: one of another format,
+ * which its content would not be, is refused. */
 const char *mbn_option_output(struct argp_state *state, const char *name, const char *text,
                               const char *extension);
 

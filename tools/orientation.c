@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- EXIF --------------------------------------------------------------------------------------- */
+/* ---- EXIF ------------------------------------------------------------------------------------ */
 
 struct tiff {
     const uint8_t *data;
@@ -50,7 +50,7 @@ int mbn_exif_orientation(const uint8_t *data, size_t size) {
     return MBN_UPRIGHT;
 }
 
-/* ---- Turning ------------------------------------------------------------------------------------ */
+/* ---- Turning --------------------------------------------------------------------------------- */
 
 mbn_status mbn_rgb_turn(mbn_rgb *image, int orientation, mbn_error *error) {
     if (orientation == MBN_UPRIGHT) return MBN_OK;

@@ -26,9 +26,9 @@ enum {
     LEAST_LABELLED = 48 /* a part of the bar by kind that has room for its share */
 };
 
-/* A kind has the same color in all drawings.  Chosen so that any two that one plan has (of all networks,
- * instruction sets, one thread or two, fused or not) are at least 20 apart in CIELAB, also as seen without
- * red or green cones; the names beside the bars tell the rest. */
+/* A kind has the same color in all drawings.  Chosen so that any two that one plan has (of all
+ * networks, instruction sets, one thread or two, fused or not) are at least 20 apart in CIELAB,
+ * also as seen without red or green cones; the names beside the bars tell the rest. */
 static const struct {
     const char *kind, *color;
 } colors[] = {
@@ -70,7 +70,7 @@ static const char *ink_on(const char *color) {
     return 299 * red + 587 * green + 114 * blue < 140000 ? "light" : "dark";
 }
 
-/* ---- Elements ------------------------------------------------------------------------------------- */
+/* ---- Elements -------------------------------------------------------------------------------- */
 
 /* Text from outside may be anything; what is not plain ASCII becomes '?'. */
 static void put_escaped(FILE *svg, const char *text) {
@@ -127,7 +127,7 @@ static void put_head(FILE *svg, int height) {
             WIDTH, height, WIDTH, height, WIDTH, height);
 }
 
-/* ---- By kind -------------------------------------------------------------------------------------- */
+/* ---- By kind --------------------------------------------------------------------------------- */
 
 static void put_titles(FILE *svg, const mbn_inspection *inspection,
                        const mbn_measurement *measurement) {
@@ -193,7 +193,7 @@ static void put_legend(FILE *svg, const mbn_measurement *measurement, double hea
     }
 }
 
-/* ---- Step by step --------------------------------------------------------------------------------- */
+/* ---- Step by step ---------------------------------------------------------------------------- */
 
 /* Where the bars of the steps lie, and what a second is in pixels. */
 struct axis {
@@ -294,7 +294,7 @@ static void put_steps(FILE *svg, const mbn_inspection *inspection,
     }
 }
 
-/* ---- The file ------------------------------------------------------------------------------------- */
+/* ---- The file -------------------------------------------------------------------------------- */
 
 static void draw(FILE *svg, const mbn_inspection *inspection, const mbn_measurement *measurement,
                  const char *machine, const char *date) {

@@ -6,8 +6,8 @@
 
 #include <jansson.h>
 
-/* Prints `mobilenet: SUBJECT: REASON`; without the subject if it is NULL, for reasons that begin with
- * it (mbn_model_load's do). */
+/* Prints `mobilenet: SUBJECT: REASON`; without the subject if it is NULL, for reasons that begin
+ * with it (mbn_model_load's do). */
 void mbn_report(const char *subject, const char *reason);
 
 /* Fills in an error and returns its status, so that a failing function ends with
@@ -22,8 +22,8 @@ json_t *mbn_json_text(const char *text);
 /* A JSON number, or null for NaN and infinities, which JSON does not have. */
 json_t *mbn_json_real(double value);
 
-/* Appends an element, which it takes over.  Where that fails, also for an element of NULL, the array
- * becomes NULL, and stays so: the last of many calls tells. */
+/* Appends an element, which it takes over.  Where that fails, also for an element of NULL, the
+ * array becomes NULL, and stays so: the last of many calls tells. */
 void mbn_json_append(json_t **array, json_t *element);
 
 /* Sets a member of an object and returns the object; takes over both.  NULL if either is, or when

@@ -91,8 +91,9 @@ static bool is_page(const uint8_t *data, size_t size) {
     return false;
 }
 
-/* Protocol buffers have no signature.  An ONNX model begins with its version, field 1, of 3 or more, and
- * another field of a model; a SavedModel with version 1 and a graph; a graph with a node. */
+/* Protocol buffers have no signature.  An ONNX model begins with its version, field 1, of 3 or
+ * more, and another field of a model; a SavedModel with version 1 and a graph; a graph with a
+ * node. */
 static const char *kind_of_protobuf(const uint8_t *data, size_t size) {
     if (size < 16) return NULL;
     if (data[0] == 0x08 && data[1] == 1 && data[2] == 0x12) return SAVED_MODEL;

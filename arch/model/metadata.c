@@ -102,8 +102,8 @@ const char *mbn_probability_kind_name(mbn_probability_kind kind) {
     return NULL;
 }
 
-/* One of word(0), word(1) ... up to NULL; *choice stays if the key is absent.  word(0) may be NULL: a
- * default that has no word. */
+/* One of word(0), word(1) ... up to NULL; *choice stays if the key is absent.  word(0) may be NULL:
+ * a default that has no word. */
 static mbn_status read_choice(const mbn_safetensors *file, const char *key,
                               const char *(*word)(int), int *choice, mbn_error *error) {
     const char *text = mbn_safetensors_metadata(file, key);

@@ -15,7 +15,8 @@ typedef struct mbn_packed_layer {
     uint8_t halo; /* every byte of what surrounds its output where a kernel reads beyond it */
 } mbn_packed_layer;
 
-/* One allocation: this structure, the layers, what is packed of each, the packed weights, the labels. */
+/* One allocation: this structure, the layers, what is packed of each, the packed weights, the
+ * labels. */
 struct mbn_model {
     mbn_allocator allocator;
     size_t bytes;

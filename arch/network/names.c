@@ -12,8 +12,8 @@ enum { ROLE_COUNT = MBN_ROLE_HEAD_GLOBAL_MAX_POOL + 1 };
  *        block's number, counted from first_number; layers after the blocks have the next number
  *     %  is the number of modules before this one in its block (torch's nn.Sequential)
  *     +  is one more than that
- *     =  is three times the number of hidden layers before this one (each is a Linear, an activation
- *        and a dropout of an nn.Sequential)
+ *     =  is three times the number of hidden layers before this one (each is a Linear, an
+ *        activation and a dropout of an nn.Sequential)
  * With `automatic`, a template is a Keras class's name, and its n-th layer (from 0) gets "_n"
  * appended, but nothing for n = 0: what Keras calls layers that were given no name. */
 struct mbn_naming {

@@ -141,11 +141,11 @@ static void cut_bottleneck(const mbn_plan *plan, const mbn_plan_options *options
     }
 }
 
-/* Whether a bottleneck that is cut by channels is better not fused: if its layers can be cut by rows
- * each for itself, of which none is computed twice, and only those at the cut travel.  But a mean
- * behind the depthwise wants whole planes.  (v1, whose bottlenecks have no projection, is 8 % faster
- * with two threads where a line takes 200 ns from one Zen 5 core to the other, and as fast where it
- * takes 40.) */
+/* Whether a bottleneck that is cut by channels is better not fused: if its layers can be cut by
+ * rows each for itself, of which none is computed twice, and only those at the cut travel.  But a
+ * mean behind the depthwise wants whole planes.  (v1, whose bottlenecks have no projection, is 8 %
+ * faster with two threads where a line takes 200 ns from one Zen 5 core to the other, and as fast
+ * where it takes 40.) */
 static bool better_apart(const mbn_plan *plan, const mbn_plan_options *options,
                          const mbn_group *group) {
     return group->block_tasks > 1 && group->rows / options->threads >= ROWS_PER_THREAD &&

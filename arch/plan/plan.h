@@ -58,9 +58,9 @@ typedef struct mbn_value {
     int32_t height, width, channels;
     int32_t halo_top, halo_left, halo_bottom, halo_right;
     ptrdiff_t pixel_bytes, row_stride, block_stride; /* bytes */
-    ptrdiff_t carried,
-        carried_stride;      /* of an expansion's scratch: from its start to the rows that are
-                                          kept for the next band, and from one block's to the next's */
+    /* Of an expansion's scratch: from its start to the rows that are kept for the next band, and
+     * from one block's to the next one's. */
+    ptrdiff_t carried, carried_stride;
     size_t bytes;            /* of scratch, one thread's */
     ptrdiff_t thread_stride; /* of scratch, bytes from one thread's to the next one's */
     size_t offset;           /* in bytes from the arena's start */

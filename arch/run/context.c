@@ -96,7 +96,8 @@ static void discard(const mbn_allocator *allocator, draft *d) {
     mbn_network_free(d->network);
 }
 
-/* Threads that a context will have: of the caller's pool, or as many as it asked for and may use. */
+/* Threads that a context will have: of the caller's pool, or as many as it asked for and may
+ * use. */
 static int32_t count_threads(const mbn_context_options *options) {
     if (options->pool != NULL) return (int32_t)pthreadpool_get_threads_count(options->pool);
     if (options->threads <= 1) return 1;

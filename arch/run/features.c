@@ -54,7 +54,8 @@ static ptrdiff_t map_floats(const mbn_context *context, int32_t stage) {
     return (ptrdiff_t)layer->output_height * layer->output_width * layer->output_channels;
 }
 
-/* Runs what the stages need, and writes each as soon as it is there: later steps reuse its place. */
+/* Runs what the stages need, and writes each as soon as it is there: later steps reuse its
+ * place. */
 static void run_image(mbn_context *context, const float *image, mbn_tensor_layout layout,
                       ptrdiff_t index, const mbn_feature_map *maps) {
     int32_t last = 0;

@@ -77,8 +77,8 @@ static mbn_axis axis_of(int32_t input, int64_t resized, int32_t output, mbn_resa
     mbn_axis axis = {.input = input, .source = input, .resized = resized};
     const int64_t surplus = resized - output;
     const int64_t half = surplus / 2;
-    /* torchvision rounds half of the surplus to even, Keras's CenterCrop down; padding goes one pixel
-     * less to the front. */
+    /* torchvision rounds half of the surplus to even, Keras's CenterCrop down; padding goes one
+     * pixel less to the front. */
     const bool even = resampling == MBN_RESAMPLING_PILLOW && surplus > 0;
     axis.offset = even ? half + (surplus & half & 1) : half;
     axis.begin = axis.offset < 0 ? (int32_t)-axis.offset : 0;

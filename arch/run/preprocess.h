@@ -4,13 +4,13 @@
 
 #include <mobilenet.h>
 
-/* Bytes of scratch that mbn_preprocess_image needs for outputs of this width and number of channels,
- * whatever the image. */
+/* Bytes of scratch that mbn_preprocess_image needs for outputs of this width and number of
+ * channels, whatever the image. */
 size_t mbn_preprocess_scratch_bytes(const mbn_preprocessing *preprocessing, int32_t output_width,
                                     int32_t channels);
 
-/* MBN_INVALID_ARGUMENT on a NULL pointer, a size outside 1..65536, an unknown order, or a row stride
- * smaller than a row. */
+/* MBN_INVALID_ARGUMENT on a NULL pointer, a size outside 1..65536, an unknown order, or a row
+ * stride smaller than a row. */
 mbn_status mbn_check_image(const mbn_image *image, mbn_error *error);
 
 /* Resizes, crops or fills, and normalises one image into output

@@ -2,8 +2,8 @@
 
 #include <math.h>
 
-/* In double, whose exponential neither overflows nor vanishes before the float result is 0 or 1.  Heads
- * have a few values: no instruction set's kernel would show. */
+/* In double, whose exponential neither overflows nor vanishes before the float result is 0 or 1.
+ * Heads have a few values: no instruction set's kernel would show. */
 static float sigmoid(float x) {
     return (float)(1.0 / (1.0 + exp(-(double)x)));
 }

@@ -1,6 +1,6 @@
-/* Image.resize of Pillow, exactly, reduced to the rows and columns that are kept: the horizontal pass
- * first, fixed-point coefficients, 8 bits between and after the passes.  Its nearest neighbour is a
- * filter of one pixel here. */
+/* Image.resize of Pillow, exactly, reduced to the rows and columns that are kept: the horizontal
+ * pass first, fixed-point coefficients, 8 bits between and after the passes.  Its nearest neighbour
+ * is a filter of one pixel here. */
 #include "arch/model/preprocessing.h"
 #include "pixels.h"
 #include "resample.h"
@@ -63,8 +63,8 @@ static int32_t filter_width(mbn_interpolation filter) {
     }
 }
 
-/* A window of scale s has at most width * max(s, 1) + 1 pixels, and s times the columns is at most the
- * image. */
+/* A window of scale s has at most width * max(s, 1) + 1 pixels, and s times the columns is at most
+ * the image. */
 static size_t tap_count(mbn_interpolation filter, int32_t output_width) {
     const size_t width = (size_t)filter_width(filter);
     return width * MBN_MAX_IMAGE_SIDE + (width + 1) * (size_t)output_width;
@@ -153,7 +153,8 @@ static int32_t coefficient(const struct direction *d, const struct window *windo
     return (int32_t)(exact < 0 ? exact - 0.5 : exact + 0.5);
 }
 
-/* Many rounded coefficients may add up to a little more than 1, and a bicubic filter's overshoot. */
+/* Many rounded coefficients may add up to a little more than 1, and a bicubic filter's
+ * overshoot. */
 static uint8_t pixel_of(int32_t sum) {
     const int32_t value = sum >> FRACTION_BITS;
     return (uint8_t)(value > 255 ? 255 : value < 0 ? 0 : value);
@@ -177,8 +178,8 @@ static void prepare_values(struct resampling *r) {
     }
 }
 
-/* The horizontal pass over one row, whose channel c is at `first + c * step` of a pixel.  Inlined where
- * the numbers are constants. */
+/* The horizontal pass over one row, whose channel c is at `first + c * step` of a pixel.  Inlined
+ * where the numbers are constants. */
 static inline void resample_row(const struct resampling *r, const uint8_t *pixels, uint8_t *out,
                                 int32_t channels, int32_t pixel_bytes, int32_t first,
                                 int32_t step) {

@@ -8,7 +8,8 @@
  * multiple of every depth, by output channels, as many as every compiler makes a vector of. */
 enum { PACK_CHANNELS = 16, PACK_LANES = 4 };
 
-/* Input channels whose row in a framework's [K][N] is fetched ahead: it is far from the last one. */
+/* Input channels whose row in a framework's [K][N] is fetched ahead: it is far from the last
+ * one. */
 enum { ROWS_AHEAD = 8 };
 
 static int32_t round_up(int32_t count, int32_t multiple) {

@@ -135,9 +135,10 @@ Test(safetensors, reads_data_at_any_alignment) {
     }
 }
 
-/* ---- Conversions: all 65536 values, against the formulas of the formats ----------------------- */
+/* ---- Conversions: all 65536 values, against the formulas of the formats ---------------------- */
 
-/* (-1)^s 1.f 2^(e - bias), f / 2^fraction_bits 2^(1 - bias) for e = 0, infinity or NaN at the top. */
+/* (-1)^s 1.f 2^(e - bias), f / 2^fraction_bits 2^(1 - bias) for e = 0, infinity or NaN at the
+ * top. */
 static double value_of(uint32_t bits, int exponent_bits, int fraction_bits) {
     const int bias = (1 << (exponent_bits - 1)) - 1;
     const int exponent = (int)(bits >> fraction_bits) & ((1 << exponent_bits) - 1);

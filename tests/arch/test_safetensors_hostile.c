@@ -227,7 +227,7 @@ Test(safetensors, cuts_long_names_in_messages) {
     guarded_free(&made.memory);
 }
 
-/* ---- Mutations: whatever the bytes, an answer and no crash ------------------------------------ */
+/* ---- Mutations: whatever the bytes, an answer and no crash ----------------------------------- */
 
 static uint32_t random_state;
 

@@ -1,5 +1,5 @@
-/* Golden values: seeded tensors made alike here and in numpy, and what frameworks computed of them in
- * double. */
+/* Golden values: seeded tensors made alike here and in numpy, and what frameworks computed of them
+ * in double. */
 #ifndef MBN_TESTS_GOLDEN_H
 #define MBN_TESTS_GOLDEN_H
 

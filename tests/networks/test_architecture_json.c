@@ -347,7 +347,7 @@ Test(architecture_json, too_many_rows_are_refused) {
     free(json);
 }
 
-/* ---- Model files -------------------------------------------------------------------------------- */
+/* ---- Model files ----------------------------------------------------------------------------- */
 
 static uint8_t *make_file(int32_t channels, size_t *size) {
     const mbn_network_options options = {.network = "mobilenet_v3_small",

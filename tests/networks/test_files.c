@@ -1,5 +1,6 @@
-/* Model files of version 0.1 (format mobilenet/1), which load for ever: tests/golden/mobilenet-1 has
- * one per network, and what frameworks computed with its weights (tests/golden/make_files.py). */
+/* Model files of version 0.1 (format mobilenet/1), which load for ever: tests/golden/mobilenet-1
+ * has one per network, and what frameworks computed with its weights
+ * (tests/golden/make_files.py). */
 #include "golden.h"
 
 #include <criterion/criterion.h>

@@ -99,7 +99,7 @@ ParameterizedTest(const int *index, golden, logits, .timeout = 300) {
     free(input);
 }
 
-/* ---- Channels --------------------------------------------------------------------------------- */
+/* ---- Channels -------------------------------------------------------------------------------- */
 
 struct channel_case {
     const char *name, *network;
@@ -164,7 +164,7 @@ Test(golden, channels, .timeout = 300) {
     }
 }
 
-/* ---- Stages ----------------------------------------------------------------------------------- */
+/* ---- Stages ---------------------------------------------------------------------------------- */
 
 struct stage_case {
     struct golden_case network;

@@ -41,7 +41,8 @@ static float *make_inputs(void) {
     return values;
 }
 
-/* Batches on one thread and on two, bands, features and profiles see the images that single runs see. */
+/* Batches on one thread and on two, bands, features and profiles see the images that single runs
+ * see. */
 Test(channels, count_in_every_kind_of_run) {
     float *inputs = make_inputs();
     for (int32_t channels = 1; channels <= 4; channels++) {

@@ -12,7 +12,8 @@
 
 enum { MAX_STAGES = 128 };
 
-/* Maps of some stages, each in memory of its exact size, so that a sanitizer sees what goes past. */
+/* Maps of some stages, each in memory of its exact size, so that a sanitizer sees what goes
+ * past. */
 struct maps {
     int32_t count;
     const char *names[MAX_STAGES];
@@ -71,7 +72,7 @@ static void expect_same_maps(const struct maps *a, const struct maps *b, const m
     }
 }
 
-/* ---- Values ----------------------------------------------------------------------------------- */
+/* ---- Values ---------------------------------------------------------------------------------- */
 
 static void check_together(const mbn_model *model, const float *image, const struct maps *plain) {
     float expected[CLASSES], logits[CLASSES];
@@ -234,7 +235,7 @@ Test(features, nothing_behind_the_last_stage_runs) {
     mbn_model_free(model);
 }
 
-/* ---- Names ------------------------------------------------------------------------------------ */
+/* ---- Names ----------------------------------------------------------------------------------- */
 
 static void expect_stage(const mbn_network *network, const char *name, const char *layer,
                          int32_t height, int32_t width, int32_t channels, int32_t stride) {
@@ -324,7 +325,7 @@ Test(features, stage_list) {
     }
 }
 
-/* ---- Headless --------------------------------------------------------------------------------- */
+/* ---- Headless -------------------------------------------------------------------------------- */
 
 /* The file without the tensors whose names begin with "classifier", which are its last. */
 static void *behead(const char *file, size_t *size) {
@@ -449,7 +450,7 @@ Test(features, headless, .timeout = 300) {
     }
 }
 
-/* ---- Errors ----------------------------------------------------------------------------------- */
+/* ---- Errors ---------------------------------------------------------------------------------- */
 
 static void expect_error(mbn_status got, const mbn_error *error, const char *part) {
     cr_expect_eq(got, MBN_INVALID_ARGUMENT, "expected '%s'", part);

@@ -1,6 +1,6 @@
-/* Plans that mix tables: layers run with tables of different blockings, and with one that does not read
- * the image as floats, so that conversions stand between them.  The scalar functions serve every
- * blocking and give the same bits under each. */
+/* Plans that mix tables: layers run with tables of different blockings, and with one that does not
+ * read the image as floats, so that conversions stand between them.  The scalar functions serve
+ * every blocking and give the same bits under each. */
 #include "arch/run/context.h"
 #include "models.h"
 

@@ -174,8 +174,8 @@ static void clear_tensors(char *file, const char *ending) {
     cr_assert_gt(cleared, 0, "no tensor is called ...%s", ending);
 }
 
-/* Flush-to-zero is on while a network runs, on the calling thread too, and off again afterwards.  With
- * nothing added anywhere, denormal inputs make small outputs, unless they count as zero. */
+/* Flush-to-zero is on while a network runs, on the calling thread too, and off again afterwards.
+ * With nothing added anywhere, denormal inputs make small outputs, unless they count as zero. */
 Test(resources, floating_point_state) {
     const mbn_network_options options = {.network = "mobilenet_v2",
                                          .input_height = HEIGHT,

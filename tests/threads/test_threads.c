@@ -96,7 +96,8 @@ static int check(const char *network) {
 
 enum { CELLS = 64, JOBS = 400 };
 
-/* What tasks write without any care: each cell is one task's in a job, and another's in the next. */
+/* What tasks write without any care: each cell is one task's in a job, and another's in the
+ * next. */
 struct cells {
     long values[CELLS], sums[CELLS];
 };

@@ -29,7 +29,7 @@ static const uint8_t jpeg[] = {
     0x00, 0x00, 0xff, 0xda, 0x00, 0x08, 0x01, 0x01, 0x00, 0x00, 0x3f, 0x00, 0x60, 0x3f, 0xff, 0xd9};
 enum { JPEG_HEIGHT_AT = 94 }; /* two bytes each, big-endian: height, width */
 
-/* ---- Bitmaps, made here ------------------------------------------------------------------------- */
+/* ---- Bitmaps, made here ---------------------------------------------------------------------- */
 
 static void put32(uint8_t *at, uint32_t value) {
     for (int i = 0; i < 4; i++) at[i] = (uint8_t)(value >> 8 * i);
@@ -63,7 +63,7 @@ static struct bmp make_bmp_24(int32_t height) {
     return make_bmp(3, height, 24, 0, rows, sizeof rows);
 }
 
-/* ---- Decoding ----------------------------------------------------------------------------------- */
+/* ---- Decoding -------------------------------------------------------------------------------- */
 
 /* From a copy of exactly this size, so that the sanitizer sees an over-read. */
 static mbn_status decode(const uint8_t *data, size_t size, mbn_rgb *image, mbn_error *error) {
@@ -131,7 +131,7 @@ Test(image, decodes_bmp_with_a_palette) {
     expect_pixels(bmp.data, bmp.size, 4, 1, bits);
 }
 
-/* ---- Malformed files ---------------------------------------------------------------------------- */
+/* ---- Malformed files ------------------------------------------------------------------------- */
 
 Test(image, refuses_what_is_not_an_image) {
     expect_error(png, 0, MBN_MALFORMED, "empty file");
@@ -216,7 +216,8 @@ static uint32_t crc32(const uint8_t *data, size_t size) {
     return ~crc;
 }
 
-/* Damage on purpose comes with checksums that match.  The chunks' data: IHDR's at 16, IDAT's at 41. */
+/* Damage on purpose comes with checksums that match.  The chunks' data: IHDR's at 16, IDAT's at
+ * 41. */
 Test(image, survives_any_byte_in_a_png_with_good_checksums) {
     static const struct { size_t at, size; } chunks[] = {{16, 13}, {41, 29}};
     uint8_t changed[sizeof png];

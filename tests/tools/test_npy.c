@@ -11,7 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* ---- Files in memory ---------------------------------------------------------------------------- */
+/* ---- Files in memory ------------------------------------------------------------------------- */
 
 /* Magic, version and header length, then the header, then `bytes` bytes of data; sized exactly, so
  * that the sanitizer sees an over-read. */
@@ -40,7 +40,7 @@ static void expect_error(uint8_t *file, size_t size, mbn_status status, const ch
                        error.message);
 }
 
-/* ---- Reading ------------------------------------------------------------------------------------ */
+/* ---- Reading --------------------------------------------------------------------------------- */
 
 static const float six[6] = {0, 1, 2, 3, 4, 5};
 
@@ -102,7 +102,7 @@ Test(npy, reads_a_number_and_an_empty_array) {
     free(array.values);
 }
 
-/* ---- Malformed files ---------------------------------------------------------------------------- */
+/* ---- Malformed files ------------------------------------------------------------------------- */
 
 #define F4 "'descr':'<f4'"
 #define C_ORDER "'fortran_order':False"
@@ -215,7 +215,7 @@ Test(npy, survives_any_byte_in_the_header) {
     free(file);
 }
 
-/* ---- Writing ------------------------------------------------------------------------------------ */
+/* ---- Writing --------------------------------------------------------------------------------- */
 
 static char directory[] = "/tmp/mobilenet-test-XXXXXX";
 

@@ -1,7 +1,7 @@
 /* The part of Criterion that the tests use, for targets that it does not run on: under a user-mode
- * emulator its worker processes, which execute the test program again, are not emulated.  Every test
- * of a program runs in one process, one after the other; a failed cr_assert ends its test, a memory
- * fault the program. */
+ * emulator its worker processes, which execute the test program again, are not emulated.  Every
+ * test of a program runs in one process, one after the other; a failed cr_assert ends its test, a
+ * memory fault the program. */
 #ifndef MBN_TESTS_SHIM_CRITERION_H
 #define MBN_TESTS_SHIM_CRITERION_H
 
