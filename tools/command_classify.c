@@ -4,6 +4,7 @@
 #include "options.h"
 #include "preprocessing.h"
 #include "report.h"
+#include "scores.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -65,15 +66,15 @@ struct classifier {
     mbn_model *model;
     mbn_context *context;
     mbn_labels labels;
-    int32_t classes;
-    float *probabilities;
+    mbn_scoring scoring;
+    float *scores;
     int32_t *indices;
     int32_t top;
 };
 
 static void close_classifier(struct classifier *classifier) {
     free(classifier->indices);
-    free(classifier->probabilities);
+    free(classifier->scores);
     mbn_labels_free(&classifier->labels);
     mbn_context_free(classifier->context);
     mbn_model_free(classifier->model);
@@ -93,12 +94,12 @@ static mbn_status open_classifier(const struct arguments *arguments, struct clas
                                       &arguments->preprocessing, &classifier->context, error);
     if (status != MBN_OK) return status;
 
-    classifier->classes = mbn_model_network(classifier->model)->classes;
-    classifier->top = arguments->top < classifier->classes ? arguments->top : classifier->classes;
-    classifier->probabilities =
-        malloc((size_t)classifier->classes * sizeof *classifier->probabilities);
+    classifier->scoring = mbn_scoring_of(classifier->model, &classifier->labels);
+    const int32_t classes = classifier->scoring.classes;
+    classifier->top = arguments->top < classes ? arguments->top : classes;
+    classifier->scores = malloc((size_t)classes * sizeof *classifier->scores);
     classifier->indices = malloc((size_t)classifier->top * sizeof *classifier->indices);
-    if (classifier->probabilities == NULL || classifier->indices == NULL) {
+    if (classifier->scores == NULL || classifier->indices == NULL) {
         return mbn_explain(error, MBN_OUT_OF_MEMORY, "out of memory");
     }
     return MBN_OK;
@@ -120,22 +121,23 @@ static mbn_status classify(struct classifier *classifier, const char *path, doub
     mbn_status status = mbn_read_image(path, channels, &pixels, &image, error);
     if (status != MBN_OK) return status;
     double start = milliseconds_now();
-    status = mbn_run_images(classifier->context, &image, 1, MBN_PROBABILITIES,
-                            classifier->probabilities, error);
+    status = mbn_score_image(&classifier->scoring, classifier->context, &image, classifier->scores,
+                             error);
     *milliseconds = milliseconds_now() - start;
     free(pixels.pixels);
     if (status != MBN_OK) return status;
-    mbn_top(classifier->probabilities, classifier->classes, classifier->top, classifier->indices);
+    mbn_top(classifier->scores, classifier->scoring.classes, classifier->top, classifier->indices);
     return MBN_OK;
 }
 
 static void print_classes(const struct classifier *classifier, const char *path,
                           double milliseconds) {
+    const bool probable = classifier->scoring.kind != MBN_NO_PROBABILITIES;
     printf("%s: %.1f ms\n", path, milliseconds);
     for (int32_t i = 0; i < classifier->top; i++) {
         int32_t index = classifier->indices[i];
         const char *label = mbn_labels_name(&classifier->labels, index);
-        printf("  %.3f  ", (double)classifier->probabilities[index]);
+        printf(probable ? "  %.3f  " : "  %.6g  ", (double)classifier->scores[index]);
         if (label != NULL) {
             mbn_print_label(label);
             printf(" (%d)\n", index);
@@ -147,14 +149,15 @@ static void print_classes(const struct classifier *classifier, const char *path,
 
 static json_t *classes_to_json(const struct classifier *classifier, const char *path,
                                double milliseconds) {
+    const char *score = classifier->scoring.kind == MBN_NO_PROBABILITIES ? "value" : "probability";
     json_t *classes = json_array();
     for (int32_t i = 0; i < classifier->top; i++) {
         int32_t index = classifier->indices[i];
         const char *label = mbn_labels_name(&classifier->labels, index);
         mbn_json_append(&classes,
                         json_pack("{s:i, s:o, s:o}", "index", index, "label",
-                                  label != NULL ? mbn_json_text(label) : json_null(), "probability",
-                                  mbn_json_real((double)classifier->probabilities[index])));
+                                  label != NULL ? mbn_json_text(label) : json_null(), score,
+                                  mbn_json_real((double)classifier->scores[index])));
     }
     double rounded = (double)(int64_t)(milliseconds * 1e3 + 0.5) / 1e3;
     return json_pack("{s:o, s:f, s:o}", "file", mbn_json_text(path), "milliseconds", rounded,

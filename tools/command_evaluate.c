@@ -3,6 +3,7 @@
 #include "confusion.h"
 #include "evaluation_csv.h"
 #include "input.h"
+#include "label_precision.h"
 #include "left_out.h"
 #include "options.h"
 #include "preprocessing.h"
@@ -25,7 +26,8 @@ struct arguments {
 static const struct argp_option options[] = {
     {"list", KEY_LIST, "FILE", 0,
      "Images to take, a line each: file below DIR, a tab or blank, class (default: all in DIR's "
-     "folders)",
+     "folders); several classes, parted by tabs, commas or blanks, of a model that gives a "
+     "probability to each by itself",
      0},
     {"labels", KEY_LABELS, "FILE", 0,
      "Names of the classes: text with one per line, or JSON, also with WordNet IDs (default: the "
@@ -115,12 +117,16 @@ static void print_worst(const mbn_evaluation *evaluation, const mbn_class_accura
     }
 }
 
-static void print_text(const mbn_evaluation *evaluation, const mbn_accuracy *sum) {
+static void print_counts(const mbn_evaluation *evaluation, const mbn_accuracy *sum) {
     printf("%s images in %.1f s, %.1f images/s on %d threads\n", mbn_digits_of(sum->images).text,
            evaluation->seconds, part(sum->images, 1) / evaluation->seconds, evaluation->threads);
     if (sum->failed > 0) printf("%s could not be read\n", mbn_digits_of(sum->failed).text);
     const size_t left_out = evaluation->dataset->left_out_count;
     if (left_out > 0) printf("%s left out\n", mbn_digits_of((int64_t)left_out).text);
+}
+
+static void print_text(const mbn_evaluation *evaluation, const mbn_accuracy *sum) {
+    print_counts(evaluation, sum);
     printf("top-1  %.2f %%  (%s)\n", 100 * part(sum->first, sum->images),
            mbn_digits_of(sum->first).text);
     printf("top-%d  %.2f %%  (%s)\n", evaluation->top, 100 * part(sum->top, sum->images),
@@ -176,22 +182,53 @@ static void report_failures(const mbn_evaluation *evaluation) {
     }
 }
 
-static int print(const struct arguments *arguments, const mbn_evaluation *evaluation) {
+/* Of images that show one class. */
+static bool print_accuracy(const struct arguments *arguments, const mbn_evaluation *evaluation,
+                           const mbn_accuracy *sum) {
     mbn_class_accuracy worst[MAX_WORST];
     const int32_t count = mbn_worst_classes(evaluation, arguments->worst, worst);
     if (count < 0) {
         mbn_report(NULL, mbn_status_text(MBN_OUT_OF_MEMORY));
-        return MBN_EXIT_FAILED;
+        return false;
     }
+    if (arguments->json) return print_json(evaluation, sum, worst, count);
+    print_text(evaluation, sum);
+    print_worst(evaluation, worst, count);
+    return true;
+}
+
+/* Of images that show any number of labels. */
+static bool print_precision(const struct arguments *arguments, const mbn_evaluation *evaluation,
+                            const mbn_accuracy *sum) {
+    mbn_precisions precisions;
+    mbn_error error;
+    if (mbn_precisions_of(evaluation, &precisions, &error) != MBN_OK) {
+        mbn_report(NULL, error.message);
+        return false;
+    }
+    bool printed = true;
+    if (arguments->json) {
+        printed = mbn_json_print(json_pack(
+            "{s:I, s:I, s:o, s:o, s:o, s:i, s:o}", "images", (json_int_t)sum->images, "failed",
+            (json_int_t)sum->failed, "mean_average_precision", mbn_json_real(precisions.mean),
+            "labels", mbn_precisions_json(evaluation, &precisions), "seconds",
+            mbn_json_real(evaluation->seconds), "threads", evaluation->threads, "left_out",
+            mbn_left_out_json(evaluation->dataset)));
+    } else {
+        print_counts(evaluation, sum);
+        mbn_precisions_print(evaluation, &precisions);
+    }
+    mbn_precisions_free(&precisions);
+    return printed;
+}
+
+static int print(const struct arguments *arguments, const mbn_evaluation *evaluation) {
     const mbn_accuracy sum = mbn_accuracy_of(evaluation);
     report_failures(evaluation);
     mbn_left_out_report(evaluation->dataset);
-    if (arguments->json) {
-        if (!print_json(evaluation, &sum, worst, count)) return MBN_EXIT_FAILED;
-    } else {
-        print_text(evaluation, &sum);
-        print_worst(evaluation, worst, count);
-    }
+    const bool printed = evaluation->keeps_scores ? print_precision(arguments, evaluation, &sum)
+                                                  : print_accuracy(arguments, evaluation, &sum);
+    if (!printed) return MBN_EXIT_FAILED;
     const bool whole =
         sum.failed == 0 && mbn_left_out_count(evaluation->dataset, MBN_LEFT_CLASS) == 0;
     mbn_error error;
@@ -212,21 +249,30 @@ static mbn_status find_images(const struct arguments *arguments, const mbn_class
 }
 
 static int evaluate(const struct arguments *arguments, const mbn_model *model) {
-    const int32_t count = mbn_model_network(model)->classes;
     mbn_labels labels = {NULL, 0};
     mbn_dataset dataset = {0};
-    const mbn_classes classes = {&labels, count, arguments->alphabetical};
+    mbn_classes classes = {.labels = &labels, .alphabetical = arguments->alphabetical};
     mbn_evaluation evaluation = {
         .model = model,
         .labels = &labels,
         .dataset = &dataset,
         .preprocessing = &arguments->preprocessing,
-        .top = arguments->top < count ? arguments->top : count,
         .threads = arguments->run.threads != 0 ? arguments->run.threads : count_cpus(),
     };
     mbn_error error;
     int exit_status = MBN_EXIT_FAILED;
     mbn_status status = mbn_load_labels(arguments->labels, model, &labels, &error);
+    evaluation.scoring = mbn_scoring_of(model, &labels);
+    classes.count = evaluation.scoring.classes;
+    classes.several = arguments->list != NULL && mbn_scores_labels(&evaluation.scoring);
+    evaluation.keeps_scores = classes.several;
+    evaluation.top = arguments->top < classes.count ? arguments->top : classes.count;
+    if (status == MBN_OK && evaluation.scoring.kind == MBN_NO_PROBABILITIES) {
+        status = mbn_explain(&error, MBN_INVALID_ARGUMENT,
+                             "%s: its outputs are no probabilities of classes; `mobilenet run' "
+                             "writes them",
+                             arguments->model);
+    }
     if (status == MBN_OK) status = find_images(arguments, &classes, &dataset, &error);
     if (status == MBN_OK) status = mbn_evaluate(&evaluation, &error);
     if (status == MBN_OK) {

@@ -57,7 +57,7 @@ static void find_confusions(const mbn_evaluation *evaluation, int32_t classes,
 
 int32_t mbn_worst_classes(const mbn_evaluation *evaluation, int32_t most,
                           mbn_class_accuracy *worst) {
-    const int32_t classes = mbn_model_network(evaluation->model)->classes;
+    const int32_t classes = evaluation->scoring.classes;
     mbn_class_accuracy *all = calloc((size_t)classes, sizeof *all);
     int64_t *counts = calloc((size_t)classes, sizeof *counts);
     int32_t count = -1;

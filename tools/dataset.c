@@ -103,15 +103,20 @@ static bool grow(void **array, size_t count, size_t size) {
     return true;
 }
 
-/* Takes over the path, which may be NULL: out of memory. */
-static mbn_status append(mbn_dataset *dataset, char *path, int32_t class_index, mbn_error *error) {
+static void free_labelled(mbn_labelled *image) {
+    free(image->classes);
+    free(image->path);
+}
+
+/* Takes over the image, whose path may be NULL: out of memory. */
+static mbn_status append(mbn_dataset *dataset, mbn_labelled image, mbn_error *error) {
     void *images = dataset->images;
-    if (path == NULL || !grow(&images, dataset->count, sizeof *dataset->images)) {
-        free(path);
+    if (image.path == NULL || !grow(&images, dataset->count, sizeof *dataset->images)) {
+        free_labelled(&image);
         return out_of_memory(error);
     }
     dataset->images = images;
-    dataset->images[dataset->count++] = (mbn_labelled){path, class_index};
+    dataset->images[dataset->count++] = image;
     return MBN_OK;
 }
 
@@ -144,7 +149,7 @@ static mbn_status check_any(const mbn_dataset *dataset, const char *subject, con
 }
 
 void mbn_dataset_free(mbn_dataset *dataset) {
-    for (size_t i = 0; i < dataset->count; i++) free(dataset->images[i].path);
+    for (size_t i = 0; i < dataset->count; i++) free_labelled(&dataset->images[i]);
     for (size_t i = 0; i < dataset->left_out_count; i++) {
         free(dataset->left_out[i].what);
         free(dataset->left_out[i].why);
@@ -191,7 +196,7 @@ static mbn_status append_file(mbn_dataset *dataset, const char *folder, const ch
     if (is_folder(path)) return leave_out(dataset, path, MBN_LEFT_FOLDER, NULL, error);
     if (extension == NULL) return leave_out(dataset, path, MBN_LEFT_NO_EXTENSION, NULL, error);
     if (!is_image(extension)) return leave_out(dataset, path, MBN_LEFT_KIND, NULL, error);
-    return append(dataset, path, class_index, error);
+    return append(dataset, (mbn_labelled){.path = path, .class_index = class_index}, error);
 }
 
 static mbn_status append_class(mbn_dataset *dataset, const char *folder, int32_t class_index,
@@ -257,18 +262,73 @@ mbn_status mbn_dataset_folders(const char *folder, const mbn_classes *classes, m
 
 /* ---- List files ------------------------------------------------------------------------------ */
 
-/* reason: what is wrong with the line where it has no file and class. */
-static mbn_status parse_line(char *line, const mbn_classes *classes, int32_t *class_index,
-                             mbn_error *reason) {
+/* Cuts a line behind its file; NULL where nothing follows. */
+static char *behind_file(char *line) {
     char *border = strchr(line, '\t');
     if (border == NULL) border = strchr(line, ' ');
-    if (border == NULL) {
+    if (border == NULL) return NULL;
+    *border++ = '\0';
+    while (isspace((unsigned char)*border)) border++;
+    return border;
+}
+
+/* Appends the classes of a text that any of the separators part; "" parts nothing. */
+static mbn_status add_classes(char *text, const char *separators, const mbn_classes *classes,
+                              mbn_labelled *image, mbn_error *reason) {
+    while (text != NULL) {
+        char *end = text + strcspn(text, separators);
+        char *next = *end != '\0' ? end + 1 : NULL;
+        while (end > text && isspace((unsigned char)end[-1])) end--;
+        *end = '\0';
+        while (isspace((unsigned char)*text)) text++;
+        if (*text != '\0') {
+            void *grown = image->classes;
+            if (!grow(&grown, (size_t)image->class_count, sizeof *image->classes)) {
+                return out_of_memory(reason);
+            }
+            image->classes = grown;
+            const mbn_status status =
+                mbn_dataset_class(classes, text, &image->classes[image->class_count], reason);
+            if (status != MBN_OK) return status;
+            image->class_count++;
+        }
+        text = next;
+    }
+    return MBN_OK;
+}
+
+/* Labels may have commas and blanks in them: what is one label as it stands is that. */
+static mbn_status parse_classes(const char *text, const mbn_classes *classes, mbn_labelled *image,
+                                mbn_error *reason) {
+    const char *const separators[] = {strchr(text, '\t') != NULL ? "\t" : "",
+                                      strchr(text, ',') != NULL ? "," : " "};
+    for (size_t i = 0;; i++) {
+        char *copy = strdup(text);
+        if (copy == NULL) return out_of_memory(reason);
+        image->class_count = 0;
+        const mbn_status status = add_classes(copy, separators[i], classes, image, reason);
+        free(copy);
+        if (status == MBN_OK || status == MBN_OUT_OF_MEMORY || i == 1 || *separators[0] != '\0') {
+            return status;
+        }
+    }
+}
+
+/* reason: what is wrong with the line where it has no file and class. */
+static mbn_status parse_line(char *line, const mbn_classes *classes, mbn_labelled *image,
+                             mbn_error *reason) {
+    const char *text = behind_file(line);
+    image->class_index = -1;
+    if (classes->several) {
+        if (text == NULL) return MBN_OK;
+        const mbn_status status = parse_classes(text, classes, image, reason);
+        if (status == MBN_OK && image->class_count > 0) image->class_index = image->classes[0];
+        return status;
+    }
+    if (text == NULL) {
         return mbn_explain(reason, MBN_MALFORMED, "expected a file and a class in '%.100s'", line);
     }
-    *border = '\0';
-    const char *name = border + 1;
-    while (isspace((unsigned char)*name)) name++;
-    return mbn_dataset_class(classes, name, class_index, reason);
+    return mbn_dataset_class(classes, text, &image->class_index, reason);
 }
 
 static mbn_status append_line(mbn_dataset *dataset, const char *folder, const char *list,
@@ -277,14 +337,61 @@ static mbn_status append_line(mbn_dataset *dataset, const char *folder, const ch
     size_t length = strlen(line);
     while (length > 0 && isspace((unsigned char)line[length - 1])) line[--length] = '\0';
     if (length == 0) return MBN_OK;
-    int32_t class_index;
+    mbn_labelled image = {0};
     mbn_error reason;
-    if (parse_line(line, classes, &class_index, &reason) == MBN_OK) {
-        return append(dataset, join(folder, line), class_index, error);
+    if (parse_line(line, classes, &image, &reason) == MBN_OK) {
+        image.path = join(folder, line);
+        return append(dataset, image, error);
     }
+    free_labelled(&image);
     char place[512];
     snprintf(place, sizeof place, "%s, line %" PRId64, list, number);
     return leave_out(dataset, strdup(place), MBN_LEFT_CLASS, reason.message, error);
+}
+
+/* By path, then in the order of the list. */
+static int by_path(const void *left, const void *right) {
+    const mbn_labelled *const *a = left, *const *b = right;
+    const int order = strcmp((*a)->path, (*b)->path);
+    return order != 0 ? order : *a < *b ? -1 : 1;
+}
+
+static mbn_status move_classes(mbn_labelled *from, mbn_labelled *to, mbn_error *error) {
+    const size_t count = (size_t)(to->class_count + from->class_count);
+    if (from->class_count == 0) return MBN_OK;
+    int32_t *classes = realloc(to->classes, count * sizeof *classes);
+    if (classes == NULL) return out_of_memory(error);
+    memcpy(classes + to->class_count, from->classes, (size_t)from->class_count * sizeof *classes);
+    to->classes = classes;
+    to->class_count = (int32_t)count;
+    to->class_index = classes[0];
+    return MBN_OK;
+}
+
+/* Lines of the same file are one image, where the first of them is. */
+static mbn_status merge_same_files(mbn_dataset *dataset, mbn_error *error) {
+    mbn_labelled **sorted = malloc(dataset->count * sizeof(mbn_labelled *));
+    if (sorted == NULL) return out_of_memory(error);
+    for (size_t i = 0; i < dataset->count; i++) sorted[i] = &dataset->images[i];
+    qsort(sorted, dataset->count, sizeof(mbn_labelled *), by_path);
+    mbn_status status = MBN_OK;
+    mbn_labelled *first = sorted[0];
+    for (size_t i = 1; status == MBN_OK && i < dataset->count; i++) {
+        if (strcmp(sorted[i]->path, first->path) != 0) {
+            first = sorted[i];
+            continue;
+        }
+        status = move_classes(sorted[i], first, error);
+        free_labelled(sorted[i]);
+        *sorted[i] = (mbn_labelled){0};
+    }
+    free(sorted);
+    size_t kept = 0;
+    for (size_t i = 0; i < dataset->count; i++) {
+        if (dataset->images[i].path != NULL) dataset->images[kept++] = dataset->images[i];
+    }
+    dataset->count = kept;
+    return status;
 }
 
 mbn_status mbn_dataset_list(const char *folder, const char *list, const mbn_classes *classes,
@@ -310,6 +417,7 @@ mbn_status mbn_dataset_list(const char *folder, const char *list, const mbn_clas
     }
     free(text);
     if (status == MBN_OK) status = check_any(dataset, list, "no images in it", error);
+    if (status == MBN_OK && classes->several) status = merge_same_files(dataset, error);
     if (status != MBN_OK) mbn_dataset_free(dataset);
     return status;
 }

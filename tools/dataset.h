@@ -5,8 +5,10 @@
 #include "labels.h"
 
 typedef struct mbn_labelled {
-    char *path; /* from malloc */
-    int32_t class_index;
+    char *path;          /* from malloc */
+    int32_t class_index; /* the first of several, or -1 */
+    int32_t *classes;    /* [class_count] if an image may show several, from malloc; else NULL */
+    int32_t class_count;
 } mbn_labelled;
 
 typedef enum mbn_left_reason {
@@ -36,6 +38,7 @@ typedef struct mbn_classes {
     const mbn_labels *labels;
     int32_t count;
     bool alphabetical; /* folder i in the order of their names is class i */
+    bool several;      /* in a list, an image may show several, or none */
 } mbn_classes;
 
 /* A class by its label, by its WordNet ID, or by its index where no label is that text. */
@@ -48,7 +51,8 @@ mbn_status mbn_dataset_folders(const char *folder, const mbn_classes *classes, m
                                mbn_error *error);
 
 /* A text file of lines "FILE CLASS".  The first tab, or else the first blank, parts them; FILE is
- * relative to the folder.  Empty lines do not count. */
+ * relative to the folder.  Empty lines do not count.  Several classes are parted by tabs, commas or
+ * blanks, or stand on several lines of the same file; a FILE alone shows none. */
 mbn_status mbn_dataset_list(const char *folder, const char *list, const mbn_classes *classes,
                             mbn_dataset *dataset, mbn_error *error);
 

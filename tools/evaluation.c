@@ -23,8 +23,8 @@ struct worker {
     struct shared *shared;
     pthread_t thread;
     mbn_context *context;
-    float *probabilities; /* [classes] */
-    int32_t *indices;     /* [top] */
+    float *scores;    /* [classes] */
+    int32_t *indices; /* [top] */
 };
 
 static double now(void) {
@@ -41,15 +41,18 @@ static mbn_status classify(struct worker *worker, const mbn_labelled *labelled,
     const int32_t channels = mbn_model_network(evaluation->model)->input_channels;
     mbn_status status = mbn_read_image(labelled->path, channels, &pixels, &image, error);
     if (status != MBN_OK) return status;
-    status =
-        mbn_run_images(worker->context, &image, 1, MBN_PROBABILITIES, worker->probabilities, error);
+    float *scores = worker->scores;
+    if (evaluation->keeps_scores) {
+        const ptrdiff_t index = labelled - evaluation->dataset->images;
+        scores = evaluation->scores + index * evaluation->scoring.classes;
+    }
+    status = mbn_score_image(&evaluation->scoring, worker->context, &image, scores, error);
     free(pixels.pixels);
     if (status != MBN_OK) return status;
     const int32_t found =
-        mbn_top(worker->probabilities, mbn_model_network(evaluation->model)->classes,
-                evaluation->top, worker->indices);
+        mbn_top(scores, evaluation->scoring.classes, evaluation->top, worker->indices);
     outcome->best = worker->indices[0];
-    outcome->probability = worker->probabilities[outcome->best];
+    outcome->probability = scores[outcome->best];
     for (int32_t i = 0; i < found; i++) {
         if (worker->indices[i] == labelled->class_index) outcome->rank = i;
     }
@@ -121,21 +124,21 @@ static void watch(struct shared *shared) {
 
 static void close_worker(struct worker *worker) {
     free(worker->indices);
-    free(worker->probabilities);
+    free(worker->scores);
     mbn_context_free(worker->context);
 }
 
 static mbn_status open_worker(struct shared *shared, struct worker *worker, mbn_error *error) {
     const mbn_evaluation *evaluation = shared->evaluation;
-    const size_t classes = (size_t)mbn_model_network(evaluation->model)->classes;
+    const size_t classes = (size_t)evaluation->scoring.classes;
     worker->shared = shared;
     const mbn_status status =
         mbn_create_image_context(evaluation->model, &(mbn_context_options){0},
                                  evaluation->preprocessing, &worker->context, error);
     if (status != MBN_OK) return status;
-    worker->probabilities = malloc(classes * sizeof *worker->probabilities);
+    worker->scores = malloc(classes * sizeof *worker->scores);
     worker->indices = malloc((size_t)evaluation->top * sizeof *worker->indices);
-    if (worker->probabilities == NULL || worker->indices == NULL) {
+    if (worker->scores == NULL || worker->indices == NULL) {
         return mbn_explain(error, MBN_OUT_OF_MEMORY, "out of memory");
     }
     return MBN_OK;
@@ -166,7 +169,13 @@ mbn_status mbn_evaluate(mbn_evaluation *evaluation, mbn_error *error) {
     }
     evaluation->outcomes = calloc(evaluation->dataset->count, sizeof *evaluation->outcomes);
     struct worker *workers = calloc((size_t)evaluation->threads, sizeof *workers);
-    if (evaluation->outcomes == NULL || workers == NULL ||
+    if (evaluation->keeps_scores) {
+        evaluation->scores =
+            calloc(evaluation->dataset->count,
+                   (size_t)evaluation->scoring.classes * sizeof *evaluation->scores);
+    }
+    const bool has_scores = evaluation->scores != NULL || !evaluation->keeps_scores;
+    if (evaluation->outcomes == NULL || workers == NULL || !has_scores ||
         pthread_mutex_init(&shared.lock, NULL) != 0) {
         free(workers);
         return mbn_explain(error, MBN_OUT_OF_MEMORY, "out of memory");
@@ -190,6 +199,8 @@ mbn_status mbn_evaluate(mbn_evaluation *evaluation, mbn_error *error) {
 }
 
 void mbn_evaluation_free(mbn_evaluation *evaluation) {
+    free(evaluation->scores);
+    evaluation->scores = NULL;
     if (evaluation->outcomes == NULL) return;
     for (size_t i = 0; i < evaluation->dataset->count; i++) free(evaluation->outcomes[i].failure);
     free(evaluation->outcomes);

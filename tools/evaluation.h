@@ -4,6 +4,7 @@
 
 #include "dataset.h"
 #include "preprocessing.h"
+#include "scores.h"
 
 typedef struct mbn_outcome {
     int32_t best;      /* the most probable class; -1: the image could not be classified */
@@ -16,14 +17,17 @@ typedef struct mbn_evaluation {
     const mbn_model *model;
     const mbn_labels *labels;
     const mbn_dataset *dataset;
+    mbn_scoring scoring;
     const mbn_preprocessing_options *preprocessing;
     int32_t top;           /* ranks that count */
     int32_t threads;       /* each with a context of its own */
     mbn_outcome *outcomes; /* [dataset->count], from malloc */
+    float *scores; /* [dataset->count][scoring.classes] if keeps_scores, from malloc; else NULL */
+    bool keeps_scores;
     double seconds;
 } mbn_evaluation;
 
-/* Fills outcomes and seconds.  Shows on stderr how far it is.  Outcomes do not depend on
+/* Fills outcomes, scores and seconds.  Shows on stderr how far it is.  Outcomes do not depend on
  * threads. */
 mbn_status mbn_evaluate(mbn_evaluation *evaluation, mbn_error *error);
 

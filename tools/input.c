@@ -28,7 +28,13 @@ mbn_status mbn_read_image(const char *path, int32_t input_channels, mbn_rgb *pix
 mbn_status mbn_load_labels(const char *file, const mbn_model *model, mbn_labels *labels,
                            mbn_error *error) {
     if (file == NULL) return mbn_labels_of_model(model, labels, error);
-    return mbn_labels_read(file, mbn_model_network(model)->classes, labels, error);
+    const int32_t classes = mbn_model_network(model)->classes;
+    if (classes > 1 || mbn_model_probabilities(model) != MBN_SIGMOID) {
+        return mbn_labels_read(file, classes, labels, error);
+    }
+    mbn_error of_one;
+    if (mbn_labels_read(file, 1, labels, &of_one) == MBN_OK) return MBN_OK;
+    return mbn_labels_read(file, 2, labels, error);
 }
 
 mbn_status mbn_input_context(const mbn_model *model, const mbn_npy *input,

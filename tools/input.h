@@ -11,7 +11,8 @@
 mbn_status mbn_load_classifier(const char *path, const mbn_model_options *options,
                                mbn_model **model, mbn_error *error);
 
-/* The labels of the file, or where it is NULL the model's own. */
+/* The labels of the file, or where it is NULL the model's own.  A single sigmoid has two, or
+ * one. */
 mbn_status mbn_load_labels(const char *file, const mbn_model *model, mbn_labels *labels,
                            mbn_error *error);
 

@@ -28,7 +28,8 @@ Floats = NDArray[np.float32]
 
 
 class Prediction(NamedTuple):
-    """A class of an image, as :meth:`Model.classify` returns it."""
+    """A class of an image, as :meth:`Model.classify` returns it.  Of a model whose outputs are no
+    probabilities (:attr:`Model.probabilities` "none") the probability is the output itself."""
 
     class_index: int
     label: str | None  #: None if the model file has no labels
@@ -165,7 +166,7 @@ class Model:
         self._network = read_network(library.mbn_model_network(pointer))
         self._isa = str(library.mbn_model_kernels(pointer).contents.name.decode())
         self._bytes = int(library.mbn_model_bytes(pointer))
-        self._labels = _labels(pointer, self._network.classes)
+        self._labels = _labels(pointer)
         kind = library.mbn_model_probabilities(pointer)
         self._probabilities: ProbabilityName = library.mbn_probability_kind_name(kind).decode()
         record = _native.PreprocessingRecord()
@@ -216,7 +217,8 @@ class Model:
 
     @property
     def labels(self) -> tuple[str, ...] | None:
-        """The classes' names; None if the file has none."""
+        """The classes' names; None if the file has none.  A single sigmoid may have two, of no and
+        of yes."""
         return self._labels
 
     @property
@@ -268,16 +270,21 @@ class Model:
         preprocessing: Preprocessing | None = None,
     ) -> list[Prediction]:
         """The ``top`` classes of an image, the most probable first.  Images are as for
-        :meth:`run_images`."""
-        top = min(_native.int32(top, "top"), self.classes)
+        :meth:`run_images`.
+
+        Of sigmoids each class has its own probability.  A single sigmoid says no or yes: it has the
+        classes 0 and 1, unless the model has one label."""
+        probable = self._probabilities != "none"
+        scores = self._run_images([("image", image)], probable, size, preprocessing)[0]
+        if self._probabilities == "sigmoid" and self.classes == 1 and len(self._labels or ()) != 1:
+            scores = np.concatenate([1 - scores, scores])
+        top = min(_native.int32(top, "top"), len(scores))
         if top < 0:
             raise invalid(f"top: {top} is negative")
-        preprocessing = self._checked(preprocessing)
-        probabilities = self._run_images([("image", image)], True, size, preprocessing)[0]
         best = np.empty(top, np.int32)
-        library.mbn_top(probabilities.ctypes.data, self.classes, top, best.ctypes.data)
+        library.mbn_top(scores.ctypes.data, len(scores), top, best.ctypes.data)
         return [
-            Prediction(i, self._labels[i] if self._labels else None, float(probabilities[i]))
+            Prediction(i, self._labels[i] if self._labels else None, float(scores[i]))
             for i in best.tolist()
         ]
 
@@ -531,11 +538,11 @@ class Model:
             return [_step(context, i, layers, float(fastest[i])) for i in range(count)]
 
 
-def _labels(model: c_void_p, classes: int) -> tuple[str, ...] | None:
-    """A file has labels for all classes or for none."""
-    if library.mbn_model_label(model, 0) is None:
-        return None
-    return tuple(library.mbn_model_label(model, i).decode() for i in range(classes))
+def _labels(model: c_void_p) -> tuple[str, ...] | None:
+    labels: list[str] = []
+    while (label := library.mbn_model_label(model, len(labels))) is not None:
+        labels.append(label.decode())
+    return tuple(labels) or None
 
 
 def _stack(rows: list[Floats], *shape: int) -> Floats:

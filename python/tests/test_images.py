@@ -1,5 +1,6 @@
 """Images: where their pixels are, and what PIL's modes become."""
 
+import json
 import mmap
 import subprocess
 import sys
@@ -9,7 +10,7 @@ import numpy as np
 import pytest
 
 import mobilenet
-from conftest import CLASSES, SIDE
+from conftest import CLASSES, SIDE, with_metadata
 from mobilenet import Error, Preprocessing, Status
 from mobilenet._images import image_record
 
@@ -398,6 +399,36 @@ def test_classify(model, photo):
     assert model.classify(photo, top=0) == []
     with pytest.raises(Error, match="top"):
         model.classify(photo, top=-1)
+
+
+def test_classify_sigmoids(photo):
+    def load(kind, labels=None, classes=CLASSES):
+        data = mobilenet.init("mobilenet_v1", 2, width=0.1, input_size=SIDE, classes=classes)
+        entries = {"labels": json.dumps(labels)} if labels else {}
+        return mobilenet.load(
+            with_metadata(data, format="mobilenet/2", probabilities=kind, **entries)
+        )
+
+    values = {p.class_index: p.probability for p in load("none").classify(photo, CLASSES)}
+    assert values == dict(enumerate(load("none").run_images([photo])[0].tolist()))
+    several = load("sigmoid", [f"label {i}" for i in range(CLASSES)]).classify(photo, CLASSES)
+    assert [p.probability for p in several] == sorted((p.probability for p in several), reverse=True)
+    for p in several:
+        assert p.label == f"label {p.class_index}"
+        assert p.probability == pytest.approx(1 / (1 + np.exp(-values[p.class_index])), rel=1e-6)
+
+    value = load("none", classes=1).classify(photo)[0].probability
+    yes = 1 / (1 + np.exp(-value))
+    for labels in ["cat", "dog"], None:
+        model = load("sigmoid", labels, 1)
+        assert model.labels == (tuple(labels) if labels else None)
+        got = {p.class_index: (p.label, p.probability) for p in model.classify(photo)}
+        assert got[1] == (labels and "dog", pytest.approx(yes, rel=1e-6))
+        assert got[0] == (labels and "cat", pytest.approx(1 - yes, rel=1e-5))
+        (best,) = model.classify(photo, top=1)
+        assert best.class_index == (yes > 0.5)
+    (only,) = load("sigmoid", ["cat"], 1).classify(photo)
+    assert only == (0, "cat", pytest.approx(yes, rel=1e-6))
 
 
 def test_embed(model, photo):
