@@ -12,4 +12,8 @@ fi
 "$venv/bin/pip" install --quiet --no-deps 'timm>=1.0.20,<1.1' 'transformers>=4.40,<4.50' \
     'huggingface_hub>=0.26,<1' 'tokenizers>=0.21,<0.22' safetensors filelock regex pyyaml tqdm \
     packaging fsspec typing_extensions requests urllib3 idna certifi charset_normalizer
+export PYTHONDONTWRITEBYTECODE=1
+for test in importer timm; do
+    "$venv/bin/python" "$here/test_$test.py"
+done
 exec "$venv/bin/python" "$here/compare_pytorch.py" --table

@@ -164,6 +164,13 @@ class Recognising(Case):
         _, metadata, _ = self.imported(data, "--resolution", "192", "--resize", "0")
         self.assertEqual(metadata["resize"], "0")
 
+    def test_torchvisions_file_names(self):
+        """The second weights of two networks were made for another resize."""
+        for name, resize in (("mobilenet_v2-7ebf99e0.pth", "232"), ("mobilenet_v2-b0353104.pth", "256"),
+                             ("other.pth", "256")):
+            _, metadata, _ = self.imported(self.file(name, zipped(*state_dict(weights()))))
+            self.assertEqual(metadata["resize"], resize)
+
     def test_forms_of_labels(self):
         data = zipped(*state_dict(weights()))
         expected = ["a", "b", "c", "d", "e"]
@@ -527,6 +534,20 @@ class AgainstTorch(Case):
                 expected = model(torch.from_numpy(
                     images.transpose(0, 3, 1, 2).copy())).numpy()
             self.assert_close(self.logits(images), expected, 1e-4)
+
+    def test_grey_networks(self):
+        images = numpy.random.default_rng(1).uniform(-1, 1, (1, 64, 64, 1)).astype(numpy.float32)
+        torch.manual_seed(1)
+        model = torchvision.models.mobilenet_v3_small(width_mult=0.5, num_classes=4).eval()
+        model.features[0][0] = torch.nn.Conv2d(1, 8, 3, 2, 1, bias=False)
+        torch.save(model.state_dict(), self.path("model.pth"))
+        status, out, err = self.run_importer(self.path("model.pth"), "--mean", "0.5", "--std", "0.5",
+                                             "--resolution", "64", check_it=True)
+        self.assertEqual((status, err), (0, ""))
+        self.assertRegex(out, "compared with torch .*e-0[567] of the output's range")
+        with torch.no_grad():
+            expected = model(torch.from_numpy(images.transpose(0, 3, 1, 2).copy())).numpy()
+        self.assert_close(self.logits(images), expected)
 
     def test_networks_without_a_classifier(self):
         """The features alone, under the network's names and under their own; the same with an

@@ -175,6 +175,46 @@ class Transformers(Networks):
         self.refused(zipped(*state_dict(arrays)), "layer.77.convolution.weight is not a tensor")
 
 
+class Channels(Networks):
+    def test_grey_and_rgba(self):
+        for channels in (1, 4):
+            operations, arrays = small_v1(channels=channels, **TORCH)
+            images = small_network.images(64, 64, channels=channels)
+            for named in (arrays, sequential(arrays)):
+                _, metadata, out = self.imported(zipped(*state_dict(named)), "--resolution", "64")
+                self.assertEqual((metadata["input_channels"], metadata["format"]),
+                                 (str(channels), "mobilenet/2"))
+                self.assert_close(self.logits(images),
+                                  small_network.evaluate_all(operations, images))
+                self.assertEqual(len(json.loads(metadata["mean"])), channels)
+                self.assertIn(f"for each of the {channels} channels (--mean, --std)", out)
+
+
+class Outputs(Networks):
+    def test_one_output(self):
+        """A value, unless it is told to be a logit: then it has two labels."""
+        _, arrays = small_v1(**TORCH)
+        arrays = {name: array[:1] if name.startswith("classifier") else array
+                  for name, array in arrays.items()}
+        source = self.file("one.safetensors", safetensors(arrays))
+        _, metadata, out = self.imported(source)
+        self.assertEqual(metadata["probabilities"], "none")
+        self.assertIn("taken for granted: its one output is a value (--probabilities sigmoid", out)
+        names = ("--labels", self.file("names.txt", "cat\ndog\n"))
+        self.refused(source, "2 labels for 1 classes (--probabilities sigmoid, if", options=names)
+        _, metadata, out = self.imported(source, "--probabilities", "sigmoid", *names)
+        self.assertEqual((metadata["probabilities"], json.loads(metadata["labels"])),
+                         ("sigmoid", ["cat", "dog"]))
+        self.assertNotIn("its one output", out)
+
+    def test_several(self):
+        source = zipped(*state_dict(small_v1(**TORCH)[1]))
+        self.assertNotIn("probabilities", self.imported(source)[1])
+        for kind in ("sigmoid", "none"):
+            _, metadata, _ = self.imported(source, "--probabilities", kind)
+            self.assertEqual((metadata["probabilities"], metadata["format"]), (kind, "mobilenet/2"))
+
+
 class UnknownNames(Networks):
     def test_v1(self):
         operations, arrays = small_v1(activation="relu", **TORCH)

@@ -113,9 +113,10 @@ def small_rw(**options):
     return build(stages, 8, HS, 192, 40, rw=True, **options)
 
 
-def small_v1(head=0, activation="relu6", **options):
+def small_v1(head=0, activation="relu6", channels=3, **options):
     """Howard et al. 2017, table 1, at about width 0.1; head: of mobilenetv1_100h."""
-    m, names = small_network.Maker(64, 64, options["padding"]), Names()
+    m = small_network.Maker(64, 64, options["padding"], channels=channels)
+    names = Names()
     x = m.act(m.conv("stem", "image", 8, 3, (2, 2)), activation)
     labels = [("stem", "conv_stem", "bn1")]
     for s, (repeat, channels, stride) in enumerate(

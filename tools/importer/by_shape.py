@@ -7,6 +7,7 @@ from . import classifier, facts, said
 from . import imported as result
 from .assemble import BlockWeights, NetworkWeights, Weights, assemble
 from .errors import ImportFailure
+from .networks import natural
 from .structure import recognise
 from .table import FAMILIES
 
@@ -61,7 +62,6 @@ def _layers(tensors):
     """In the order of the file, or of their names where the file has them sorted."""
     names = list(tensors)
     if names == sorted(names):
-        from .statedict import natural
         names.sort(key=natural)
     layers = {}
     for name in names:

@@ -36,6 +36,8 @@ def read(path, classes):
         hint = ""
         if len(labels) == classes + 1:
             hint = f" (the first is '{labels[0]}': remove it if it is a background class)"
+            if classes == 1:
+                hint = " (--probabilities sigmoid, if its one output tells these apart)"
         raise _failure(f"{path}: {len(labels)} labels for {classes} classes{hint}")
     for index, label in enumerate(labels):
         if not label or not label.isprintable():

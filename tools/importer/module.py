@@ -38,7 +38,7 @@ def is_module(value):
 def flatten(root, code):
     """({name: tensor or Unreadable}, {name of a layer: Module}), both in the order of registration.
     code: the source text of a TorchScript archive's class file."""
-    tensors, modules = {}, {}
+    tensors, modules, read = {}, {}, {}
     stack, count = [("", root)], 0
     while stack:
         prefix, module = stack.pop()
@@ -46,15 +46,18 @@ def flatten(root, code):
         if count > _MAX_MODULES or len(prefix) > 1000:
             break  # a module within itself
         state = module.state
-        modules[prefix[:-1]] = _script(module, code) if module.path.startswith("__torch__.") else \
+        of_script = module.path.startswith("__torch__.")
+        if of_script and module.path not in read:
+            read[module.path] = _script(module.path, code)
+        modules[prefix[:-1]] = read[module.path] if of_script else \
             Module(module.path.rpartition(".")[2],
                    {name: state[name] for name in _ATTRIBUTES if name in state})
-        own = state if module.path.startswith("__torch__.") else {
+        own = state if of_script else {
             **_dictionary(state.get("_parameters")), **_dictionary(state.get("_buffers"))}
         for name, value in own.items():
             if isinstance(value, (View, Unreadable)):
                 tensors[f"{prefix}{name}"] = value
-        children = state if module.path.startswith("__torch__.") else state["_modules"]
+        children = state if of_script else state["_modules"]
         stack += reversed([(f"{prefix}{name}.", child) for name, child in children.items()
                            if is_module(child)])
     return tensors, modules
@@ -67,13 +70,13 @@ def _dictionary(value):
 # ---- TorchScript: what a layer's class says in its source ----
 
 _FINAL = re.compile(r"^  (\w+) : Final\[[^=\n]*\] = ([^\n]+)$", re.MULTILINE)
-_CALL = re.compile(r"torch\.(?:conv2d|_convolution)\([^\[\n]*"
+_CALL = re.compile(r"torch\.(?:conv2d|_convolution)\([^\[\n]{0,200}"
                    r"\[(\d+), (\d+)\], \[(\d+), (\d+)\], \[(\d+), (\d+)\]")
-_BATCH_NORM = re.compile(r"torch\.batch_norm\([^\n]*, ([\d.e+-]+), (?:True|False)\)")
+_BATCH_NORM = re.compile(r"torch\.batch_norm\([^\n]{0,400}, ([\d.e+-]+), (?:True|False)\)")
 
 
-def _script(module, code):
-    path, _, kind = module.path.rpartition(".")
+def _script(path, code):
+    path, _, kind = path.rpartition(".")
     text = code(path.replace(".", "/") + ".py")
     begin = text.find(f"class {kind}(")
     end = text.find("\nclass ", begin + 1)

@@ -1,5 +1,6 @@
 """The shapes that torchvision makes of the networks' tables."""
 import math
+import re
 from collections import namedtuple
 
 from .errors import ImportFailure
@@ -155,6 +156,11 @@ def _nearest_width(shapes, layout):
     if expected != shapes:
         best, expected = search(range(max(100, best - 10), min(4000, best + 10) + 1))
     return best / 1000, expected
+
+
+def natural(name):
+    """Sorts names by the numbers in them."""
+    return [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", name)]
 
 
 def first_difference(expected, shapes):

@@ -133,7 +133,7 @@ def _images(found, rest, left):
         other = name[:-len("mean")] + "std"
         pair = [rest[key].floats().reshape(-1) for key in (name, other)
                 if key in rest and rest[key].dtype.startswith(("float", "bfloat"))]
-        if len(pair) == 2 and pair[0].size == pair[1].size == 3 and (pair[1] > 0).all():
+        if len(pair) == 2 and pair[0].size == pair[1].size in (1, 3, 4) and (pair[1] > 0).all():
             unit = 255 if pair[1].max() > 2 else 1
             found.mean, found.std = (tuple(float(value) / unit for value in values)
                                      for values in pair)

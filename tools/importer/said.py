@@ -57,6 +57,14 @@ class Said:
         said."""
         imported.mean = imported.mean or self.mean or defaults.mean
         imported.std = imported.std or self.std or defaults.std
+        channels = imported.input_channels
+        if channels != len(imported.mean):
+            imported.mean, imported.std = ((sum(values) / len(values),) * channels
+                                           for values in (imported.mean, imported.std))
+            if not options.mean or not options.std:
+                imported.notes.append(f"taken for granted: mean {imported.mean[0]:g} and std "
+                                      f"{imported.std[0]:g} for each of the {channels} channels "
+                                      "(--mean, --std)")
         height, width = options.resolution or self.resolution or (224, 224)
         imported.height, imported.input_width = height, width
         imported.interpolation = self.interpolation or defaults.interpolation

@@ -30,6 +30,9 @@ def read(weights, options):
     imported.notes = notes + imported.notes
     if found.mean:
         imported.mean, imported.std = found.mean, found.std
+    if imported.classes == 1 and not (imported.probabilities or options.probabilities):
+        imported.notes.append("taken for granted: its one output is a value (--probabilities sigmoid, "
+                              "if it is a logit)")
     beside = labels.beside_weights(weights.more, imported.classes)
     if beside and not imported.labels:
         imported.labels = beside[1]
@@ -83,6 +86,11 @@ def values(tensor):
 def _torchvision(found, about, options):
     tensors = found.weights.tensors
     shapes = {name: tensor.shape for name, tensor in tensors.items()}
+    # torchvision's networks read three channels; those that read others are compared as if they did.
+    stem = shapes.get("features.0.0.weight", ())
+    colours = len(stem) != 4 or stem[1] == 3
+    if not colours and 1 <= stem[1] <= 4:
+        shapes["features.0.0.weight"] = (stem[0], 3, *stem[2:])
     network = networks.nearest(shapes)
     body = {name: shape for name, shape in shapes.items() if name.startswith("features.")}
     dense = _classifier(shapes)
@@ -95,7 +103,7 @@ def _torchvision(found, about, options):
             if not dense or len(dense) < 2 or not networks.fits_features(network, body):
                 raise
         else:
-            imported = _as_it_is(found, recognised, options)
+            imported = _as_it_is(found, recognised, options) if colours else None
     if imported is None:
         imported = _own_classifier(found, body, network, options)
     about.complete(imported, options, said.Said(mean=said.IMAGENET_MEAN, std=said.IMAGENET_STD))
@@ -132,16 +140,12 @@ def _standard(network, shapes):
     return wanted == {name for name in shapes if not name.startswith("features.")}
 
 
-def natural(name):
-    return [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", name)]
-
-
 def _classifier(shapes):
     """Fully connected layers that are no part of the features, in order; None if there is anything
     else."""
     others = {name for name in shapes if not name.startswith("features.")}
     dense = []
-    for name in sorted((n for n in others if n.endswith(".weight")), key=natural):
+    for name in sorted((n for n in others if n.endswith(".weight")), key=networks.natural):
         if len(shapes[name]) != 2 and shapes[name][2:] != (1, 1):
             return None
         dense.append(name[:-len(".weight")])
@@ -207,8 +211,8 @@ def _body(weights, network, options):
         options.padding or network.padding, options.epsilon or network.epsilon)
 
 
-def _block(weights, layer, prefix, row, v3):
-    name, module = f"{prefix}.{'block' if v3 else 'conv'}", 0
+def _block(weights, layer, block, row, v3):
+    name, module = f"{block}.{'block' if v3 else 'conv'}", 0
     expand = squeeze = excite = None
     if _has_expand(weights, name):
         expand, module = layer(f"{name}.0.0", f"{name}.0.1"), 1

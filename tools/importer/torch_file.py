@@ -25,6 +25,7 @@ _PROTOCOL = 1001
 # No MobileNet comes near; a bomb of zeros does.
 _MAX_PICKLE = 64 << 20
 _MAX_STORAGE = 1 << 30
+_MAX_CODE = 1 << 20
 
 _STORAGES = {
     "DoubleStorage": "float64", "FloatStorage": "float32", "HalfStorage": "float16",
@@ -246,7 +247,7 @@ def _read_zip(data):
     @functools.lru_cache(maxsize=None)
     def code(path):
         name = f"{folder}code/{path}"
-        return _entry(archive, name, _MAX_PICKLE).decode("utf-8", "replace") if name in names else ""
+        return _entry(archive, name, _MAX_CODE).decode("utf-8", "replace") if name in names else ""
     return Archive(value, code, folder + "constants.pkl" in names)
 
 

@@ -56,6 +56,9 @@ def torchvision_features(arrays, network, width, built, imported):
         if built.padding != "symmetric":
             return "torchvision's networks have no other padding than the symmetric one"
         module = getattr(package.models, network.name)(width_mult=width).features
+        if built.stem.weight.shape[1] != 3:
+            outputs, inputs = built.stem.weight.shape[:2]
+            module[0][0] = torch.nn.Conv2d(inputs, outputs, 3, 2, 1, bias=False)
         strides = {"0.0": built.stem_strides}
         strides.update({block.depthwise.name.partition("features.")[2]: block.strides
                         for block in built.blocks})
