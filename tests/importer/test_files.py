@@ -178,8 +178,10 @@ class Again(Case):
             "resize": "70", "interpolation": "area", "resampling": "tensorflow", "fit": "letterbox",
             "fill": "[114.0, 113.0, 112.0]", "input_height": "96", "input_width": "64"}
         self.assertEqual({key: metadata[key] for key in expected}, expected)
-        # And back: what is as in mobilenet/1 is written as mobilenet/1.
+        os.replace(self.output, self.path("second.safetensors"))
+        self.assertEqual(self.imported(self.path("second.safetensors"))[1], metadata)
         os.replace(self.output, self.first)
+        # And back: what is as in mobilenet/1 is written as mobilenet/1.
         _, metadata, _ = self.imported(
             self.first, "--probabilities", "softmax", "--interpolation", "bilinear", "--resampling",
             "pillow", "--fit", "crop", "--fill", "0", "--crop-ratio", "0.8")

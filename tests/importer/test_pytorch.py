@@ -19,6 +19,11 @@ SAME = {"padding": "same", "epsilon": 1e-3}
 TORCH = {"padding": "symmetric", "epsilon": 1e-5}
 
 
+def sorted_safetensors(arrays):
+    """As the safetensors package writes them: in the order of their names."""
+    return safetensors(dict(sorted(arrays.items())))
+
+
 def renamed(arrays, rules):
     """timm's names by another's; rules: (pattern, replacement), the first that fits."""
     result = {}
@@ -114,7 +119,7 @@ class Networks(Case):
     def imported_as(self, network, source, operations, *options):
         _, metadata, out = self.imported(source, "--resolution", "64", *options)
         self.assertEqual(metadata["network"], network)
-        images = small_network.images(64, 64)
+        images = 16 * small_network.images(64, 64)  # so large that a ReLU6 is no ReLU
         self.assert_close(self.logits(images), small_network.evaluate_all(operations, images))
         return metadata, out
 
@@ -219,7 +224,7 @@ class UnknownNames(Networks):
     def test_v1(self):
         operations, arrays = small_v1(activation="relu", **TORCH)
         arrays = sequential(arrays)
-        for source in (zipped(*state_dict(arrays)), safetensors(arrays)):
+        for source in (zipped(*state_dict(arrays)), sorted_safetensors(arrays)):
             _, out = self.imported_as("mobilenet_v1", source, operations, "--activation", "relu")
             self.assertIn("taken for granted by order and shapes, with the strides of the paper, relu "
                           "(--activation), symmetric padding (--padding), epsilon 1e-05", out)
@@ -227,7 +232,7 @@ class UnknownNames(Networks):
     def test_v2(self):
         operations, arrays = small_v2(**SAME)
         arrays = strange_v2(arrays)
-        for source in (zipped(*state_dict(arrays)), safetensors(arrays)):
+        for source in (zipped(*state_dict(arrays)), sorted_safetensors(arrays)):
             self.imported_as("mobilenet_v2", source, operations, "--padding", "same", "--epsilon",
                              "0.001")
 
@@ -245,7 +250,7 @@ class UnknownNames(Networks):
         arrays["end.1.weight"] = arrays["end.1.weight"][:, :, None, None]
         order = sorted(arrays, key=lambda name: name.startswith(("tail", "end")))
         for source in (zipped(*state_dict({name: arrays[name] for name in order})),
-                       safetensors(arrays)):
+                       sorted_safetensors(arrays)):
             self.imported_as("mobilenet_v3_small", source, operations)
 
     def test_headless(self):
@@ -466,6 +471,17 @@ class Modules(Networks):
         value, storages = self.module()
         self.good(zipped({"model": value, "epoch": 7}, storages))
         self.good(zipped({"ema": New(Global("training", "Average"), {"module": value})}, storages))
+
+    def test_tensorflows_padding(self):
+        """A class of its own, as timm has it, or zeros, where a function pads."""
+        for kind, padding in (("Conv2dSame", (0, 0)), ("Conv2d", (0, 0)), ("Conv2d", "same")):
+            self.operations, arrays = small_v1(activation="relu", **SAME)
+            self.arrays = sequential(arrays)
+            self.attributes["model.0.0"]["stride"] = (2, 2)
+            for name in ("model.0.0", *(f"model.{n}.0" for n in (2, 4, 6, 12))):
+                self.attributes[name]["padding"], self.kinds[name] = padding, kind
+            metadata, _ = self.imported_as("mobilenet_v1", zipped(*self.module()), self.operations)
+            self.assertEqual(metadata["padding"], "same")
 
     def test_what_no_mobilenet_has_is_named(self):
         for change, message in (
