@@ -59,7 +59,8 @@ MBN_INLINE void convolution_tile(const mbn_convolution_args *args, const epilogu
                     for (int32_t v = 0; v < vectors; v++) row[v] = vec_load(w + v * STEP_BYTES);
                     MBN_UNROLL
                     for (int32_t p = 0; p < pixels; p++) {
-                        const vec value = vec_broadcast(x + k * IMAGE_BYTES + p * pixel_stride);
+                        const vec value =
+                            vec_broadcast(x + (ptrdiff_t)k * IMAGE_BYTES + p * pixel_stride);
                         MBN_UNROLL
                         for (int32_t v = 0; v < vectors; v++) {
                             acc[p][v] = vec_fma(value, row[v], acc[p][v]);

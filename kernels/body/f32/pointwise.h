@@ -128,7 +128,7 @@ MBN_INLINE void pointwise_sums(const mbn_pointwise_args *args, int32_t pixels, i
         x = next_input;
     }
     for (int32_t k = 0; k < left; k++, w += step, ahead += ahead_step) {
-        pointwise_step(pixels, vectors, x + k * ELEMENT_BYTES, w, ahead, NULL, acc);
+        pointwise_step(pixels, vectors, x + (ptrdiff_t)k * ELEMENT_BYTES, w, ahead, NULL, acc);
     }
 #else
     pointwise_step(pixels, vectors, x, w, ahead, bias, acc);
@@ -137,7 +137,7 @@ MBN_INLINE void pointwise_sums(const mbn_pointwise_args *args, int32_t pixels, i
     for (int32_t k = 1; left > 0; k = 0, x += args->input.block_stride, left -= VEC_WIDTH) {
         const int32_t count = left < VEC_WIDTH ? left : VEC_WIDTH;
         for (; k < count; k++, w += step, ahead += ahead_step) {
-            pointwise_step(pixels, vectors, x + k * ELEMENT_BYTES, w, ahead, NULL, acc);
+            pointwise_step(pixels, vectors, x + (ptrdiff_t)k * ELEMENT_BYTES, w, ahead, NULL, acc);
         }
     }
 #endif
@@ -195,7 +195,7 @@ MBN_INLINE void pointwise_tile_halves(const mbn_pointwise_args *args, const epil
     for (int32_t k = 1; left > 0; k = 0, x += args->input.block_stride, left -= VEC_WIDTH) {
         const int32_t count = left < VEC_WIDTH ? left : VEC_WIDTH;
         for (; k < count; k++, w += step, ahead += ahead_step) {
-            halves_step(pixels, whole, x + k * ELEMENT_BYTES, w, ahead, NULL, acc, pair);
+            halves_step(pixels, whole, x + (ptrdiff_t)k * ELEMENT_BYTES, w, ahead, NULL, acc, pair);
         }
     }
     MBN_UNROLL
