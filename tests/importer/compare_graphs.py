@@ -8,7 +8,8 @@ Needs Keras with TensorFlow, tf2onnx, ai-edge-litert and onnxruntime: scripts/te
 environment that has them.  Prints a line for each file: the largest difference of the library's
 output from the source's own runtime, as a part of the output's range; --table: docs/importing.md's
 table as well.  Exit status 1 where a file is beyond 1e-5 (and farther from the same model in double
-precision than twice its own runtime), or where the model file does not say what it has to."""
+precision than twice its own runtime), or where the model file does not say what it has to.  Where a
+graph resizes its image, pictures of three sizes go through Keras and through `mobilenet classify`."""
 import argparse
 import io
 import json
@@ -31,7 +32,9 @@ from importer import check, cli, safetensors
 from importer.errors import ImportFailure
 
 TOLERANCE = 1e-5
-PHOTO_TOLERANCE = 1e-5  # of a probability
+# Of a probability.  Networks with random weights hardly see their image: Pillow's arithmetic instead
+# of TensorFlow's is 9e-6.
+PHOTO_TOLERANCE = 5e-7
 FORMS = {"keras": "Keras", "h5": "Keras, .h5", "tflite": "TensorFlow Lite", "onnx": "ONNX",
          "external": "ONNX, weights beside it"}
 
@@ -96,8 +99,10 @@ def compare(keras, model, said, form, path):
         if form == "keras" and imported.resampling == "tensorflow":
             for sizes in ((137, 211), (300, 96), (61, 83)):
                 ours, theirs = photo_probabilities(model, output, folder, sizes)
-                if numpy.abs(ours - theirs).max() > PHOTO_TOLERANCE:
-                    wrong.append(f"a picture of {sizes}: {ours}, not {theirs}")
+                distance = numpy.abs(ours - theirs).max()
+                print(f"       a picture of {sizes[0]}x{sizes[1]}: {distance:.1e} of a probability")
+                if distance > PHOTO_TOLERANCE:
+                    wrong.append(f"a picture of {sizes[0]}x{sizes[1]}: {ours}, not {theirs}")
         if imported.resizes:
             return None, not wrong, wrong
         images = check.seeded_images(imported, 4)

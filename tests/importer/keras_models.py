@@ -225,7 +225,7 @@ VARIANTS.update(_KERAS_ALONE)
 def forms(name):
     """The formats that a variant is tried in."""
     result = ["keras"]
-    if name in ("v1", "v2", "one sigmoid", "two outputs", "BGR (caffe)", "normalization"):
+    if name in ("v1", "v2", "one sigmoid", "two outputs", "normalization"):
         result.append("h5")
     if name not in _KERAS_ALONE:
         result.append("tflite")
