@@ -352,7 +352,8 @@ typedef struct mbn_context_options {
     int32_t input_height; /* 32 to 1024; 0: the model's */
     int32_t input_width;
     int32_t threads;          /* 1 to 1024; 0: 1.  More than mbn_usable_cpus are not used. */
-    struct pthreadpool *pool; /* the caller's own pool instead; it must outlive the context */
+    struct pthreadpool *pool; /* the caller's own pool instead; it must outlive the context, and is
+                                 taken for as long as a run lasts */
     /* Images that mbn_run and mbn_run_images will usually get at once; 0: 1.  From 2 on, a context
      * of several threads has an arena for each (up to `batch` of them), and runs images side by
      * side, one on each thread, where it would else run one after the other on all.  Any other

@@ -37,6 +37,8 @@ mbn_status mbn_check_run(const mbn_context *context, const void *input, int32_t 
                          const void *output, mbn_error *error);
 void mbn_context_set_image(mbn_context *context, const float *image, mbn_tensor_layout layout);
 mbn_layout_args mbn_context_export(const mbn_step *step, mbn_tensor_layout layout, float *output);
+/* Calls body, which runs steps, once the context's threads are there for it. */
+void mbn_context_gather(const mbn_context *context, void (*body)(void *argument), void *argument);
 void mbn_context_run_step(const mbn_context *context, int32_t index);
 mbn_status mbn_check_layout(mbn_tensor_layout layout, mbn_error *error);
 mbn_status mbn_check_threads(const mbn_context *context, mbn_error *error);

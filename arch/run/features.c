@@ -94,6 +94,25 @@ static mbn_status check_maps(const mbn_context *context, const mbn_feature_map *
     return MBN_OK;
 }
 
+/* What mbn_features was asked for. */
+typedef struct features_job {
+    mbn_context *context;
+    const float *input;
+    mbn_tensor_layout layout;
+    int32_t batch;
+    const mbn_feature_map *maps;
+} features_job;
+
+static void run_images(void *argument) {
+    const features_job *job = argument;
+    const size_t floats = mbn_input_floats(&job->context->network);
+    const uint64_t state = mbn_float_state_set();
+    for (int32_t i = 0; i < job->batch; i++) {
+        run_image(job->context, job->input + (size_t)i * floats, job->layout, i, job->maps);
+    }
+    mbn_float_state_restore(state);
+}
+
 mbn_status mbn_features(mbn_context *context, const float *input, mbn_tensor_layout layout,
                         int32_t batch, const mbn_feature_map *maps, mbn_error *error) {
     if (maps == NULL) return mbn_fail(error, MBN_INVALID_ARGUMENT, "maps: is NULL");
@@ -102,10 +121,7 @@ mbn_status mbn_features(mbn_context *context, const float *input, mbn_tensor_lay
     if (status == MBN_OK) status = check_maps(context, maps, error);
     if (status == MBN_OK) status = mbn_check_threads(context, error);
     if (status != MBN_OK) return status;
-    const size_t floats = mbn_input_floats(&context->network);
-    const uint64_t state = mbn_float_state_set();
-    for (int32_t i = 0; i < batch; i++)
-        run_image(context, input + (size_t)i * floats, layout, i, maps);
-    mbn_float_state_restore(state);
+    features_job job = {context, input, layout, batch, maps};
+    mbn_context_gather(context, run_images, &job);
     return MBN_OK;
 }

@@ -77,6 +77,29 @@ mbn_status mbn_context_step(const mbn_context *context, int32_t index, mbn_step_
     return MBN_OK;
 }
 
+/* What mbn_profile was asked for. */
+typedef struct profile_job {
+    const mbn_context *context;
+    double *seconds, *again;
+} profile_job;
+
+static void profile_steps(void *argument) {
+    const profile_job *job = argument;
+    const uint64_t state = mbn_float_state_set();
+    double before = mbn_seconds();
+    for (int32_t i = 0; i < job->context->step_count; i++) {
+        mbn_context_run_step(job->context, i);
+        const double after = mbn_seconds();
+        job->seconds[i] = after - before;
+        before = after;
+        if (job->again == NULL) continue;
+        mbn_context_run_step(job->context, i);
+        before = mbn_seconds();
+        job->again[i] = before - after;
+    }
+    mbn_float_state_restore(state);
+}
+
 mbn_status mbn_profile(mbn_context *context, const float *input, mbn_tensor_layout layout,
                        double *seconds, double *again, mbn_error *error) {
     const char *null = context == NULL   ? "context"
@@ -87,19 +110,8 @@ mbn_status mbn_profile(mbn_context *context, const float *input, mbn_tensor_layo
     mbn_status status = mbn_check_layout(layout, error);
     if (status == MBN_OK) status = mbn_check_threads(context, error);
     if (status != MBN_OK) return status;
-    const uint64_t state = mbn_float_state_set();
+    profile_job job = {context, seconds, again};
     mbn_context_set_image(context, input, layout);
-    double before = mbn_seconds();
-    for (int32_t i = 0; i < context->step_count; i++) {
-        mbn_context_run_step(context, i);
-        const double after = mbn_seconds();
-        seconds[i] = after - before;
-        before = after;
-        if (again == NULL) continue;
-        mbn_context_run_step(context, i);
-        before = mbn_seconds();
-        again[i] = before - after;
-    }
-    mbn_float_state_restore(state);
+    mbn_context_gather(context, profile_steps, &job);
     return MBN_OK;
 }

@@ -15,6 +15,14 @@ static void run_task(void *step, int32_t task, int32_t thread) {
     mbn_float_state_restore(state);
 }
 
+void mbn_context_gather(const mbn_context *context, void (*body)(void *argument), void *argument) {
+    if (context->threads == NULL) {
+        body(argument);
+    } else {
+        mbn_threads_gather(context->threads, body, argument);
+    }
+}
+
 void mbn_context_run_step(const mbn_context *context, int32_t index) {
     mbn_step *step = &context->steps[index];
     const int32_t tasks = mbn_step_tasks(step);
@@ -85,6 +93,7 @@ typedef struct run_job {
     const mbn_image *images;
     mbn_output kind;
     float *output;
+    int32_t count;   /* images */
     atomic_int next; /* of the images that run side by side */
     int32_t end;
 } run_job;
@@ -117,8 +126,10 @@ static void run_single(void *argument, int32_t single, int32_t thread) {
 
 /* As many images side by side as fill the singles; what is left on all threads together, unless it
  * is more than half of them. */
-static void run_job_all(run_job *job, int32_t count) {
+static void run_job_all(void *argument) {
+    run_job *job = argument;
     const mbn_context *context = job->context;
+    const int32_t count = job->count;
     const int32_t singles = context->single_count;
     const int32_t left = singles == 0 ? count : count % singles;
     job->end = singles == 0 ? 0 : 2 * left > singles ? count : count - left;
@@ -184,9 +195,13 @@ mbn_status mbn_run(mbn_context *context, const float *input, mbn_tensor_layout l
     if (status == MBN_OK) status = mbn_check_layout(layout, error);
     if (status == MBN_OK) status = mbn_check_threads(context, error);
     if (status != MBN_OK) return status;
-    run_job job = {
-        .context = context, .input = input, .layout = layout, .kind = kind, .output = output};
-    run_job_all(&job, batch);
+    run_job job = {.context = context,
+                   .input = input,
+                   .layout = layout,
+                   .kind = kind,
+                   .output = output,
+                   .count = batch};
+    mbn_context_gather(context, run_job_all, &job);
     return MBN_OK;
 }
 
@@ -211,9 +226,13 @@ mbn_status mbn_run_images(mbn_context *context, const mbn_image *images, int32_t
     }
     if (status == MBN_OK) status = mbn_check_threads(context, error);
     if (status != MBN_OK) return status;
-    run_job job = {
-        .context = context, .images = images, .layout = MBN_NHWC, .kind = kind, .output = output};
-    run_job_all(&job, count);
+    run_job job = {.context = context,
+                   .images = images,
+                   .layout = MBN_NHWC,
+                   .kind = kind,
+                   .output = output,
+                   .count = count};
+    mbn_context_gather(context, run_job_all, &job);
     return MBN_OK;
 }
 

@@ -1,7 +1,8 @@
 /* Tasks are claimed one by one, so that whoever runs takes what is left; who finds none spins for a
  * moment, since the next job is usually near, and then sleeps, since else it would keep those from
- * running that it waits for.  pthreadpool (Debian's is of 2021) spins for a million rounds first:
- * its slowest runs take ten times as long where the CPUs have other things to do, too. */
+ * running that it waits for.  The threads of a caller's pool do so for as long as a run takes.
+ * pthreadpool by itself (Debian's is of 2021) spins for a million rounds first: its slowest runs
+ * take ten times as long where the CPUs have other things to do, too. */
 #include "threads.h"
 
 #include "clock.h"
@@ -46,9 +47,9 @@ struct mbn_threads {
     _Alignas(APART) atomic_uint pending; /* tasks that are not done */
     atomic_bool caller_sleeps;
     _Alignas(APART) int32_t count;
+    bool spins;
     int32_t started;    /* workers */
     pthreadpool_t pool; /* NULL: own workers */
-    uint32_t pool_flags;
     mbn_fork_mark *mark;
     worker *workers; /* [count - 1] */
     part *parts;     /* [count] */
@@ -98,26 +99,25 @@ static void run_parts(mbn_threads *threads, int32_t thread) {
 
 /* ---- Waiting --------------------------------------------------------------------------------- */
 
-/* Whether *number has become another one before it is time to sleep. */
-static bool spin(const atomic_uint *number, unsigned value) {
+/* Whether *number has become another one before it is time to sleep: at once where there are more
+ * threads than CPUs. */
+static bool spin(const mbn_threads *threads, const atomic_uint *number, unsigned value) {
     const double begin = mbn_seconds();
     do {
         for (int i = 0; i < PAUSES_PER_LOOK; i++) {
             if (atomic_load_explicit(number, memory_order_relaxed) != value) return true;
             mbn_pause();
         }
-    } while (mbn_seconds() - begin < spin_seconds);
+    } while (threads->spins && mbn_seconds() - begin < spin_seconds);
     return false;
 }
 
-static void *work(void *argument) {
-    const worker *self = argument;
-    mbn_threads *threads = self->threads;
+static void work(mbn_threads *threads, int32_t number) {
     for (;;) {
         const unsigned news = atomic_load(&threads->news);
-        if (atomic_load(&threads->stop)) return NULL;
-        run_parts(threads, self->number);
-        if (spin(&threads->news, news)) continue;
+        if (atomic_load(&threads->stop)) return;
+        run_parts(threads, number);
+        if (spin(threads, &threads->news, news)) continue;
         atomic_fetch_add(&threads->sleeping, 1);
         while (atomic_load(&threads->news) == news) mbn_wait(&threads->news, news);
         atomic_fetch_sub(&threads->sleeping, 1);
@@ -126,7 +126,8 @@ static void *work(void *argument) {
 
 static void wait_for_others(mbn_threads *threads) {
     unsigned pending;
-    while ((pending = atomic_load(&threads->pending)) > 0 && spin(&threads->pending, pending))
+    while ((pending = atomic_load(&threads->pending)) > 0 &&
+           spin(threads, &threads->pending, pending))
         continue;
     if (pending == 0) return;
     atomic_store(&threads->caller_sleeps, true);
@@ -142,20 +143,30 @@ static void tell_workers(mbn_threads *threads, int32_t wanted) {
     if (sleeping > 0) mbn_wake(&threads->news, wanted);
 }
 
+static void tell_to_stop(mbn_threads *threads) {
+    atomic_store(&threads->stop, true);
+    tell_workers(threads, threads->count);
+}
+
 /* ---- Starting and stopping ------------------------------------------------------------------- */
+
+static void *work_always(void *argument) {
+    const worker *self = argument;
+    work(self->threads, self->number);
+    return NULL;
+}
 
 static void start_workers(mbn_threads *threads) {
     while (threads->started < threads->count - 1) {
         worker *w = &threads->workers[threads->started];
         *w = (worker){.threads = threads, .number = threads->started + 1};
-        if (pthread_create(&w->thread, NULL, work, w) != 0) return;
+        if (pthread_create(&w->thread, NULL, work_always, w) != 0) return;
         threads->started++;
     }
 }
 
 static void stop_workers(mbn_threads *threads) {
-    atomic_store(&threads->stop, true);
-    tell_workers(threads, threads->started);
+    tell_to_stop(threads);
     for (int32_t i = 0; i < threads->started; i++) pthread_join(threads->workers[i].thread, NULL);
 }
 
@@ -186,11 +197,9 @@ mbn_threads *mbn_threads_create(int32_t count, pthreadpool_t pool) {
         .workers = (worker *)(void *)((char *)memory + workers_at),
     };
     for (int32_t i = 0; i < count; i++) threads->parts[i] = (part){0};
-    /* Workers that spin while there are more of them than CPUs keep each other from working: 55
-     * small steps of two threads on one CPU took 656 ms, with workers that yield 1.4 ms. */
     mbn_cpus cpus;
     mbn_usable_cpus(&cpus);
-    if (count > cpus.affinity) threads->pool_flags = PTHREADPOOL_FLAG_YIELD_WORKERS;
+    threads->spins = count <= cpus.affinity;
     if (pool == NULL && threads->mark != NULL) start_workers(threads);
     if (threads->mark == NULL || (pool == NULL && threads->started < count - 1)) {
         mbn_threads_free(threads);
@@ -233,21 +242,39 @@ static void publish(mbn_threads *threads, mbn_task_fn *task, void *argument, int
     }
 }
 
-static void run_as(void *threads, size_t thread) {
-    run_parts(threads, (int32_t)thread);
-}
-
 void mbn_threads_run(mbn_threads *threads, mbn_task_fn *task, void *argument, int32_t tasks) {
-    if (threads->pool != NULL) {
-        publish(threads, task, argument, tasks);
-        const int32_t wanted = tasks < threads->count ? tasks : threads->count;
-        pthreadpool_parallelize_1d(threads->pool, run_as, threads, (size_t)wanted,
-                                   threads->pool_flags);
-        return;
-    }
-    if (!mbn_fork_mark_is_own(threads->mark)) start_again(threads);
     publish(threads, task, argument, tasks);
     tell_workers(threads, tasks - 1);
     run_parts(threads, 0);
     wait_for_others(threads);
+}
+
+typedef struct gathering {
+    mbn_threads *threads;
+    void (*body)(void *argument);
+    void *argument;
+} gathering;
+
+/* The first thread of a pool is its caller.  One that comes when all is over finds that it may
+ * stop. */
+static void join(void *argument, size_t thread) {
+    const gathering *g = argument;
+    if (thread > 0) {
+        work(g->threads, (int32_t)thread);
+    } else {
+        g->body(g->argument);
+        tell_to_stop(g->threads);
+    }
+}
+
+void mbn_threads_gather(mbn_threads *threads, void (*body)(void *argument), void *argument) {
+    if (threads->pool != NULL) {
+        gathering g = {threads, body, argument};
+        atomic_store(&threads->stop, false);
+        pthreadpool_parallelize_1d(threads->pool, join, &g, (size_t)threads->count,
+                                   threads->spins ? 0 : PTHREADPOOL_FLAG_YIELD_WORKERS);
+    } else {
+        if (!mbn_fork_mark_is_own(threads->mark)) start_again(threads);
+        body(argument);
+    }
 }

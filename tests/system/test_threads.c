@@ -27,8 +27,17 @@ static void count_run(void *argument, int32_t task, int32_t thread) {
     job->done++;
 }
 
+/* Threads, and what a body of theirs needs. */
+struct crew {
+    mbn_threads *threads;
+    const char *whose;
+};
+
 /* Jobs of many sizes right behind each other: workers meet them late, early and not at all. */
-static void check_jobs(mbn_threads *threads, const char *whose) {
+static void check_jobs(void *argument) {
+    const struct crew *crew = argument;
+    mbn_threads *threads = crew->threads;
+    const char *whose = crew->whose;
     struct job job = {.threads = mbn_threads_count(threads)};
     for (int32_t i = 0; i < JOBS; i++) {
         const int32_t tasks = i * 7 % MOST_TASKS + 1;
@@ -51,7 +60,7 @@ Test(threads, every_task_once, .timeout = 120) {
         cr_assert_not_null(threads);
         cr_expect_eq(mbn_threads_count(threads), count);
         cr_expect(mbn_threads_are_here(threads));
-        check_jobs(threads, "own");
+        mbn_threads_gather(threads, check_jobs, &(struct crew){threads, "own"});
         mbn_threads_free(threads);
     }
 }
@@ -61,13 +70,16 @@ Test(threads, of_a_callers_pool, .timeout = 120) {
         pthreadpool_t pool = pthreadpool_create((size_t)count);
         mbn_threads *threads = mbn_threads_create(count, pool);
         cr_assert_not_null(threads);
-        check_jobs(threads, "pool's");
+        for (int i = 0; i < 3; i++) {
+            mbn_threads_gather(threads, check_jobs, &(struct crew){threads, "pool's"});
+        }
         mbn_threads_free(threads);
         pthreadpool_destroy(pool);
     }
 }
 
 struct queue {
+    mbn_threads *threads;
     atomic_int done;
     int32_t tasks, held; /* the one that waits for all others */
     atomic_int thread_of_held;
@@ -82,14 +94,19 @@ static void wait_for_the_rest(void *argument, int32_t task, int32_t thread) {
     queue->done++;
 }
 
+static void run_queue(void *argument) {
+    struct queue *queue = argument;
+    mbn_threads_run(queue->threads, wait_for_the_rest, queue, queue->tasks);
+}
+
 /* Whoever holds a task up, the others take all the rest, that thread's own part, too. */
 Test(threads, who_runs_takes_what_is_left, .timeout = 120) {
     enum { TASKS = 24 };
     for (int32_t count = 2; count <= 4; count++) {
         mbn_threads *threads = mbn_threads_create(count, NULL);
         for (int32_t held = 0; held < TASKS; held++) {
-            struct queue queue = {.tasks = TASKS, .held = held, .thread_of_held = -1};
-            mbn_threads_run(threads, wait_for_the_rest, &queue, TASKS);
+            struct queue queue = {threads, 0, TASKS, held, -1};
+            mbn_threads_gather(threads, run_queue, &queue);
             cr_expect_eq(queue.done, TASKS);
             cr_expect(queue.thread_of_held >= 0 && queue.thread_of_held < count);
         }
@@ -98,6 +115,7 @@ Test(threads, who_runs_takes_what_is_left, .timeout = 120) {
 }
 
 struct meeting {
+    mbn_threads *threads;
     int32_t count;
     atomic_int there;
     atomic_int thread_of[MOST_THREADS];
@@ -110,14 +128,19 @@ static void meet(void *argument, int32_t task, int32_t thread) {
     while (meeting->there < meeting->count) nap(1);
 }
 
+static void run_meeting(void *argument) {
+    struct meeting *meeting = argument;
+    mbn_threads_run(meeting->threads, meet, meeting, meeting->count);
+}
+
 /* Nobody takes what is another's before its own is done: rows of a plane stay where they are. */
 Test(threads, parts_stay_with_their_threads, .timeout = 120) {
     for (int32_t count = 2; count <= MOST_THREADS; count++) {
         mbn_threads *threads = mbn_threads_create(count, NULL);
         for (int round = 0; round < 20; round++) {
-            struct meeting meeting = {.count = count};
+            struct meeting meeting = {.threads = threads, .count = count};
             nap(1);
-            mbn_threads_run(threads, meet, &meeting, count);
+            mbn_threads_gather(threads, run_meeting, &meeting);
             for (int32_t t = 0; t < count; t++) cr_expect_eq(meeting.thread_of[t], t);
         }
         mbn_threads_free(threads);
@@ -128,7 +151,8 @@ Test(threads, come_and_go, .timeout = 120) {
     for (int i = 0; i < 100; i++) {
         mbn_threads *threads = mbn_threads_create(1 + i % 4, NULL);
         cr_assert_not_null(threads);
-        if (i % 3 == 0) check_jobs(threads, "short-lived");
+        struct crew crew = {threads, "short-lived"};
+        if (i % 3 == 0) mbn_threads_gather(threads, check_jobs, &crew);
         mbn_threads_free(threads);
     }
     mbn_threads_free(NULL);

@@ -114,19 +114,25 @@ static void copy_back(void *argument, int32_t task, int32_t thread) {
     cells->values[task] = cells->sums[task] % 1000003;
 }
 
-/* Number of failures. */
-static int check_threads(int32_t count) {
-    static struct cells ours, expected;
-    for (int i = 0; i < CELLS; i++) ours.values[i] = expected.values[i] = i;
-    mbn_threads *threads = mbn_threads_create(count, NULL);
-    if (threads == NULL) abort();
+static struct cells ours, expected;
+
+static void run_jobs(void *threads) {
     for (int job = 0; job < JOBS; job++) {
         mbn_threads_run(threads, add_neighbours, &ours, CELLS);
         mbn_threads_run(threads, copy_back, &ours, CELLS);
         for (int32_t i = 0; i < CELLS; i++) add_neighbours(&expected, i, 0);
         for (int32_t i = 0; i < CELLS; i++) copy_back(&expected, i, 0);
     }
+}
+
+/* Number of failures. */
+static int check_threads(int32_t count, pthreadpool_t pool) {
+    for (int i = 0; i < CELLS; i++) ours.values[i] = expected.values[i] = i;
+    mbn_threads *threads = mbn_threads_create(count, pool);
+    if (threads == NULL) abort();
+    mbn_threads_gather(threads, run_jobs, threads);
     mbn_threads_free(threads);
+    pthreadpool_destroy(pool);
     if (memcmp(&ours, &expected, sizeof ours) == 0) return 0;
     printf("%d threads: the sums differ\n", (int)count);
     return 1;
@@ -136,7 +142,10 @@ int main(void) {
     for (int i = 0; i < INPUT; i++) input[i] = (float)(i * 37 % 256) / 128 - 1;
     int failures = 0;
     for (size_t i = 0; i < sizeof networks / sizeof *networks; i++) failures += check(networks[i]);
-    for (int32_t count = 1; count <= 5; count++) failures += check_threads(count);
+    for (int32_t count = 1; count <= 5; count++) {
+        failures += check_threads(count, NULL);
+        failures += check_threads(count, pthreadpool_create((size_t)count));
+    }
     printf("%zu networks, %d contexts at once: %d failures\n", sizeof networks / sizeof *networks,
            USERS, failures);
     return failures != 0;
