@@ -1,33 +1,19 @@
 #include "cgroup.h"
 
-#include <fcntl.h>
+#include "file.h"
+
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 enum { PATH_BYTES = 4096 };
-
-/* The beginning of a file as a string; false if there is none. */
-static bool read_text(const char *path, char *text, size_t size) {
-    const int file = open(path, O_RDONLY | O_CLOEXEC);
-    if (file < 0) return false;
-    size_t length = 0;
-    ssize_t got;
-    while (length < size - 1 && (got = read(file, text + length, size - 1 - length)) > 0) {
-        length += (size_t)got;
-    }
-    close(file);
-    text[length] = '\0';
-    return true;
-}
 
 /* A group's file. */
 static bool read_value(const char *group, const char *name, char *text, size_t size) {
     char path[PATH_BYTES];
     const int length = snprintf(path, sizeof path, "%s/%s", group, name);
-    return length > 0 && (size_t)length < sizeof path && read_text(path, text, size);
+    return length > 0 && (size_t)length < sizeof path && mbn_read_text(path, text, size);
 }
 
 static double ratio(double quota, double period) {
@@ -100,7 +86,7 @@ static void read_line(const char *root, char *line, double *smallest) {
 double mbn_cgroup_cpus(const char *root) {
     char path[PATH_BYTES], text[2 * PATH_BYTES];
     const int length = snprintf(path, sizeof path, "%s/proc/self/cgroup", root);
-    if (length < 0 || (size_t)length >= sizeof path || !read_text(path, text, sizeof text))
+    if (length < 0 || (size_t)length >= sizeof path || !mbn_read_text(path, text, sizeof text))
         return 0;
     double smallest = 0;
     for (char *line = text, *end; *line != '\0'; line = end) {

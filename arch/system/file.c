@@ -34,6 +34,19 @@ void mbn_file_unmap(mbn_file *file) {
     munmap((void *)file->data, file->size);
 }
 
+bool mbn_read_text(const char *path, char *text, size_t size) {
+    const int descriptor = open(path, O_RDONLY | O_CLOEXEC);
+    if (descriptor < 0) return false;
+    size_t length = 0;
+    ssize_t got;
+    while (length < size - 1 && (got = read(descriptor, text + length, size - 1 - length)) > 0) {
+        length += (size_t)got;
+    }
+    close(descriptor);
+    text[length] = '\0';
+    return true;
+}
+
 bool mbn_folder_has(const char *path, const char *name) {
     const int folder = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (folder < 0) return false;

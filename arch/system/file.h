@@ -14,6 +14,9 @@ typedef struct mbn_file {
 mbn_status mbn_file_map(const char *path, mbn_file *file, mbn_error *error);
 void mbn_file_unmap(mbn_file *file);
 
+/* The beginning of a file as a string; false if there is none. */
+bool mbn_read_text(const char *path, char *text, size_t size);
+
 /* Whether the path is a folder with something of that name in it. */
 bool mbn_folder_has(const char *path, const char *name);
 

@@ -166,6 +166,41 @@ static void expect_usable(const char *quota, int32_t affinity) {
     cr_expect_geq(cpus.online, affinity);
 }
 
+/* The system's list of CPUs; 0: none, and what counts is asked of the C library. */
+Test(cgroup, online) {
+    static const struct {
+        const char *list;
+        int32_t count;
+    } lists[] = {{"0\n", 1},
+                 {"0-1\n", 2},
+                 {"0-1,4,8-63\n", 59},
+                 {"3,5", 2},
+                 {"0-1023\n", 1024},
+                 {"0-1,\n", 0},
+                 {"\n", 0},
+                 {"", 0},
+                 {"x", 0},
+                 {"1-0\n", 0},
+                 {"-1\n", 0},
+                 {"0-\n", 0},
+                 {"0;1\n", 0},
+                 {"0-99999999999999999999\n", 0}};
+    mbn_cpus own, cpus;
+    make_root();
+    mbn_count_cpus(root, &own);
+    for (size_t i = 0; i < sizeof lists / sizeof *lists; i++) {
+        write_file("sys/devices/system/cpu/online", lists[i].list);
+        mbn_count_cpus(root, &cpus);
+        const int32_t online = lists[i].count > 0 ? lists[i].count : own.online;
+        const int32_t usable = own.affinity < online ? own.affinity : online;
+        cr_expect_eq(cpus.online, online, "%s: %d", lists[i].list, (int)cpus.online);
+        cr_expect_eq(cpus.affinity, usable, "%s: %d", lists[i].list, (int)cpus.affinity);
+        cr_expect_eq(cpus.usable, usable, "%s: %d", lists[i].list, (int)cpus.usable);
+    }
+    remove_file("sys/devices/system/cpu/online");
+    cr_expect_eq(rmdir(root), 0);
+}
+
 /* The affinity mask of a test is its own: Criterion gives it a process. */
 Test(cgroup, affinity_and_quota) {
     cpu_set_t all, some;
