@@ -22,6 +22,11 @@ import throughput
 
 def run(chosen, options):
     """The process's exit status."""
+    try:
+        options.out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:  # before minutes of measuring
+        print(f"compare: --out: {error}", file=sys.stderr)
+        return 1
     peers = [peer for peer in options.runtimes if _is_installed(peer)]
     results = {"dtype": options.dtype, "isa": None, "restricted": options.isa is not None,
                "rounds": options.rounds,
@@ -57,7 +62,6 @@ def _is_installed(peer):
 
 def _write(results, options):
     """All files, or none where something goes wrong."""
-    options.out.mkdir(parents=True, exist_ok=True)
     stem = "-".join(["peers", results["dtype"], machine.slug(), results["isa"]])
     with tempfile.TemporaryDirectory(prefix=".compare-", dir=options.out) as made:
         made = pathlib.Path(made)
