@@ -351,9 +351,12 @@ struct pthreadpool; /* <pthreadpool.h> */
 typedef struct mbn_context_options {
     int32_t input_height; /* 32 to 1024; 0: the model's */
     int32_t input_width;
-    int32_t threads;          /* 1 to 1024; 0: 1.  More than mbn_usable_cpus are not used. */
-    struct pthreadpool *pool; /* the caller's own pool instead; it must outlive the context, and is
-                                 taken for as long as a run lasts */
+    int32_t threads; /* 1 to 1024; 0: 1.  More than mbn_usable_cpus are not used. */
+    /* The caller's own pool instead; it must outlive the context.  A run takes all of its threads,
+     * for as long as it lasts: contexts that share a pool take turns, and none may run in a task of
+     * that pool.  More threads than there are usable CPUs are used, and cost time: with four on two
+     * CPUs a run takes a third longer than with two. */
+    struct pthreadpool *pool;
     /* Images that mbn_run and mbn_run_images will usually get at once; 0: 1.  From 2 on, a context
      * of several threads has an arena for each (up to `batch` of them), and runs images side by
      * side, one on each thread, where it would else run one after the other on all.  Any other
