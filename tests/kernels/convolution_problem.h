@@ -27,6 +27,7 @@ convolution_case awkward_case(int32_t index, int32_t kernel_height, int32_t kern
 
 typedef struct convolution_problem {
     convolution_case shape;
+    mbn_element element;
     mbn_activation activation;
     float *input;    /* [channels][height][width] */
     float *weights;  /* [outputs][channels, depthwise: 1][kernel_height][kernel_width] */

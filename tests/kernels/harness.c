@@ -9,6 +9,11 @@
 
 /* ---- Tables --------------------------------------------------------------------------------- */
 
+/* The depth of the tables that have instructions for an element type. */
+static int32_t deepest(mbn_element element) {
+    return element == MBN_ELEMENT_BF16 ? 2 : 1;
+}
+
 int32_t tables_under_test(mbn_kernels tables[TABLES_MAX], mbn_element element, bool layouts) {
     static const int32_t scalar[][2] = {{1, 4}, {4, 1}, {4, 4}, {8, 2}, {8, 4}, {16, 2}};
     int32_t count = 0;
@@ -27,6 +32,7 @@ int32_t tables_under_test(mbn_kernels tables[TABLES_MAX], mbn_element element, b
         tables[count] = *plain;
         tables[count].blocking.block = scalar[i][0];
         tables[count].blocking.panel = scalar[i][1];
+        if (scalar[i][0] > 1) tables[count].blocking.depth = deepest(element);
         count++;
     }
     return count;
@@ -249,7 +255,8 @@ expected expect_stored(const expected *e, const element_type *type) {
     if (type->rounding == 0.0) return *e;
     return (expected){
         .value = e->value,
-        .tolerance = e->tolerance + type->rounding * (fabs(e->value) + e->tolerance),
+        .tolerance =
+            e->tolerance + type->rounding * (fabs(e->value) + e->tolerance) + type->smallest,
         .plain = element_round(type, e->plain),
         .fused = element_round(type, e->fused),
     };

@@ -6,13 +6,15 @@ static void run_convolution(const kernel_call *call, mbn_range range) {
     call->table->convolution(call->args, range);
 }
 
-/* Blocked like the output, interleaved pixels, planes, or blocked in some other way. */
+/* Blocked like the output, interleaved pixels, planes, or blocked in some other way; by whole
+ * steps of the table's depth. */
 static int32_t choose_input_block(const mbn_kernels *table, int32_t channels, random_state *r) {
+    const int32_t depth = table->blocking.depth;
     switch (random_int(r, 0, 3)) {
     case 0: return table->blocking.block;
-    case 1: return channels;
-    case 2: return 1;
-    default: return random_int(r, 1, channels);
+    case 1: return (channels + depth - 1) / depth * depth;
+    case 2: return depth;
+    default: return (random_int(r, 1, channels) + depth - 1) / depth * depth;
     }
 }
 

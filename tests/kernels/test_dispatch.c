@@ -8,10 +8,13 @@ static const uint32_t expected_tables[MBN_ELEMENT_COUNT] = {
 #if defined(__x86_64__)
     [MBN_ELEMENT_F32] =
         1u << MBN_ISA_SCALAR | 1u << MBN_ISA_SSE | 1u << MBN_ISA_AVX2 | 1u << MBN_ISA_AVX512,
+    [MBN_ELEMENT_BF16] = 1u << MBN_ISA_SCALAR,
 #elif defined(__aarch64__)
     [MBN_ELEMENT_F32] = 1u << MBN_ISA_SCALAR | 1u << MBN_ISA_NEON,
+    [MBN_ELEMENT_BF16] = 1u << MBN_ISA_SCALAR,
 #else
     [MBN_ELEMENT_F32] = 1u << MBN_ISA_SCALAR,
+    [MBN_ELEMENT_BF16] = 1u << MBN_ISA_SCALAR,
 #endif
 };
 
@@ -42,7 +45,8 @@ Test(dispatch, tables_are_listed) {
 }
 
 static void check_table(const mbn_kernels *table) {
-    static const int32_t element_bytes[MBN_ELEMENT_COUNT] = {[MBN_ELEMENT_F32] = 4};
+    static const int32_t element_bytes[MBN_ELEMENT_COUNT] = {
+        [MBN_ELEMENT_F32] = 4, [MBN_ELEMENT_BF16] = 2};
     const char *element = mbn_element_name(table->element);
     cr_assert(table->element_bytes == element_bytes[table->element], "%s %s", table->name, element);
     const mbn_blocking b = table->blocking;
@@ -113,7 +117,7 @@ Test(dispatch, names) {
 }
 
 Test(dispatch, element_names) {
-    static const char *const names[MBN_ELEMENT_COUNT] = {"f32"};
+    static const char *const names[MBN_ELEMENT_COUNT] = {"f32", "bf16"};
     for (int element = 0; element < MBN_ELEMENT_COUNT; element++) {
         cr_assert(strcmp(mbn_element_name((mbn_element)element), names[element]) == 0);
     }

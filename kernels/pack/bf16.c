@@ -1,0 +1,13 @@
+/* Weights of the bfloat16 tables. */
+#include "kernels/scalar/bf16/element.h"
+
+#include "convolution.h"
+#include "depthwise.h"
+
+size_t mbn_pack_convolution_bf16(const mbn_pack_convolution_args *args, void *packed) {
+    return pack_convolution(args, packed);
+}
+
+size_t mbn_pack_depthwise_bf16(const mbn_pack_depthwise_args *args, void *packed) {
+    return pack_depthwise(args, packed);
+}
