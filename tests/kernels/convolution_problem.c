@@ -137,11 +137,11 @@ void describe_convolution(const mbn_kernels *table, const char *family, const co
 }
 
 plane lay_out_input(const convolution_problem *problem, operands *memory, guard_side side,
-                    mbn_element element, int32_t block, random_state *r) {
+                    mbn_element element, int32_t block, int32_t depth, random_state *r) {
     const convolution_case *s = &problem->shape;
     plane p = plane_create(&memory->input, side, element, s->channels, s->height, s->width, block,
                            random_gap(r));
-    plane_fill(&p, problem->input, s->lanes, r);
+    plane_fill(&p, problem->input, s->lanes, depth, r);
     return p;
 }
 
@@ -151,7 +151,7 @@ mbn_plane lay_out_residual(const convolution_problem *problem, operands *memory,
     if (problem->residual == NULL) return (mbn_plane){0};
     plane p = plane_create(&memory->residual, side, table->element, s->outputs, s->output_height,
                            s->output_width, table->blocking.block, random_gap(r));
-    plane_fill(&p, problem->residual, LANES_ZERO, r);
+    plane_fill(&p, problem->residual, LANES_ZERO, 1, r);
     return p.view;
 }
 

@@ -54,7 +54,7 @@ void describe_convolution(const mbn_kernels *table, const char *family,
 
 /* The problem's tensors for a table.  Rows of planes are a random_gap apart. */
 plane lay_out_input(const convolution_problem *problem, operands *memory, guard_side side,
-                    mbn_element element, int32_t block, random_state *r);
+                    mbn_element element, int32_t block, int32_t depth, random_state *r);
 mbn_plane lay_out_residual(const convolution_problem *problem, operands *memory, guard_side side,
                            const mbn_kernels *table, random_state *r);
 plane lay_out_output(const convolution_problem *problem, operands *memory, guard_side side,

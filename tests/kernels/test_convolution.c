@@ -23,7 +23,8 @@ static void check_convolution(const mbn_kernels *table, const convolution_proble
     const convolution_case *s = &problem->shape;
     describe_convolution(table, "convolution", s, side);
     int32_t input_block = choose_input_block(table, s->channels, r);
-    plane input = lay_out_input(problem, memory, side, image_element(table), input_block, r);
+    plane input = lay_out_input(problem, memory, side, image_element(table), input_block,
+                                table->blocking.depth, r);
     mbn_plane residual = lay_out_residual(problem, memory, side, table, r);
     plane output = lay_out_output(problem, memory, side, table, r);
     const mbn_convolution_args args = {
