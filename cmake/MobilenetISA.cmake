@@ -18,11 +18,15 @@ set(MOBILENET_ISA_FLAGS_avx512 -mavx512f -mavx512bw -mavx512dq -mavx512vl -mfma)
 set(MOBILENET_ISA_PROBE_avx512
   "_mm512_cvtss_f32(_mm512_and_ps(_mm512_set1_ps(x), _mm512_maskz_fmadd_ps((__mmask16)x,
                     _mm512_set1_ps(x), _mm512_set1_ps(x), _mm512_set1_ps(x))))")
+set(MOBILENET_ISA_FLAGS_avx512bf16 ${MOBILENET_ISA_FLAGS_avx512} -mavx512bf16)
+set(MOBILENET_ISA_PROBE_avx512bf16
+  "_mm512_cvtss_f32(_mm512_dpbf16_ps(_mm512_set1_ps(x), (__m512bh)_mm512_set1_ps(x),
+                    (__m512bh)_mm512_set1_ps(x)))")
 set(MOBILENET_ISA_FLAGS_neon "")
 set(MOBILENET_ISA_PROBE_neon "vgetq_lane_f32(vfmaq_n_f32(vdupq_n_f32(x), vdupq_n_f32(x), x), 0)")
 
 if(CMAKE_SYSTEM_PROCESSOR MATCHES "^(x86_64|AMD64|amd64)$")
-  set(known sse avx2 avx512)
+  set(known sse avx2 avx512 avx512bf16)
   set(header immintrin.h)
 elseif(CMAKE_SYSTEM_PROCESSOR MATCHES "^(aarch64|arm64)$")
   set(known neon)

@@ -28,6 +28,9 @@ bool mbn_cpu_has(mbn_isa isa) {
                            cpuinfo_has_x86_avx512dq() && cpuinfo_has_x86_avx512vl()
                      : __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
                            __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
+    case MBN_ISA_AVX512_BF16:
+        return mbn_cpu_has(MBN_ISA_AVX512) &&
+               (known ? cpuinfo_has_x86_avx512bf16() : __builtin_cpu_supports("avx512bf16") != 0);
 #elif defined(__aarch64__)
     case MBN_ISA_NEON: return true; /* part of the AArch64 baseline */
 #endif

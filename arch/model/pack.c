@@ -6,6 +6,7 @@
 /* The packer of each element type. */
 static const mbn_packer *const packers[MBN_ELEMENT_COUNT] = {
     [MBN_ELEMENT_F32] = &mbn_float_packer,
+    [MBN_ELEMENT_BF16] = &mbn_float_packer,
 };
 
 size_t mbn_packed_bytes(const mbn_network *network, int32_t layers, const mbn_kernels *kernels) {

@@ -33,7 +33,7 @@ static mbn_value value_of(const mbn_kernels *form, int32_t index, int32_t step, 
 }
 
 /* What a conversion writes: a plane like its source's, but of an image all channels side by
- * side. */
+ * side, in whole steps of the table that reads it. */
 static void begin_conversion(const mbn_plan *plan, int32_t step, int32_t index) {
     const mbn_network *network = plan->network;
     const mbn_conversion *conversion = &plan->conversions[index];
@@ -43,7 +43,8 @@ static void begin_conversion(const mbn_plan *plan, int32_t step, int32_t index) 
         const int32_t channels = network->layers[conversion->reader].input_channels;
         values[at] = value_of(conversion->form, at, step, network->input_height,
                               network->input_width, channels);
-        values[at].block = channels;
+        const int32_t depth = conversion->form->blocking.depth;
+        values[at].block = (channels + depth - 1) / depth * depth;
     } else {
         const mbn_layer *layer = &network->layers[source];
         values[at] = value_of(conversion->form, at, step, layer->output_height, layer->output_width,

@@ -7,7 +7,9 @@
  *     (char *)data + (c / B) * block_stride + y * row_stride + (x * B + c % B) * element_bytes
  *
  * Strides are in bytes.  Where C is not a multiple of B, the last block has all B lanes: a kernel
- * writes the lanes past C (with the activation of 0) and never lets them reach a channel below C.
+ * writes the lanes past C (with the activation of 0) and never lets them reach a channel below C,
+ * except that a table of a depth above 1 multiplies those by zero that share a step with the last
+ * channel: they have to be finite.
  * A plane with a halo is the same thing with a row_stride above width * B * element_bytes.
  *
  * Contract, for every kernel of every table:
@@ -22,6 +24,15 @@
  * - Against exact arithmetic, |error| <= 2 n eps sum |x w| for n products.
  * - NaN in gives NaN out, through every activation.
  * - Arguments are not validated; debug builds assert them.
+ *
+ * bfloat16.  Planes and weights are bfloat16; biases, vectors, sums and activations are float32, and
+ * a result is rounded once, when it is stored: to nearest, ties to even; NaN stays NaN, infinity
+ * infinity.  The chain runs over k in pairs (channels of a tap; taps of a row, in depthwise
+ * convolution), of which the second is added first.  A product of two bfloat16 is a float32, so
+ * tables give the same sums whether they fuse multiply-adds or not; only MBN_ISA_NEON_BF16 rounds
+ * otherwise (the instruction rounds to odd).  Denormals count as zero, among operands, products,
+ * sums and results, where the floating-point control register says so, as it does while a network
+ * runs; where it does not, they may count as zero in any of these.
  */
 #ifndef MOBILENET_KERNELS_H
 #define MOBILENET_KERNELS_H
@@ -50,18 +61,20 @@ extern "C" {
  * mask. */
 typedef enum mbn_isa {
     MBN_ISA_SCALAR = 0,
-    MBN_ISA_SSE = 1,    /* x86-64 with SSE4.1 */
-    MBN_ISA_AVX2 = 2,   /* with FMA3 */
-    MBN_ISA_AVX512 = 3, /* F, BW, DQ, VL */
-    MBN_ISA_NEON = 4,   /* AArch64 */
-    MBN_ISA_COUNT = 5
+    MBN_ISA_SSE = 1,         /* x86-64 with SSE4.1 */
+    MBN_ISA_AVX2 = 2,        /* with FMA3 */
+    MBN_ISA_AVX512 = 3,      /* F, BW, DQ, VL */
+    MBN_ISA_NEON = 4,        /* AArch64 */
+    MBN_ISA_AVX512_BF16 = 5, /* AVX512 with BF16: only of bfloat16 */
+    MBN_ISA_COUNT = 6
 } mbn_isa;
 
 #define MBN_ISA_MASK_ALL ((1u << MBN_ISA_COUNT) - 1u)
 
 /* What a plane's elements are.  A table is of one element type. */
 typedef enum mbn_element {
-    MBN_ELEMENT_F32 = 0, /* IEEE 754 binary32 */
+    MBN_ELEMENT_F32 = 0,  /* IEEE 754 binary32 */
+    MBN_ELEMENT_BF16 = 1, /* bfloat16, the upper half of one */
     MBN_ELEMENT_COUNT
 } mbn_element;
 
@@ -175,8 +188,8 @@ typedef struct mbn_depthwise_args {
 /* Standard convolution.  Pads may be negative, which skips rows or columns of the input.  The input
  * may be blocked differently from the output: by input_block channels, so that interleaved pixels
  * (NHWC, input_block == input_channels, row_stride == width * input_channels elements) and planes
- * (NCHW, input_block == 1, block_stride == height * width elements) are read as they are.  Taps
- * outside the input plane count as zero.  Packed by the table's pack_convolution; the range's
+ * (NCHW, input_block == 1, block_stride == height * width elements) are read as they are; it is a
+ * multiple of the table's depth.  Taps outside the input plane count as zero.  Packed by the table's pack_convolution; the range's
  * blocks lie on panel borders. */
 typedef struct mbn_convolution_args {
     mbn_plane input;    /* [input_channels / input_block][input_height][input_width][input_block] */
@@ -253,6 +266,8 @@ typedef struct mbn_softmax_args {
 /* Conversion between a plane of the table's elements and strided floats, which covers NHWC
  * (channel_stride 1, pixel_stride C) and NCHW (channel_stride height * width, pixel_stride 1).
  *   to_blocked    blocked = strided; lanes past `channels` become 0
+ *                 (of a table that does not read floats also with blocking.block at all channels,
+ *                 rounded up to the table's depth: images)
  *   from_blocked  strided = blocked */
 typedef struct mbn_layout_args {
     mbn_plane blocked; /* [channels / B][height][width][B] */
@@ -304,7 +319,8 @@ typedef size_t mbn_pack_depthwise_fn(const mbn_pack_depthwise_args *args, void *
  * own holds the scalar function, which reads the blocking from its arguments and so serves every
  * layout. */
 typedef struct mbn_kernels {
-    const char *name; /* the instruction set's: "scalar", "sse", "avx2", "avx512", "neon" */
+    const char
+        *name; /* the instruction set's: "scalar", "sse", "avx2", "avx512", "neon", "avx512bf16" */
     mbn_isa isa;
     mbn_element element;
     int32_t element_bytes; /* of planes */
@@ -343,25 +359,31 @@ MBN_API uint32_t mbn_isa_usable(void);
  * that it builds on; NULL if none of the mask is usable, or the element type has no table. */
 MBN_API const mbn_kernels *mbn_kernels_best(mbn_element element, uint32_t mask);
 
-/* "scalar", "sse", "avx2", "avx512", "neon"; NULL for anything else. */
+/* "scalar", "sse", "avx2", "avx512", "neon", "avx512bf16"; NULL for anything else. */
 MBN_API const char *mbn_isa_name(mbn_isa isa);
 
 /* Reads a comma-separated list of names ("avx2" or "scalar,sse") into a mask.  Returns 0 if a name
  * is unknown or the list is empty (a valid list's mask is never 0). */
 MBN_API uint32_t mbn_isa_parse(const char *names);
 
-/* "f32"; NULL for anything else. */
+/* "f32", "bf16"; NULL for anything else. */
 MBN_API const char *mbn_element_name(mbn_element element);
 
-/* What the float32 tables have as pack_convolution.  Packed form: panel after panel; a panel of v
- * blocks that begins at block b starts b strides further (mbn_operands) and is [K / depth][v *
- * B][depth] floats, k ascending as (ky, kx, c) with every tap's channels rounded up to depth;
- * channels past input_channels and output_channels are 0. */
+/* What the float32 and the bfloat16 tables have as pack_convolution.  Packed form: panel after panel;
+ * a panel of v blocks that begins at block b starts b strides further (mbn_operands) and is [K /
+ * depth][v * B][depth] elements, k ascending as (ky, kx, c) with every tap's channels rounded up to
+ * depth; channels past input_channels and output_channels are 0. */
 MBN_API size_t mbn_pack_convolution(const mbn_pack_convolution_args *args, void *packed);
+MBN_API size_t mbn_pack_convolution_bf16(const mbn_pack_convolution_args *args, void *packed);
 
-/* What they have as pack_depthwise.  Packed form: [channels / B][KH * KW][B] floats, channels past
+/* What they have as pack_depthwise.  Packed form: [channels / B][KH * KW][B] elements, channels past
  * `channels` are 0. */
 MBN_API size_t mbn_pack_depthwise(const mbn_pack_depthwise_args *args, void *packed);
+MBN_API size_t mbn_pack_depthwise_bf16(const mbn_pack_depthwise_args *args, void *packed);
+
+/* What those have that take taps in pairs: [channels / B][KH][KW / 2, rounded up][B][2], with 0 beside
+ * a last tap that is alone. */
+MBN_API size_t mbn_pack_depthwise_bf16_pairs(const mbn_pack_depthwise_args *args, void *packed);
 
 /* A vector of one float per channel (bias, scale, shift), zero-padded to whole blocks.  values may
  * be NULL, which packs zeros.  packed has mbn_block_count(channels, block) * block floats. */

@@ -1,3 +1,4 @@
 #include "f32.h"
 
-#include "kernels/body/f32/table.h"
+#include "kernels/body/float/f32.h"
+#include "kernels/body/float/table.h"

@@ -10,8 +10,8 @@
 #include "taps.h"
 
 /* Bytes between the inputs of neighbouring outputs of the stem, of which every MobileNet has stride
- * 2, over 3 interleaved channels and over planes. */
-enum { INTERLEAVED_STRIDE = 2 * 3 * IMAGE_BYTES, PLANE_STRIDE = 2 * IMAGE_BYTES };
+ * 2, over 3 interleaved channels and over planes, which only steps of one k can read. */
+enum { INTERLEAVED_STRIDE = 2 * IMAGE_BLOCK * IMAGE_BYTES, PLANE_STRIDE = 2 * IMAGE_BYTES };
 
 /* Offset of the input at tap (0, 0) of an output, which may lie outside the plane. */
 MBN_INLINE ptrdiff_t input_offset_at(const mbn_convolution_args *args, int32_t oy, int32_t ox) {
@@ -105,7 +105,8 @@ MBN_INLINE span stem_columns(const mbn_convolution_args *args) {
 }
 
 MBN_INLINE bool is_stem(const mbn_convolution_args *args) {
-    const bool interleaved = args->input_block == 3, planes = args->input_block == 1;
+    const bool interleaved = args->input_block == IMAGE_BLOCK;
+    const bool planes = DEPTH == 1 && args->input_block == 1;
     const span columns = stem_columns(args);
     return args->output_channels <= BLOCK && args->input_channels == 3 && (interleaved || planes) &&
            args->kernel_height == 3 && args->kernel_width == 3 && args->stride_horizontal == 2 &&
@@ -135,8 +136,8 @@ MBN_INLINE void stem_row(const mbn_convolution_args *args, const epilogue *e,
 MBN_INLINE void stem(const mbn_convolution_args *args, const epilogue *e, mbn_range range) {
     if (range.block_begin == range.block_end) return;
     for (int32_t oy = range.row_begin; oy < range.row_end; oy++) {
-        if (args->input_block == 3) {
-            stem_row(args, e, 3 * IMAGE_BYTES, oy);
+        if (args->input_block == IMAGE_BLOCK) {
+            stem_row(args, e, IMAGE_BLOCK * IMAGE_BYTES, oy);
         } else {
             stem_row(args, e, IMAGE_BYTES, oy);
         }

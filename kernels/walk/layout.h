@@ -8,7 +8,7 @@
 
 MBN_INLINE void convert(const mbn_layout_args *args, mbn_range range, bool to_blocked) {
     mbn_assert_layout(args, range, ELEMENT_BYTES);
-    assert(args->blocking.block == BLOCK);
+    assert(args->blocking.block == BLOCK || (to_blocked && !READS_FLOATS));
     for (int32_t b = range.block_begin; b < range.block_end; b++) {
         for (int32_t y = range.row_begin; y < range.row_end; y++) {
             convert_row(args, to_blocked, b, y);

@@ -33,6 +33,11 @@ convolution_case awkward_case(int32_t index, int32_t kernel_height, int32_t kern
     return c;
 }
 
+/* Which of `count` summands comes as number i: in bfloat16 the second of a pair before the first. */
+static int32_t in_turn(const convolution_problem *p, int32_t i, int32_t count) {
+    return p->element == MBN_ELEMENT_BF16 && (i ^ 1) < count ? i ^ 1 : i;
+}
+
 /* One output, from the tensors as they are in the framework. */
 static expected expect_output(const convolution_problem *p, int32_t n, int32_t oy, int32_t ox,
                               size_t at) {
@@ -41,11 +46,13 @@ static expected expect_output(const convolution_problem *p, int32_t n, int32_t o
     double sum = (double)p->bias[n], magnitude = fabs(sum);
     float plain = p->bias[n], fused = p->bias[n];
     for (int32_t ky = 0; ky < s->kernel_height; ky++) {
-        for (int32_t kx = 0; kx < s->kernel_width; kx++) {
+        for (int32_t j = 0; j < s->kernel_width; j++) {
+            int32_t kx = s->depthwise ? in_turn(p, j, s->kernel_width) : j;
             int32_t y = oy * s->stride_vertical + ky - s->pad_top;
             int32_t x = ox * s->stride_horizontal + kx - s->pad_left;
             if (y < 0 || y >= s->height || x < 0 || x >= s->width) continue;
-            for (int32_t c = 0; c < inputs; c++) {
+            for (int32_t i = 0; i < inputs; i++) {
+                int32_t c = in_turn(p, i, inputs);
                 int32_t channel = s->depthwise ? n : c;
                 float in =
                     p->input[((size_t)channel * (size_t)s->height + (size_t)y) * (size_t)s->width +
@@ -81,6 +88,7 @@ convolution_problem convolution_problem_create(const convolution_case *s, mbn_el
     size_t count = outputs * (size_t)(s->output_height * s->output_width);
     convolution_problem p = {
         .shape = *s,
+        .element = element,
         .activation = make_activation(s->activation),
         .input =
             make_values((size_t)s->channels * (size_t)(s->height * s->width), element, s->data, r),
@@ -129,11 +137,11 @@ void describe_convolution(const mbn_kernels *table, const char *family, const co
 }
 
 plane lay_out_input(const convolution_problem *problem, operands *memory, guard_side side,
-                    mbn_element element, int32_t block, random_state *r) {
+                    mbn_element element, int32_t block, int32_t depth, random_state *r) {
     const convolution_case *s = &problem->shape;
     plane p = plane_create(&memory->input, side, element, s->channels, s->height, s->width, block,
                            random_gap(r));
-    plane_fill(&p, problem->input, s->lanes, r);
+    plane_fill(&p, problem->input, s->lanes, depth, r);
     return p;
 }
 
@@ -143,7 +151,7 @@ mbn_plane lay_out_residual(const convolution_problem *problem, operands *memory,
     if (problem->residual == NULL) return (mbn_plane){0};
     plane p = plane_create(&memory->residual, side, table->element, s->outputs, s->output_height,
                            s->output_width, table->blocking.block, random_gap(r));
-    plane_fill(&p, problem->residual, LANES_ZERO, r);
+    plane_fill(&p, problem->residual, LANES_ZERO, 1, r);
     return p.view;
 }
 

@@ -27,6 +27,7 @@ convolution_case awkward_case(int32_t index, int32_t kernel_height, int32_t kern
 
 typedef struct convolution_problem {
     convolution_case shape;
+    mbn_element element;
     mbn_activation activation;
     float *input;    /* [channels][height][width] */
     float *weights;  /* [outputs][channels, depthwise: 1][kernel_height][kernel_width] */
@@ -53,7 +54,7 @@ void describe_convolution(const mbn_kernels *table, const char *family,
 
 /* The problem's tensors for a table.  Rows of planes are a random_gap apart. */
 plane lay_out_input(const convolution_problem *problem, operands *memory, guard_side side,
-                    mbn_element element, int32_t block, random_state *r);
+                    mbn_element element, int32_t block, int32_t depth, random_state *r);
 mbn_plane lay_out_residual(const convolution_problem *problem, operands *memory, guard_side side,
                            const mbn_kernels *table, random_state *r);
 plane lay_out_output(const convolution_problem *problem, operands *memory, guard_side side,

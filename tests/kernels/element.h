@@ -8,7 +8,8 @@ typedef struct element_type {
     size_t bytes;
     float (*load)(const void *at);
     void (*store)(void *at, float value); /* the nearest that the type has */
-    double rounding;    /* what storing a float may change it by, as a part of it */
+    double rounding;    /* what storing a float may change it by, as a part of it, ... */
+    double smallest;    /* ... and where it is smaller than this, by as much */
     const void *canary; /* an element that tests put where no kernel has to write: a NaN */
 } element_type;
 

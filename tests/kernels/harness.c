@@ -9,6 +9,11 @@
 
 /* ---- Tables --------------------------------------------------------------------------------- */
 
+/* The depth of the tables that have instructions for an element type. */
+static int32_t deepest(mbn_element element) {
+    return element == MBN_ELEMENT_BF16 ? 2 : 1;
+}
+
 int32_t tables_under_test(mbn_kernels tables[TABLES_MAX], mbn_element element, bool layouts) {
     static const int32_t scalar[][2] = {{1, 4}, {4, 1}, {4, 4}, {8, 2}, {8, 4}, {16, 2}};
     int32_t count = 0;
@@ -27,6 +32,7 @@ int32_t tables_under_test(mbn_kernels tables[TABLES_MAX], mbn_element element, b
         tables[count] = *plain;
         tables[count].blocking.block = scalar[i][0];
         tables[count].blocking.panel = scalar[i][1];
+        if (scalar[i][0] > 1) tables[count].blocking.depth = deepest(element);
         count++;
     }
     return count;
@@ -148,15 +154,16 @@ static float value_at(const plane *p, int32_t c, int32_t y, int32_t x) {
     return p->type->load(element_at(p, c, y, x));
 }
 
-void plane_fill(plane *p, const float *values, lane_fill lanes, random_state *r) {
+void plane_fill(plane *p, const float *values, lane_fill lanes, int32_t depth, random_state *r) {
     plane_clear(p);
     int32_t padded = mbn_block_count(p->channels, p->block) * p->block;
+    const int32_t finite = (p->channels + depth - 1) / depth * depth;
     for (int32_t c = 0; c < padded; c++) {
         for (int32_t y = 0; y < p->height; y++) {
             for (int32_t x = 0; x < p->width; x++) {
-                float value = lanes == LANES_NAN      ? NAN
-                              : lanes == LANES_RANDOM ? random_float(r, -9.0f, 9.0f)
-                                                      : 0.0f;
+                float value = lanes == LANES_NAN && c >= finite ? NAN
+                              : lanes != LANES_ZERO             ? random_float(r, -9.0f, 9.0f)
+                                                                : 0.0f;
                 p->type->store(element_at(p, c, y, x), c < p->channels ? *values++ : value);
             }
         }
@@ -166,7 +173,7 @@ void plane_fill(plane *p, const float *values, lane_fill lanes, random_state *r)
 const void *vector_create(guarded *memory, guard_side side, mbn_element element,
                           const float *values, int32_t channels, int32_t block) {
     plane p = plane_create(memory, side, element, channels, 1, 1, block, 0);
-    plane_fill(&p, values, LANES_ZERO, NULL);
+    plane_fill(&p, values, LANES_ZERO, 1, NULL);
     return p.view.data;
 }
 
@@ -249,7 +256,8 @@ expected expect_stored(const expected *e, const element_type *type) {
     if (type->rounding == 0.0) return *e;
     return (expected){
         .value = e->value,
-        .tolerance = e->tolerance + type->rounding * (fabs(e->value) + e->tolerance),
+        .tolerance =
+            e->tolerance + type->rounding * (fabs(e->value) + e->tolerance) + type->smallest,
         .plain = element_round(type, e->plain),
         .fused = element_round(type, e->fused),
     };
@@ -347,7 +355,7 @@ void check_output(kernel_call *call, random_state *r) {
     cr_assert(before != NULL && whole != NULL);
 
     if (call->initial != NULL) {
-        plane_fill(p, call->initial, LANES_ZERO, r);
+        plane_fill(p, call->initial, LANES_ZERO, 1, r);
     } else {
         plane_clear(p);
     }

@@ -81,8 +81,9 @@ const void *vector_create(guarded *memory, guard_side side, mbn_element element,
 /* Canaries everywhere; they are NaN, so that one that is read is seen in the result. */
 void plane_clear(plane *p);
 
-/* From [channels][height][width]; the gaps get canaries. */
-void plane_fill(plane *p, const float *values, lane_fill lanes, random_state *r);
+/* From [channels][height][width]; the gaps get canaries.  depth: of the table that reads it: lanes
+ * that share a step with the last channel are finite. */
+void plane_fill(plane *p, const float *values, lane_fill lanes, int32_t depth, random_state *r);
 
 /* ---- Expectations --------------------------------------------------------------------------- */
 

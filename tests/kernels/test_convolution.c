@@ -6,13 +6,15 @@ static void run_convolution(const kernel_call *call, mbn_range range) {
     call->table->convolution(call->args, range);
 }
 
-/* Blocked like the output, interleaved pixels, planes, or blocked in some other way. */
+/* Blocked like the output, interleaved pixels, planes, or blocked in some other way; by whole
+ * steps of the table's depth. */
 static int32_t choose_input_block(const mbn_kernels *table, int32_t channels, random_state *r) {
+    const int32_t depth = table->blocking.depth;
     switch (random_int(r, 0, 3)) {
     case 0: return table->blocking.block;
-    case 1: return channels;
-    case 2: return 1;
-    default: return random_int(r, 1, channels);
+    case 1: return (channels + depth - 1) / depth * depth;
+    case 2: return depth;
+    default: return (random_int(r, 1, channels) + depth - 1) / depth * depth;
     }
 }
 
@@ -21,7 +23,8 @@ static void check_convolution(const mbn_kernels *table, const convolution_proble
     const convolution_case *s = &problem->shape;
     describe_convolution(table, "convolution", s, side);
     int32_t input_block = choose_input_block(table, s->channels, r);
-    plane input = lay_out_input(problem, memory, side, image_element(table), input_block, r);
+    plane input = lay_out_input(problem, memory, side, image_element(table), input_block,
+                                table->blocking.depth, r);
     mbn_plane residual = lay_out_residual(problem, memory, side, table, r);
     plane output = lay_out_output(problem, memory, side, table, r);
     const mbn_convolution_args args = {

@@ -28,7 +28,7 @@ static void check_depthwise(const mbn_kernels *table, const convolution_problem 
                             operands *memory, guard_side side, random_state *r) {
     const convolution_case *s = &problem->shape;
     describe_convolution(table, "depthwise", s, side);
-    plane input = lay_out_input(problem, memory, side, table->element, table->blocking.block, r);
+    plane input = lay_out_input(problem, memory, side, table->element, table->blocking.block, 1, r);
     plane output = lay_out_output(problem, memory, side, table, r);
     const mbn_depthwise_args args = {
         .input = input.view,

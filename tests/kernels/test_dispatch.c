@@ -8,10 +8,13 @@ static const uint32_t expected_tables[MBN_ELEMENT_COUNT] = {
 #if defined(__x86_64__)
     [MBN_ELEMENT_F32] =
         1u << MBN_ISA_SCALAR | 1u << MBN_ISA_SSE | 1u << MBN_ISA_AVX2 | 1u << MBN_ISA_AVX512,
+    [MBN_ELEMENT_BF16] = 1u << MBN_ISA_SCALAR | 1u << MBN_ISA_AVX512_BF16,
 #elif defined(__aarch64__)
     [MBN_ELEMENT_F32] = 1u << MBN_ISA_SCALAR | 1u << MBN_ISA_NEON,
+    [MBN_ELEMENT_BF16] = 1u << MBN_ISA_SCALAR,
 #else
     [MBN_ELEMENT_F32] = 1u << MBN_ISA_SCALAR,
+    [MBN_ELEMENT_BF16] = 1u << MBN_ISA_SCALAR,
 #endif
 };
 
@@ -42,7 +45,8 @@ Test(dispatch, tables_are_listed) {
 }
 
 static void check_table(const mbn_kernels *table) {
-    static const int32_t element_bytes[MBN_ELEMENT_COUNT] = {[MBN_ELEMENT_F32] = 4};
+    static const int32_t element_bytes[MBN_ELEMENT_COUNT] = {
+        [MBN_ELEMENT_F32] = 4, [MBN_ELEMENT_BF16] = 2};
     const char *element = mbn_element_name(table->element);
     cr_assert(table->element_bytes == element_bytes[table->element], "%s %s", table->name, element);
     const mbn_blocking b = table->blocking;
@@ -82,22 +86,34 @@ Test(dispatch, tables_are_complete) {
     cr_assert(tables >= 1);
 }
 
-/* Every instruction set has a float32 table, so the best is of the best set; test_sparse has
+/* The best is of the best set that has a table, or that the best set builds on; test_sparse has
  * more. */
+static void check_best(mbn_element element, uint32_t mask) {
+    const mbn_kernels *best = mbn_kernels_best(element, mask);
+    mask &= mbn_isa_usable();
+    cr_assert((best == NULL) == (mask == 0), "mask %x", mask);
+    if (best == NULL) return;
+    cr_assert(best == mbn_kernels_for(element, best->isa), "mask %x", mask);
+    int top = MBN_ISA_COUNT - 1;
+    while ((mask >> top & 1u) == 0) top--;
+    if (mbn_kernels_for(element, (mbn_isa)top) != NULL) {
+        cr_assert(best->isa == (mbn_isa)top, "mask %x: %s", mask, best->name);
+    } else {
+        cr_assert(best->isa < (mbn_isa)top, "mask %x: %s", mask, best->name);
+    }
+}
+
 Test(dispatch, best_of_a_mask) {
-    uint32_t usable = mbn_isa_usable();
     for (uint32_t mask = 0; mask <= MBN_ISA_MASK_ALL; mask++) {
-        const mbn_kernels *best = mbn_kernels_best(MBN_ELEMENT_F32, mask);
-        cr_assert((best == NULL) == ((mask & usable) == 0), "mask %x", mask);
-        if (best == NULL) continue;
-        cr_assert(best == mbn_kernels_for(MBN_ELEMENT_F32, best->isa), "mask %x", mask);
-        cr_assert((mask & usable) >> best->isa == 1, "mask %x: %s", mask, best->name);
+        check_best(MBN_ELEMENT_F32, mask);
+        check_best(MBN_ELEMENT_BF16, mask);
         cr_assert(mbn_kernels_best(MBN_ELEMENT_COUNT, mask) == NULL, "mask %x", mask);
     }
 }
 
 Test(dispatch, names) {
-    static const char *const names[MBN_ISA_COUNT] = {"scalar", "sse", "avx2", "avx512", "neon"};
+    static const char *const names[MBN_ISA_COUNT] = {"scalar", "sse",  "avx2",
+                                                     "avx512", "neon", "avx512bf16"};
     for (int isa = 0; isa < MBN_ISA_COUNT; isa++) {
         cr_assert(strcmp(mbn_isa_name((mbn_isa)isa), names[isa]) == 0);
         cr_assert(mbn_isa_parse(names[isa]) == 1u << isa);
@@ -113,7 +129,7 @@ Test(dispatch, names) {
 }
 
 Test(dispatch, element_names) {
-    static const char *const names[MBN_ELEMENT_COUNT] = {"f32"};
+    static const char *const names[MBN_ELEMENT_COUNT] = {"f32", "bf16"};
     for (int element = 0; element < MBN_ELEMENT_COUNT; element++) {
         cr_assert(strcmp(mbn_element_name((mbn_element)element), names[element]) == 0);
     }

@@ -91,11 +91,11 @@ static void check_elementwise(const mbn_kernels *table, const elementwise_proble
     if (!in_place) {
         input = plane_create(&memory->input, side, element, s->channels, s->height, s->width, block,
                              random_gap(r));
-        plane_fill(&input, p->input, s->lanes, r);
+        plane_fill(&input, p->input, s->lanes, 1, r);
     }
     plane other =
         plane_create(&memory->residual, side, element, s->channels, s->height, s->width, block, 3);
-    plane_fill(&other, p->other, LANES_ZERO, r);
+    plane_fill(&other, p->other, LANES_ZERO, 1, r);
     const mbn_elementwise_args args = {
         .input = input.view,
         .other = p->kind == ADD ? other.view : (mbn_plane){0},

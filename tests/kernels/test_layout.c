@@ -134,7 +134,7 @@ static void check_from_blocked(const mbn_kernels *table, const convolution_case 
     const int32_t block = table->blocking.block;
     plane input = plane_create(&memory->input, side, table->element, s->channels, s->height,
                                s->width, block, random_gap(r));
-    plane_fill(&input, values, s->lanes, r);
+    plane_fill(&input, values, s->lanes, 1, r);
     strided out = strided_create(&memory->output, side, order, s, random_int(r, 0, 3));
     const mbn_layout_args args = make_args(table, s, &input, &out);
     float *scratch = malloc(out.count * sizeof *scratch);

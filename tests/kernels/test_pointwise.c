@@ -10,7 +10,8 @@ static void check_pointwise(const mbn_kernels *table, const convolution_problem 
                             operands *memory, guard_side side, random_state *r) {
     const convolution_case *s = &problem->shape;
     describe_convolution(table, "pointwise", s, side);
-    plane input = lay_out_input(problem, memory, side, table->element, table->blocking.block, r);
+    plane input = lay_out_input(problem, memory, side, table->element, table->blocking.block,
+                                table->blocking.depth, r);
     mbn_plane residual = lay_out_residual(problem, memory, side, table, r);
     plane output = lay_out_output(problem, memory, side, table, r);
     /* What is fetched may be anywhere, and changes nothing. */

@@ -91,7 +91,7 @@ static void check_pool(const mbn_kernels *table, const pool_problem *p, bool glo
                   s->pad_left, data_name(s->data), guard_name(side));
     plane input = plane_create(&memory->input, side, table->element, s->channels, s->height,
                                s->width, block, random_gap(r));
-    plane_fill(&input, p->input, s->lanes, r);
+    plane_fill(&input, p->input, s->lanes, 1, r);
     plane output = plane_create(
         &memory->output, side, global ? vector_element(table) : table->element, s->channels,
         s->output_height, s->output_width, block, global ? 0 : random_gap(r));

@@ -1,40 +1,41 @@
 #include "kernels/contract.h"
-#include "scalar.h"
+#include "plane.h"
 
-void mbn_scalar_f32_to_blocked(const mbn_layout_args *args, mbn_range range) {
-    mbn_assert_layout(args, range, sizeof(float));
+static void to_blocked(const mbn_layout_args *args, mbn_range range) {
+    mbn_assert_layout(args, range, sizeof(element));
     for (int32_t b = range.block_begin; b < range.block_end; b++) {
         for (int32_t y = range.row_begin; y < range.row_end; y++) {
-            float *out = floats_at(&args->blocked, b, y);
+            element *out = row_at(&args->blocked, b, y);
             for (int32_t lane = 0; lane < args->blocking.block; lane++, out++) {
                 int32_t c = b * args->blocking.block + lane;
                 if (c >= args->channels) {
-                    for (int32_t x = 0; x < args->width; x++) out[x * args->blocking.block] = 0.0f;
+                    for (int32_t x = 0; x < args->width; x++)
+                        out[x * args->blocking.block] = from_float(0.0f);
                     continue;
                 }
                 const float *in =
                     args->strided + c * args->channel_stride + y * args->strided_row_stride;
                 for (int32_t x = 0; x < args->width; x++) {
-                    out[x * args->blocking.block] = in[x * args->pixel_stride];
+                    out[x * args->blocking.block] = from_float(in[x * args->pixel_stride]);
                 }
             }
         }
     }
 }
 
-void mbn_scalar_f32_from_blocked(const mbn_layout_args *args, mbn_range range) {
-    mbn_assert_layout(args, range, sizeof(float));
+static void from_blocked(const mbn_layout_args *args, mbn_range range) {
+    mbn_assert_layout(args, range, sizeof(element));
     for (int32_t b = range.block_begin; b < range.block_end; b++) {
         int32_t first = b * args->blocking.block;
         int32_t last = first + args->blocking.block < args->channels ? first + args->blocking.block
                                                                      : args->channels;
         for (int32_t y = range.row_begin; y < range.row_end; y++) {
-            const float *in = floats_at(&args->blocked, b, y);
+            const element *in = row_at(&args->blocked, b, y);
             for (int32_t c = first; c < last; c++, in++) {
                 float *out =
                     args->strided + c * args->channel_stride + y * args->strided_row_stride;
                 for (int32_t x = 0; x < args->width; x++) {
-                    out[x * args->pixel_stride] = in[x * args->blocking.block];
+                    out[x * args->pixel_stride] = to_float(in[x * args->blocking.block]);
                 }
             }
         }

@@ -1,4 +1,4 @@
-/* The float32 table of an instruction set: include it behind the vocabulary. */
+/* The table of an element type for an instruction set: include it behind their words. */
 #include "vocabulary.h"
 
 #include "convolution.h"
@@ -15,8 +15,8 @@
 const mbn_kernels VEC_TABLE = {
     .name = VEC_ISA_NAME,
     .isa = VEC_ISA,
-    .element = MBN_ELEMENT_F32,
-    .element_bytes = sizeof(float),
+    .element = ELEMENT,
+    .element_bytes = ELEMENT_BYTES,
     .blocking = {VEC_WIDTH, PANEL, DEPTH},
     .depthwise =
         {
@@ -34,7 +34,8 @@ const mbn_kernels VEC_TABLE = {
     .softmax = softmax,
     .to_blocked = to_blocked,
     .from_blocked = from_blocked,
-    .pack_convolution = mbn_pack_convolution,
-    .pack_depthwise = mbn_pack_depthwise,
-    .reads_floats = true,
+    .pack_convolution = PACK_CONVOLUTION,
+    .pack_depthwise = PACK_DEPTHWISE,
+    .vectors = VECTORS,
+    .reads_floats = READS_FLOATS,
 };

@@ -20,6 +20,19 @@ MBN_INLINE depthwise_block depthwise_block_of(const mbn_depthwise_args *args, in
     };
 }
 
+/* The weights of one tap. */
+MBN_INLINE vec tap_weight(const depthwise_block *block, int32_t kernel, int32_t ky, int32_t kx) {
+#if DEPTHWISE_PAIRS
+    const char *row = block->weights + (ptrdiff_t)ky * steps_of(kernel) * STEP_BYTES;
+    return pair_values(operand_load(row + kx / 2 * STEP_BYTES), kx % 2);
+#else
+    return element_load(block->weights + (ptrdiff_t)(ky * kernel + kx) * PIXEL_BYTES);
+#endif
+}
+
+#if DEPTHWISE_PAIRS
+#include "depthwise_pairs.h"
+#else
 /* rows x columns outputs, all taps inside the plane; every size but the strides in memory is a
  * constant.  input: the first tap of the first output. */
 MBN_INLINE void depthwise_tile(int32_t rows, int32_t columns, int32_t kernel, int32_t vertical,
@@ -39,7 +52,7 @@ MBN_INLINE void depthwise_tile(int32_t rows, int32_t columns, int32_t kernel, in
         vec inputs[17];
         MBN_UNROLL
         for (int32_t i = 0; i < (columns - 1) * horizontal + kernel; i++) {
-            inputs[i] = vec_load(line + i * PIXEL_BYTES);
+            inputs[i] = element_load(line + i * PIXEL_BYTES);
         }
 #endif
         MBN_UNROLL
@@ -47,15 +60,16 @@ MBN_INLINE void depthwise_tile(int32_t rows, int32_t columns, int32_t kernel, in
             const int32_t ky = iy - r * vertical;
             if (ky < 0 || ky >= kernel) continue;
             MBN_UNROLL
-            for (int32_t kx = 0; kx < kernel; kx++) {
-                const vec w = vec_load(block->weights + (ky * kernel + kx) * STEP_BYTES);
+            for (int32_t i = 0; i < kernel; i++) {
+                const int32_t kx = in_turn(i, kernel);
+                const vec w = tap_weight(block, kernel, ky, kx);
                 VEC_FENCE();
                 MBN_UNROLL
                 for (int32_t c = 0; c < columns; c++) {
 #if VEC_FENCED
                     const vec x = inputs[c * horizontal + kx];
 #else
-                    const vec x = vec_load(line + (c * horizontal + kx) * PIXEL_BYTES);
+                    const vec x = element_load(line + (c * horizontal + kx) * PIXEL_BYTES);
 #endif
                     acc[r][c][0] = vec_fma(x, w, acc[r][c][0]);
                 }
@@ -68,6 +82,8 @@ MBN_INLINE void depthwise_tile(int32_t rows, int32_t columns, int32_t kernel, in
     }
 }
 
+#endif
+
 /* Output (oy, ox) of the channel block with the taps outside the plane left out. */
 static void depthwise_border(const mbn_depthwise_args *args, int32_t kernel, const char *input,
                              const depthwise_block *block, const epilogue *e, int32_t oy,
@@ -77,16 +93,16 @@ static void depthwise_border(const mbn_depthwise_args *args, int32_t kernel, con
     vec acc = block->bias;
     for (int32_t ky = 0; ky < kernel; ky++) {
         if (top + ky < 0 || top + ky >= args->input_height) continue;
-        for (int32_t kx = 0; kx < kernel; kx++) {
+        for (int32_t i = 0; i < kernel; i++) {
+            const int32_t kx = in_turn(i, kernel);
             if (left + kx < 0 || left + kx >= args->input_width) continue;
             const char *x =
                 input + (top + ky) * args->input.row_stride + (ptrdiff_t)(left + kx) * PIXEL_BYTES;
-            acc = vec_fma(vec_load(x), vec_load(block->weights + (ky * kernel + kx) * STEP_BYTES),
-                          acc);
+            acc = vec_fma(element_load(x), tap_weight(block, kernel, ky, kx), acc);
         }
     }
-    vec_store(output + oy * args->output.row_stride + (ptrdiff_t)ox * PIXEL_BYTES,
-              epilogue_apply(e, acc));
+    element_store(output + oy * args->output.row_stride + (ptrdiff_t)ox * PIXEL_BYTES,
+                  epilogue_apply(e, acc));
 }
 
 #include "kernels/walk/depthwise.h"

@@ -14,7 +14,7 @@ MBN_INLINE vec sum_rows(const mbn_pool_args *args, const char *input, int32_t ro
     for (ptrdiff_t x = 0; x < (ptrdiff_t)args->input_width * PIXEL_BYTES; x += PIXEL_BYTES) {
         MBN_UNROLL
         for (int32_t r = 0; r < rows; r++) {
-            acc[r] = vec_add(acc[r], vec_load(input + r * args->input.row_stride + x));
+            acc[r] = vec_add(acc[r], element_load(input + r * args->input.row_stride + x));
         }
     }
     MBN_UNROLL
@@ -43,13 +43,13 @@ MBN_INLINE void pool_maximum(const mbn_pool_args *args, const char *input, taps 
     for (int32_t y = inside_taps.y_begin; y < inside_taps.y_end; y++) {
         for (int32_t x = inside_taps.x_begin; x < inside_taps.x_end; x++) {
             const vec value =
-                vec_load(input + y * args->input.row_stride + (ptrdiff_t)x * PIXEL_BYTES);
+                element_load(input + y * args->input.row_stride + (ptrdiff_t)x * PIXEL_BYTES);
             nan = vec_keep_nan(value, nan);
             most = vec_max(most, value);
         }
     }
     /* max keeps a NaN only until the next value: `nan` remembers it. */
-    vec_store(output, vec_keep_nan(nan, most));
+    element_store(output, vec_keep_nan(nan, most));
 }
 
 #include "kernels/walk/pool.h"

@@ -1,11 +1,10 @@
 #include "kernels/contract.h"
-#include "scalar.h"
 
 #include <math.h>
 
 /* Special values need no care beyond keeping a NaN as the maximum: infinity - infinity is NaN, and
  * one NaN in the sum reaches every output. */
-void mbn_scalar_f32_softmax(const mbn_softmax_args *args) {
+static void softmax(const mbn_softmax_args *args) {
     mbn_assert_softmax(args);
     float max = -INFINITY;
     for (int32_t i = 0; i < args->count; i++) {

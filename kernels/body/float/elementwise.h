@@ -11,7 +11,7 @@ typedef struct elementwise_block {
 
 MBN_INLINE elementwise_block elementwise_block_of(const mbn_elementwise_args *args,
                                                   enum elementwise_kind kind, int32_t b) {
-    const ptrdiff_t channels = (ptrdiff_t)b * PIXEL_BYTES;
+    const ptrdiff_t channels = (ptrdiff_t)b * VECTOR_BYTES;
     return (elementwise_block){
         epilogue_of(kind == CHANNEL_SCALE ? &(mbn_finish){{0}} : &args->finish),
         kind == ADD ? vec_zero() : vec_load((const char *)args->scale + channels),
@@ -22,13 +22,15 @@ MBN_INLINE elementwise_block elementwise_block_of(const mbn_elementwise_args *ar
 /* kind is a constant; other is not read but by ADD. */
 MBN_INLINE void elementwise_pixel(const elementwise_block *block, enum elementwise_kind kind,
                                   const char *input, const char *other, char *output) {
-    const vec a = vec_load(input);
+    const vec a = element_load(input);
     switch (kind) {
     case BATCH_NORM:
-        vec_store(output, epilogue_apply(&block->e, vec_fma(a, block->scale, block->shift)));
+        element_store(output, epilogue_apply(&block->e, vec_fma(a, block->scale, block->shift)));
         break;
-    case CHANNEL_SCALE: vec_store(output, vec_mul(a, block->scale)); break;
-    case ADD: vec_store(output, epilogue_apply(&block->e, vec_add(a, vec_load(other)))); break;
+    case CHANNEL_SCALE: element_store(output, vec_mul(a, block->scale)); break;
+    case ADD:
+        element_store(output, epilogue_apply(&block->e, vec_add(a, element_load(other))));
+        break;
     }
 }
 

@@ -1,4 +1,6 @@
-/* What an instruction set's f32.h defines for the bodies in this folder.  Include it behind that.
+/* What the bodies in this folder are written in.  Two headers are included before it.
+ *
+ * An instruction set's vec.h:
  *
  *     vec                        a vector of VEC_WIDTH floats
  *     vec_zero()                 vec_splat(float)             vec_broadcast(float in memory)
@@ -11,7 +13,7 @@
  *     vec_exp2_whole(n)          2^n for whole n in [-127, 127]; -127 gives 0
  *     vec_transpose(square)      VEC_WIDTH vectors: rows become columns
  *
- * with VEC_LANES, which asks for VEC_WIDTH 4:
+ * with VEC_LANES, which asks for VEC_WIDTH 4 and DEPTH 1:
  *     vec_fma_lane(a, b, lane, c)  a * b[lane] + c for a constant lane
  *
  * with VEC_HALVES, for tiles whose last vector holds two pixels:
@@ -19,9 +21,28 @@
  *     vec_join_halves(a, b)      the low half of a beside the high half of b
  *     vec_low_half(a)            a half, with zeros above it
  *     vec_high_half(a)
+ *
+ * An element type's words, f32.h here, or for bfloat16 the instruction set's bf16.h:
+ *
+ *     element_load(p)            VEC_WIDTH elements as floats
+ *     element_store(p, a)        floats as elements, rounded
+ *     element_store_two(p, a, b) likewise, b behind a
+ *     element_convert(floats, count, elements)   any number of them
+ *     operand                    a vector of DEPTH elements per lane
+ *     operand_load(p)
+ *     operand_broadcast(p)       the same DEPTH elements in every lane
+ *     operand_dot(a, b, sum)     sum + the products, the second one first where there are two
+ *     operand_dot_floats(x, count, w, sum)   sum + x[0] to x[count - 1] times the operand at w
+ * and with VEC_HALVES
+ *     operand_load_twice(p)      operand_join_halves(a, b)
+ * with DEPTHWISE_PAIRS, which asks for DEPTH 2:
+ *     pair_load(p)               two pixels: each lane has both values of a channel
+ *     pair_load_first(p)         one pixel, with zeros as second values
+ *     pair_first(a)              a's first values, with zeros as second ones
+ *     pair_values(a, which)      its first values (0) or its second ones (1), as floats
  */
-#ifndef MBN_KERNELS_BODY_F32_VOCABULARY_H
-#define MBN_KERNELS_BODY_F32_VOCABULARY_H
+#ifndef MBN_KERNELS_BODY_FLOAT_VOCABULARY_H
+#define MBN_KERNELS_BODY_FLOAT_VOCABULARY_H
 
 #include "kernels/contract.h"
 #include "kernels/inline.h"
@@ -68,15 +89,39 @@
     "VEC_FENCED: whether the compiler has to be kept from moving loads over a VEC_FENCE(), 0 or 1"
 #endif
 
+#if !defined(ELEMENT) || !defined(ELEMENT_BYTES) || !defined(DEPTH)
+#error "the element type, its bytes, and how many k an operand holds: 1 or 2"
+#endif
+#if !defined(VECTORS) || !defined(READS_FLOATS)
+#error "VECTORS, READS_FLOATS: as in the table"
+#endif
+#if !defined(PACK_CONVOLUTION) || !defined(PACK_DEPTHWISE)
+#error "the table's packers"
+#endif
+#if !defined(DEPTHWISE_PAIRS)
+#error "DEPTHWISE_PAIRS: whether depthwise takes pairs of taps, 0 or 1"
+#endif
+
 /* What walk/ wants to know. */
 enum {
     BLOCK = VEC_WIDTH,
-    ELEMENT_BYTES = sizeof(float),
-    IMAGE_BYTES = sizeof(float),         /* of an element of what standard convolution reads */
-    PIXEL_BYTES = BLOCK * ELEMENT_BYTES, /* of one channel block */
-    VECTOR_BYTES = PIXEL_BYTES,          /* of one channel block of a vector */
-    DEPTH = 1,                           /* k of a step of a tile */
-    STEP_BYTES = PIXEL_BYTES,            /* of the weights that a step of one vector reads */
+    IMAGE_BYTES = ELEMENT_BYTES,           /* of an element of what standard convolution reads */
+    IMAGE_STEPS = (3 + DEPTH - 1) / DEPTH, /* of a pixel of an image with 3 channels ... */
+    IMAGE_BLOCK = IMAGE_STEPS * DEPTH,     /* ... and its elements */
+    PIXEL_BYTES = BLOCK * ELEMENT_BYTES,   /* of one channel block */
+    VECTOR_BYTES = BLOCK * sizeof(float),  /* of one channel block of a vector */
+    OPERAND_BYTES = DEPTH * ELEMENT_BYTES, /* of one lane */
+    STEP_BYTES = BLOCK * DEPTH * ELEMENT_BYTES, /* of the weights that a step of one vector reads */
 };
+
+/* Steps for `count` k. */
+MBN_INLINE int32_t steps_of(int32_t count) {
+    return (count + DEPTH - 1) / DEPTH;
+}
+
+/* Which of `count` summands comes as number i: of a pair the second one first. */
+MBN_INLINE int32_t in_turn(int32_t i, int32_t count) {
+    return DEPTH == 2 && (i ^ 1) < count ? i ^ 1 : i;
+}
 
 #endif

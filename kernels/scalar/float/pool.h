@@ -1,5 +1,5 @@
 #include "kernels/contract.h"
-#include "scalar.h"
+#include "plane.h"
 
 #include <math.h>
 
@@ -7,18 +7,18 @@
 static float plane_mean(const mbn_pool_args *args, int32_t b, int32_t lane) {
     float total = 0.0f;
     for (int32_t y = 0; y < args->input_height; y++) {
-        const float *row = floats_at(&args->input, b, y);
+        const element *row = row_at(&args->input, b, y);
         float sum = 0.0f;
         for (int32_t x = 0; x < args->input_width; x++) {
-            sum += row[(ptrdiff_t)x * args->blocking.block + lane];
+            sum += to_float(row[(ptrdiff_t)x * args->blocking.block + lane]);
         }
         total += sum;
     }
     return total / ((float)args->input_height * (float)args->input_width);
 }
 
-void mbn_scalar_f32_global_average_pool(const mbn_pool_args *args, mbn_range range) {
-    mbn_assert_global_average_pool(args, range, sizeof(float));
+static void global_average_pool(const mbn_pool_args *args, mbn_range range) {
+    mbn_assert_global_average_pool(args, range, sizeof(element));
     for (int32_t b = range.block_begin; b < range.block_end; b++) {
         float *out = (float *)args->output.data + (ptrdiff_t)b * args->blocking.block;
         for (int32_t lane = 0; lane < args->blocking.block; lane++) {
@@ -32,9 +32,9 @@ static float window_max(const mbn_pool_args *args, int32_t b, int32_t lane, int3
                         int32_t x0, int32_t x1) {
     float max = -INFINITY;
     for (int32_t y = y0; y < y1; y++) {
-        const float *row = floats_at(&args->input, b, y);
+        const element *row = row_at(&args->input, b, y);
         for (int32_t x = x0; x < x1; x++) {
-            float value = row[(ptrdiff_t)x * args->blocking.block + lane];
+            float value = to_float(row[(ptrdiff_t)x * args->blocking.block + lane]);
             if (value > max || isnan(value)) max = value;
         }
     }
@@ -45,11 +45,11 @@ static int32_t clip(int32_t value, int32_t high) {
     return value < 0 ? 0 : value > high ? high : value;
 }
 
-void mbn_scalar_f32_max_pool(const mbn_pool_args *args, mbn_range range) {
-    mbn_assert_max_pool(args, range, sizeof(float));
+static void max_pool(const mbn_pool_args *args, mbn_range range) {
+    mbn_assert_max_pool(args, range, sizeof(element));
     for (int32_t b = range.block_begin; b < range.block_end; b++) {
         for (int32_t oy = range.row_begin; oy < range.row_end; oy++) {
-            float *row = floats_at(&args->output, b, oy);
+            element *row = row_at(&args->output, b, oy);
             int32_t top = oy * args->stride_vertical - args->pad_top;
             int32_t y0 = clip(top, args->input_height);
             int32_t y1 = clip(top + args->window_height, args->input_height);
@@ -58,7 +58,7 @@ void mbn_scalar_f32_max_pool(const mbn_pool_args *args, mbn_range range) {
                 int32_t x0 = clip(left, args->input_width);
                 int32_t x1 = clip(left + args->window_width, args->input_width);
                 for (int32_t lane = 0; lane < args->blocking.block; lane++) {
-                    *row++ = window_max(args, b, lane, y0, y1, x0, x1);
+                    *row++ = from_float(window_max(args, b, lane, y0, y1, x0, x1));
                 }
             }
         }

@@ -3,8 +3,8 @@
  * 4 vectors loads 22 vectors for 96 multiply-adds, where broadcasts make it 40.  Cycles for a
  * multiply-add of that tile, by llvm-mca (docs/neon.md, gcc 12), were 0.56 on Neoverse N1, 0.27 on
  * V1 and 1.77 on Cortex-A55 with broadcasts, and are 0.50, 0.25 and 0.74. */
-#ifndef MBN_KERNELS_BODY_F32_LANES_H
-#define MBN_KERNELS_BODY_F32_LANES_H
+#ifndef MBN_KERNELS_BODY_FLOAT_LANES_H
+#define MBN_KERNELS_BODY_FLOAT_LANES_H
 
 #include "vocabulary.h"
 

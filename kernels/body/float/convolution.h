@@ -15,7 +15,7 @@ MBN_INLINE void finish_convolution(const mbn_convolution_args *args, const epilo
             const char *residual = mbn_row_at(&args->residual, b + v, oy) + column;
             MBN_UNROLL
             for (int32_t p = 0; p < pixels; p++) {
-                acc[p][v] = vec_add(acc[p][v], vec_load(residual + p * PIXEL_BYTES));
+                acc[p][v] = vec_add(acc[p][v], element_load(residual + p * PIXEL_BYTES));
             }
         }
         store_tile(e, false, pixels, v, 1, acc, output, args->output.block_stride);
@@ -30,40 +30,40 @@ MBN_INLINE void convolution_tile(const mbn_convolution_args *args, const epilogu
                                  taps inside_taps, ptrdiff_t input_offset, int32_t b, int32_t oy,
                                  int32_t ox) {
     const char *bias = mbn_bias_at(&args->operands, b);
-    const int32_t channels = args->input_channels, input_block = args->input_block;
+    const int32_t steps = steps_of(args->input_channels), input_block = args->input_block;
     const ptrdiff_t step = (ptrdiff_t)vectors * STEP_BYTES;
     const char *weights = mbn_weights_at(&args->operands, b);
     vec acc[16][4];
     MBN_UNROLL
     for (int32_t v = 0; v < vectors; v++) {
         MBN_UNROLL
-        for (int32_t p = 0; p < pixels; p++) acc[p][v] = vec_load(bias + v * PIXEL_BYTES);
+        for (int32_t p = 0; p < pixels; p++) acc[p][v] = vec_load(bias + v * VECTOR_BYTES);
     }
-    /* Interleaved pixels: a row of taps is one run of floats. */
-    const bool interleaved = input_block == channels;
+    /* Interleaved pixels: a row of taps is one run of operands. */
+    const bool interleaved = input_block == steps * DEPTH;
     const int32_t columns = inside_taps.x_end - inside_taps.x_begin;
     const int32_t runs = interleaved ? 1 : columns;
-    const int32_t run_block = interleaved ? columns * channels : input_block;
-    const int32_t run_floats = interleaved ? columns * channels : channels;
+    const int32_t run_block = interleaved ? columns * steps : input_block / DEPTH;
+    const int32_t run_steps = interleaved ? columns * steps : steps;
     for (int32_t ky = inside_taps.y_begin; ky < inside_taps.y_end; ky++) {
         for (int32_t kx = inside_taps.x_begin; kx < inside_taps.x_begin + runs; kx++) {
-            const char *w = weights + (ptrdiff_t)(ky * args->kernel_width + kx) * channels * step;
+            const char *w = weights + (ptrdiff_t)(ky * args->kernel_width + kx) * steps * step;
             const char *x = mbn_at(&args->input, input_offset + ky * args->input.row_stride +
                                                      (ptrdiff_t)kx * input_block * IMAGE_BYTES);
-            int32_t left = run_floats;
+            int32_t left = run_steps;
             for (; left > 0; x += args->input.block_stride, left -= run_block) {
                 const int32_t count = left < run_block ? left : run_block;
                 for (int32_t k = 0; k < count; k++) {
-                    vec row[4];
+                    operand row[4];
                     MBN_UNROLL
-                    for (int32_t v = 0; v < vectors; v++) row[v] = vec_load(w + v * STEP_BYTES);
+                    for (int32_t v = 0; v < vectors; v++) row[v] = operand_load(w + v * STEP_BYTES);
                     MBN_UNROLL
                     for (int32_t p = 0; p < pixels; p++) {
-                        const vec value =
-                            vec_broadcast(x + (ptrdiff_t)k * IMAGE_BYTES + p * pixel_stride);
+                        const operand value =
+                            operand_broadcast(x + (ptrdiff_t)k * OPERAND_BYTES + p * pixel_stride);
                         MBN_UNROLL
                         for (int32_t v = 0; v < vectors; v++) {
-                            acc[p][v] = vec_fma(value, row[v], acc[p][v]);
+                            acc[p][v] = operand_dot(value, row[v], acc[p][v]);
                         }
                     }
                     w += step;

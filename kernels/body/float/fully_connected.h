@@ -1,6 +1,6 @@
-/* Fully connected layer: every weight is read once, so what counts is to keep loads in flight.
+/* Fully connected layer, of vectors of floats: every weight is read once, so what counts is to keep loads in flight.
  * Where the hardware's prefetcher is not enough for that, weights are fetched FULLY_CONNECTED_AHEAD
- * bytes ahead.  Four chains per output, over k modulo 4, hide the latency of the multiply-adds;
+ * bytes ahead.  Four chains per output, over steps of k modulo 4, hide the latency of the multiply-adds;
  * they are summed as (0 + 1) + (2 + 3), then the bias is added. */
 #include "epilogue.h"
 
@@ -9,7 +9,7 @@ enum { CHAINS = 4 };
 MBN_INLINE void fully_connected_panel(const mbn_fully_connected_args *args, const epilogue *e,
                                       int32_t vectors, int32_t b) {
     const char *w = mbn_weights_at(&args->operands, b);
-    const char *input = args->input;
+    const float *input = args->input;
     const ptrdiff_t step = (ptrdiff_t)vectors * STEP_BYTES;
     vec acc[CHAINS][4];
     MBN_UNROLL
@@ -18,25 +18,26 @@ MBN_INLINE void fully_connected_panel(const mbn_fully_connected_args *args, cons
         for (int32_t v = 0; v < vectors; v++) acc[j][v] = vec_zero();
     }
     int32_t k = 0;
-    for (; k + CHAINS <= args->input_channels; k += CHAINS) {
+    for (; k + CHAINS * DEPTH <= args->input_channels; k += CHAINS * DEPTH) {
         MBN_UNROLL
         for (int32_t j = 0; j < CHAINS; j++) {
-            const vec x = vec_broadcast(input + (ptrdiff_t)(k + j) * ELEMENT_BYTES);
             if (FULLY_CONNECTED_AHEAD > 0) __builtin_prefetch(w + FULLY_CONNECTED_AHEAD);
             MBN_UNROLL
             for (int32_t v = 0; v < vectors; v++) {
-                acc[j][v] = vec_fma(x, vec_load(w + v * STEP_BYTES), acc[j][v]);
+                acc[j][v] =
+                    operand_dot_floats(input + k + j * DEPTH, DEPTH, w + v * STEP_BYTES, acc[j][v]);
             }
             w += step;
         }
     }
     MBN_UNROLL
-    for (int32_t j = 0; j < CHAINS; j++) {
-        if (k + j >= args->input_channels) break;
-        const vec x = vec_broadcast(input + (ptrdiff_t)(k + j) * ELEMENT_BYTES);
+    for (int32_t j = 0; j < CHAINS; j++, k += DEPTH) {
+        if (k >= args->input_channels) break;
+        const bool whole = k + DEPTH <= args->input_channels;
         MBN_UNROLL
         for (int32_t v = 0; v < vectors; v++) {
-            acc[j][v] = vec_fma(x, vec_load(w + v * STEP_BYTES), acc[j][v]);
+            acc[j][v] = whole ? operand_dot_floats(input + k, DEPTH, w + v * STEP_BYTES, acc[j][v])
+                              : operand_dot_floats(input + k, 1, w + v * STEP_BYTES, acc[j][v]);
         }
         w += step;
     }
@@ -46,7 +47,7 @@ MBN_INLINE void fully_connected_panel(const mbn_fully_connected_args *args, cons
     for (int32_t v = 0; v < vectors; v++) {
         const vec sum = vec_add(vec_add(acc[0][v], acc[1][v]), vec_add(acc[2][v], acc[3][v]));
         vec_store(output + v * VECTOR_BYTES,
-                  epilogue_apply(e, vec_add(vec_load(bias + v * PIXEL_BYTES), sum)));
+                  epilogue_apply(e, vec_add(vec_load(bias + v * VECTOR_BYTES), sum)));
     }
 }
 

@@ -25,7 +25,7 @@ MBN_INLINE void add_residual(const mbn_pointwise_args *args, int32_t pixels, int
         const char *add = residual + v * args->residual.block_stride;
         MBN_UNROLL
         for (int32_t p = 0; p < pixels; p++) {
-            acc[p][v] = vec_add(acc[p][v], vec_load(add + p * PIXEL_BYTES));
+            acc[p][v] = vec_add(acc[p][v], element_load(add + p * PIXEL_BYTES));
         }
     }
 }
@@ -40,9 +40,9 @@ static void store_apart(const mbn_pointwise_args *args, const epilogue *e, int32
         for (int32_t v = 0; v < vectors; v++) {
             vec y = vec_load(values + (p * vectors + v) * VEC_WIDTH);
             if (residual != NULL) {
-                y = vec_add(y, vec_load(residual + v * args->residual.block_stride));
+                y = vec_add(y, element_load(residual + v * args->residual.block_stride));
             }
-            vec_store(output + v * args->output.block_stride, epilogue_apply(e, y));
+            element_store(output + v * args->output.block_stride, epilogue_apply(e, y));
         }
         const bool next_row = --left == 0;
         if (next_row) left = args->width;
@@ -79,15 +79,15 @@ MBN_INLINE void fetch_ahead(const char *weights) {
 MBN_INLINE void pointwise_step(int32_t pixels, int32_t vectors, const char *x, const char *w,
                                const char *ahead, const vec *bias, vec acc[16][4]) {
     fetch_ahead(ahead);
-    vec row[4];
+    operand row[4];
     MBN_UNROLL
-    for (int32_t v = 0; v < vectors; v++) row[v] = vec_load(w + v * STEP_BYTES);
+    for (int32_t v = 0; v < vectors; v++) row[v] = operand_load(w + v * STEP_BYTES);
     MBN_UNROLL
     for (int32_t p = 0; p < pixels; p++) {
-        const vec value = vec_broadcast(x + p * PIXEL_BYTES);
+        const operand value = operand_broadcast(x + p * PIXEL_BYTES);
         MBN_UNROLL
         for (int32_t v = 0; v < vectors; v++) {
-            acc[p][v] = vec_fma(value, row[v], bias != NULL ? bias[v] : acc[p][v]);
+            acc[p][v] = operand_dot(value, row[v], bias != NULL ? bias[v] : acc[p][v]);
         }
     }
 }
@@ -104,7 +104,7 @@ MBN_INLINE void pointwise_sums(const mbn_pointwise_args *args, int32_t pixels, i
     vec bias[4];
     MBN_UNROLL
     for (int32_t v = 0; v < vectors; v++) {
-        bias[v] = vec_load(place->bias + v * PIXEL_BYTES);
+        bias[v] = vec_load(place->bias + v * VECTOR_BYTES);
     }
 #if VEC_LANES
     MBN_UNROLL
@@ -134,10 +134,10 @@ MBN_INLINE void pointwise_sums(const mbn_pointwise_args *args, int32_t pixels, i
     pointwise_step(pixels, vectors, x, w, ahead, bias, acc);
     w += step;
     ahead += ahead_step;
-    for (int32_t k = 1; left > 0; k = 0, x += args->input.block_stride, left -= VEC_WIDTH) {
-        const int32_t count = left < VEC_WIDTH ? left : VEC_WIDTH;
+    for (int32_t k = 1; left > 0; k = 0, x += args->input.block_stride, left -= BLOCK) {
+        const int32_t count = steps_of(left < BLOCK ? left : BLOCK);
         for (; k < count; k++, w += step, ahead += ahead_step) {
-            pointwise_step(pixels, vectors, x + (ptrdiff_t)k * ELEMENT_BYTES, w, ahead, NULL, acc);
+            pointwise_step(pixels, vectors, x + (ptrdiff_t)k * OPERAND_BYTES, w, ahead, NULL, acc);
         }
     }
 #endif
@@ -155,22 +155,24 @@ MBN_INLINE void pointwise_tile(const mbn_pointwise_args *args, const epilogue *e
 MBN_INLINE void halves_step(int32_t pixels, int32_t whole, const char *x, const char *w,
                             const char *ahead, const vec *bias, vec acc[16][4], vec pair[8]) {
     fetch_ahead(ahead);
-    vec row[4];
+    operand row[4];
     MBN_UNROLL
-    for (int32_t v = 0; v < whole; v++) row[v] = vec_load(w + v * STEP_BYTES);
-    const vec twice = vec_load_twice(w + whole * STEP_BYTES);
+    for (int32_t v = 0; v < whole; v++) row[v] = operand_load(w + v * STEP_BYTES);
+    const operand twice = operand_load_twice(w + whole * STEP_BYTES);
     MBN_UNROLL
     for (int32_t p = 0; p < pixels; p += 2) {
         const int32_t next = p + 1 < pixels ? p + 1 : p;
-        const vec a = vec_broadcast(x + p * PIXEL_BYTES);
-        const vec b = vec_broadcast(x + next * PIXEL_BYTES);
+        const operand a = operand_broadcast(x + p * PIXEL_BYTES);
+        const operand b = operand_broadcast(x + next * PIXEL_BYTES);
         MBN_UNROLL
         for (int32_t v = 0; v < whole; v++) {
-            acc[p][v] = vec_fma(a, row[v], bias != NULL ? bias[v] : acc[p][v]);
-            if (next > p) acc[next][v] = vec_fma(b, row[v], bias != NULL ? bias[v] : acc[next][v]);
+            acc[p][v] = operand_dot(a, row[v], bias != NULL ? bias[v] : acc[p][v]);
+            if (next > p) {
+                acc[next][v] = operand_dot(b, row[v], bias != NULL ? bias[v] : acc[next][v]);
+            }
         }
         pair[p / 2] =
-            vec_fma(vec_join_halves(a, b), twice, bias != NULL ? bias[whole] : pair[p / 2]);
+            operand_dot(operand_join_halves(a, b), twice, bias != NULL ? bias[whole] : pair[p / 2]);
     }
 }
 
@@ -186,16 +188,16 @@ MBN_INLINE void pointwise_tile_halves(const mbn_pointwise_args *args, const epil
     vec acc[16][4], pair[8], bias[4];
     MBN_UNROLL
     for (int32_t v = 0; v < whole; v++) {
-        bias[v] = vec_load(place->bias + v * PIXEL_BYTES);
+        bias[v] = vec_load(place->bias + v * VECTOR_BYTES);
     }
-    bias[whole] = vec_load_twice(place->bias + whole * PIXEL_BYTES);
+    bias[whole] = vec_load_twice(place->bias + whole * VECTOR_BYTES);
     halves_step(pixels, whole, x, w, ahead, bias, acc, pair);
     w += step;
     ahead += ahead_step;
-    for (int32_t k = 1; left > 0; k = 0, x += args->input.block_stride, left -= VEC_WIDTH) {
-        const int32_t count = left < VEC_WIDTH ? left : VEC_WIDTH;
+    for (int32_t k = 1; left > 0; k = 0, x += args->input.block_stride, left -= BLOCK) {
+        const int32_t count = steps_of(left < BLOCK ? left : BLOCK);
         for (; k < count; k++, w += step, ahead += ahead_step) {
-            halves_step(pixels, whole, x + (ptrdiff_t)k * ELEMENT_BYTES, w, ahead, NULL, acc, pair);
+            halves_step(pixels, whole, x + (ptrdiff_t)k * OPERAND_BYTES, w, ahead, NULL, acc, pair);
         }
     }
     MBN_UNROLL

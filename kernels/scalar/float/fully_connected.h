@@ -1,22 +1,23 @@
 #include "activation.h"
 #include "kernels/contract.h"
-#include "scalar.h"
+#include "plane.h"
 
-void mbn_scalar_f32_fully_connected(const mbn_fully_connected_args *args, mbn_range range) {
+static void fully_connected(const mbn_fully_connected_args *args, mbn_range range) {
     mbn_assert_fully_connected(args, range);
-    assert(args->blocking.depth == 1);
+    const int32_t depth = args->blocking.depth;
     const float *input = args->input;
-    int32_t blocks = mbn_block_count(args->output_channels, args->blocking.block);
+    const int32_t blocks = mbn_block_count(args->output_channels, args->blocking.block);
     for (int32_t b = range.block_begin, width; b < range.block_end; b += width) {
         width = mbn_panel_width(blocks - b, args->blocking.panel);
-        int32_t lanes = width * args->blocking.block;
-        const float *panel = weights_of(&args->operands, b);
+        const int32_t lanes = width * args->blocking.block;
+        const element *panel = weights_of(&args->operands, b);
         const float *bias = bias_of(&args->operands, b);
         float *output = (float *)args->output + (ptrdiff_t)b * args->blocking.block;
         for (int32_t lane = 0; lane < lanes; lane++) {
             float sum = bias[lane];
             for (int32_t k = 0; k < args->input_channels; k++) {
-                sum += input[k] * panel[(ptrdiff_t)k * lanes + lane];
+                const ptrdiff_t at = ((ptrdiff_t)(k / depth) * lanes + lane) * depth + k % depth;
+                sum += input[k] * to_float(panel[at]);
             }
             output[lane] = activate(sum, args->finish.activation);
         }

@@ -1,10 +1,10 @@
+/* Behind convolution.h. */
 #include "kernels/contract.h"
-#include "scalar.h"
 
 /* A convolution whose kernel is one pixel, and whose input is blocked like its output. */
-void mbn_scalar_f32_pointwise(const mbn_pointwise_args *args, mbn_range range) {
-    mbn_assert_pointwise(args, range, sizeof(float));
-    mbn_scalar_f32_convolution(
+static void pointwise(const mbn_pointwise_args *args, mbn_range range) {
+    mbn_assert_pointwise(args, range, sizeof(element));
+    convolution(
         &(mbn_convolution_args){
             .input = args->input,
             .residual = args->residual,

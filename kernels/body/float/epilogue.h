@@ -1,6 +1,6 @@
 /* The finish of an accumulator, activation(x): the end of every kernel. */
-#ifndef MBN_KERNELS_BODY_F32_EPILOGUE_H
-#define MBN_KERNELS_BODY_F32_EPILOGUE_H
+#ifndef MBN_KERNELS_BODY_FLOAT_EPILOGUE_H
+#define MBN_KERNELS_BODY_FLOAT_EPILOGUE_H
 
 #include "vocabulary.h"
 
@@ -67,8 +67,13 @@ MBN_INLINE void store_tile_of_kind(const epilogue *e, enum epilogue_kind kind, i
     for (int32_t v = 0; v < vectors; v++) {
         char *out = output + v * stride;
         MBN_UNROLL
-        for (int32_t p = 0; p < pixels; p++) {
-            vec_store(out + p * PIXEL_BYTES, epilogue_of_kind(e, kind, acc[p][first + v]));
+        for (int32_t p = 0; p + 1 < pixels; p += 2) {
+            element_store_two(out + p * PIXEL_BYTES, epilogue_of_kind(e, kind, acc[p][first + v]),
+                              epilogue_of_kind(e, kind, acc[p + 1][first + v]));
+        }
+        if (pixels % 2 == 1) {
+            element_store(out + (pixels - 1) * PIXEL_BYTES,
+                          epilogue_of_kind(e, kind, acc[pixels - 1][first + v]));
         }
     }
 }
