@@ -57,14 +57,3 @@ void compare_golden(const char *name, mbn_isa isa, const float *values, const fl
     cr_expect(worst <= 1e-4 * range, "%s on %s: off by %g, the range is %g", name,
               mbn_isa_name(isa), worst, range);
 }
-
-uint32_t isas_to_test(void) {
-    uint32_t mask = mbn_isa_usable();
-    const char *allowed = getenv("MOBILENET_ISA");
-    if (allowed != NULL && allowed[0] != '\0') mask &= mbn_isa_parse(allowed);
-    for (int isa = 0; isa < MBN_ISA_COUNT; isa++) {
-        if (mbn_kernels_for(MBN_ELEMENT_F32, (mbn_isa)isa) == NULL) mask &= ~(1u << isa);
-    }
-    cr_assert_neq(mask, 0);
-    return mask;
-}

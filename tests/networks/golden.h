@@ -4,6 +4,7 @@
 #define MBN_TESTS_GOLDEN_H
 
 #include <mobilenet.h>
+#include <tests/isas.h>
 
 /* Value `index` of the seeded tensor `name`, in [0, 1) (docs/model-format.md, "Seeded weights"). */
 double seeded_unit(const char *name, uint64_t seed, uint64_t index);
@@ -18,8 +19,5 @@ float *read_golden(const char *name, size_t count);
 /* Expects values within 1e-4 of the golden values' range. */
 void compare_golden(const char *name, mbn_isa isa, const float *values, const float *golden,
                     size_t count);
-
-/* The usable instruction sets, restricted by MOBILENET_ISA as the library is. */
-uint32_t isas_to_test(void);
 
 #endif

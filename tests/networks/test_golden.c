@@ -84,7 +84,7 @@ ParameterizedTestParameters(golden, logits) {
 
 ParameterizedTest(const int *index, golden, logits, .timeout = 300) {
     const struct golden_case *c = &cases[*index];
-    uint32_t mask = isas_to_test();
+    uint32_t mask = isas_to_test(MBN_ELEMENT_F32);
 #if defined(TESTS_ARE_EMULATED)
     /* Small images only, and no portable code. */
     if (c->height > 100) cr_skip_test("a large image, under an emulator");
@@ -155,7 +155,7 @@ static void check_channels(const struct channel_case *c, mbn_isa isa) {
 }
 
 Test(golden, channels, .timeout = 300) {
-    const uint32_t mask = isas_to_test();
+    const uint32_t mask = isas_to_test(MBN_ELEMENT_F32);
     for (int isa = 0; isa < MBN_ISA_COUNT; isa++) {
         if ((mask >> isa & 1U) == 0) continue;
         for (size_t i = 0; i < sizeof channel_cases / sizeof channel_cases[0]; i++) {
@@ -207,7 +207,7 @@ static void check_stage(const struct stage_case *s, mbn_isa isa) {
 }
 
 Test(golden, stages, .timeout = 300) {
-    const uint32_t mask = isas_to_test();
+    const uint32_t mask = isas_to_test(MBN_ELEMENT_F32);
     for (int isa = 0; isa < MBN_ISA_COUNT; isa++) {
         if ((mask >> isa & 1U) == 0) continue;
         for (int i = 0; i < STAGE_COUNT; i++) check_stage(&stages[i], (mbn_isa)isa);

@@ -117,7 +117,7 @@ static void check_alone(const mbn_model *model, const float *image, const struct
 /* Every layer of every network: what the unfused network computes. */
 Test(features, all_layers, .timeout = 600) {
     float *image = make_images(1, 1);
-    const uint32_t isas = isas_to_test();
+    const uint32_t isas = isas_to_test(MBN_ELEMENT_F32);
     const char *network;
     for (int32_t n = 0; (network = mbn_network_name(n)) != NULL; n++) {
         for (unsigned isa = 0; isa < MBN_ISA_COUNT; isa++) {

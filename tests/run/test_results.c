@@ -45,7 +45,9 @@ static void check_cuts(const char *network, const mbn_model *model, const float 
     /* A pool of the caller's has as many threads as it says, whatever the machine has.  How work is
      * cut for them depends on the table only through its block, so one table stands for all. */
     const size_t most =
-        mbn_model_kernels(model) == mbn_kernels_best(MBN_ELEMENT_F32, isas_to_test()) ? 4 : 0;
+        mbn_model_kernels(model) == mbn_kernels_best(MBN_ELEMENT_F32, isas_to_test(MBN_ELEMENT_F32))
+            ? 4
+            : 0;
     for (size_t threads = 1; threads <= most; threads++) {
         pthreadpool_t pool = pthreadpool_create(threads);
         char what[32];
@@ -66,7 +68,7 @@ static void check_cuts(const char *network, const mbn_model *model, const float 
 
 Test(results, cuts_do_not_show, .timeout = 300) {
     float *image = make_images(1, 1);
-    const uint32_t isas = isas_to_test();
+    const uint32_t isas = isas_to_test(MBN_ELEMENT_F32);
     const char *network;
     for (int32_t n = 0; (network = mbn_network_name(n)) != NULL; n++) {
         for (unsigned isa = 0; isa < MBN_ISA_COUNT; isa++) {
@@ -91,7 +93,7 @@ Test(results, cuts_of_narrow_networks_do_not_show, .timeout = 300) {
         {"mobilenet_v3_large", MBN_SOURCE_TORCHVISION}, {"mobilenet_v3_large", MBN_SOURCE_KERAS},
     };
     float *image = make_images(1, 1);
-    const uint32_t isas = isas_to_test();
+    const uint32_t isas = isas_to_test(MBN_ELEMENT_F32);
     for (size_t n = 0; n < sizeof narrow / sizeof narrow[0]; n++) {
         const mbn_network_options options = {.network = narrow[n].network,
                                              .source = narrow[n].source,
