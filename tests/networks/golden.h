@@ -16,8 +16,13 @@ float *seeded_input(uint64_t seed, size_t count);
  * writes it; free() them. */
 float *read_golden(const char *name, size_t count);
 
-/* Expects values within 1e-4 of the golden values' range. */
-void compare_golden(const char *name, mbn_isa isa, const float *values, const float *golden,
-                    size_t count);
+/* A network with mbn_network_init's weights, or a failed test. */
+mbn_model *load_seeded(const mbn_network_options *options, uint64_t seed, mbn_precision precision,
+                       uint32_t isa_mask);
+
+/* Expects what the model computed to be within 1e-4 of the golden values' range; in bfloat16, within
+ * 0.04 of it, and in nearly their direction. */
+void compare_golden(const char *name, const mbn_model *model, const float *values,
+                    const float *golden, size_t count);
 
 #endif
