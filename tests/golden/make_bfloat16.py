@@ -5,7 +5,8 @@ says, in numpy's float32.
     python3 make_bfloat16.py
 
 <name>-<stage>.npy are outputs in the middle of a seeded network, on a seeded input that is itself
-rounded to bfloat16.  Only networks whose activations round nothing (ReLU6) are here."""
+rounded to bfloat16.  Only networks whose activations round nothing (ReLU6) are here.  Few sums change a
+rounding when their order changes; with these seeds some do, and maps differ all over."""
 
 import pathlib
 
@@ -146,11 +147,10 @@ def v2(network, x):
 
 def main():
     HERE.mkdir(exist_ok=True)
-    for name, source, layers, stages in (
-        ("v1", "keras", v1, ("block5", "block12")),
-        ("v2", "torchvision", v2, ("block1", "block9", "stride32")),
+    for name, source, layers, seed, stages in (
+        ("v1", "keras", v1, 75, ("block5", "block12")),
+        ("v2", "torchvision", v2, 73, ("block1", "block9", "stride32")),
     ):
-        seed = 51
         image = seeded.uniform("input", seed, 64 * 64 * 3, -1, 1).reshape(64, 64, 3)
         network = Network(source, seed, rounded(image).transpose(2, 0, 1))
         network.walk(layers)
