@@ -54,6 +54,11 @@ mbn_model *make_model(const char *network, uint32_t isa_mask, const mbn_allocato
     return make_model_in(MBN_PRECISION_FLOAT32, network, isa_mask, allocator);
 }
 
+void in_every_precision(void (*check)(mbn_precision precision)) {
+    check(MBN_PRECISION_FLOAT32);
+    check(MBN_PRECISION_BFLOAT16);
+}
+
 mbn_context *make_context(const mbn_model *model, const mbn_context_options *options) {
     mbn_error error = {MBN_OK, ""};
     mbn_context *context = NULL;

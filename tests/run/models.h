@@ -20,6 +20,9 @@ mbn_model *make_model_in(mbn_precision precision, const char *network, uint32_t 
                          const mbn_allocator *allocator);
 mbn_model *make_model(const char *network, uint32_t isa_mask, const mbn_allocator *allocator);
 
+/* Calls a check with MBN_PRECISION_FLOAT32 and MBN_PRECISION_BFLOAT16. */
+void in_every_precision(void (*check)(mbn_precision precision));
+
 mbn_context *make_context(const mbn_model *model, const mbn_context_options *options);
 
 /* `images` images of values between -1 and 1; free() them. */

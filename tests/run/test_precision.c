@@ -102,7 +102,7 @@ Test(precision, environment_holds_for_every_one) {
 
 /* Biases and the list of layers stay what they are. */
 Test(precision, bfloat16_halves_the_bytes, .timeout = 300) {
-    const uint32_t isas = isas_to_test(MBN_ELEMENT_BF16);
+    const uint32_t isas = isas_to_test(MBN_PRECISION_BFLOAT16);
     const char *network;
     for (int32_t n = 0; (network = mbn_network_name(n)) != NULL; n++) {
         for (unsigned isa = 0; isa < MBN_ISA_COUNT; isa++) {
