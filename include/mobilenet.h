@@ -238,6 +238,25 @@ MBN_API bool mbn_network_stage_at(const mbn_network *network, int32_t index, mbn
 
 typedef struct mbn_model mbn_model;
 
+/* What weights and activations are in.  Whatever it is, images, logits, probabilities and feature
+ * maps are float32.
+ *   DEFAULT   The file's own: float32, of every file that is read today.
+ *   FLOAT32
+ *   BFLOAT16  Of any file of floats.  Half the bytes, and less time where the processor multiplies bfloat16;
+ *             everywhere else it works, too, and takes longer.  <mobilenet/kernels.h> says what is
+ *             rounded when, docs/performance.md how near the logits are to those of float32.
+ *   FASTEST   BFLOAT16 where this machine has an instruction set for it, and mask and environment
+ *             allow it; else FLOAT32. */
+typedef enum mbn_precision {
+    MBN_PRECISION_DEFAULT = 0,
+    MBN_PRECISION_FLOAT32,
+    MBN_PRECISION_BFLOAT16,
+    MBN_PRECISION_FASTEST
+} mbn_precision;
+
+/* "default", "float32", "bfloat16", "fastest"; NULL past the end. */
+MBN_API const char *mbn_precision_name(mbn_precision precision);
+
 typedef struct mbn_model_options {
     uint32_t isa_mask; /* instruction sets that may be used; 0: all.  The environment variable
                           MOBILENET_ISA, a comma-separated list of names, restricts it further. */
@@ -246,10 +265,11 @@ typedef struct mbn_model_options {
      * read, and need not be in the file; mbn_run fails.  A file without a classifier needs no such
      * option. */
     bool headless;
+    mbn_precision precision; /* MBN_INVALID_ARGUMENT where it is none of these */
 } mbn_model_options;
 
-/* Loads a model file (docs/model-format.md), validates it and packs its weights for the best
- * instruction set allowed.  The file is not needed afterwards. */
+/* Loads a model file (docs/model-format.md), validates it and packs its weights in the precision
+ * asked for, for the best instruction set allowed.  The file is not needed afterwards. */
 MBN_API mbn_status mbn_model_load(const char *path, const mbn_model_options *options,
                                   mbn_model **model, mbn_error *error);
 
@@ -266,6 +286,9 @@ MBN_API const mbn_network *mbn_model_network(const mbn_model *model);
 
 /* The kernels that it was packed for. */
 MBN_API const mbn_kernels *mbn_model_kernels(const mbn_model *model);
+
+/* What it runs in: MBN_PRECISION_FLOAT32 or MBN_PRECISION_BFLOAT16, whatever was asked for. */
+MBN_API mbn_precision mbn_model_precision(const mbn_model *model);
 
 /* Bytes that the model holds: packed weights, tables, labels. */
 MBN_API size_t mbn_model_bytes(const mbn_model *model);

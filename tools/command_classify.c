@@ -82,7 +82,8 @@ static void close_classifier(struct classifier *classifier) {
 
 static mbn_status open_classifier(const struct arguments *arguments, struct classifier *classifier,
                                   mbn_error *error) {
-    mbn_model_options model_options = {.isa_mask = arguments->run.isa_mask};
+    mbn_model_options model_options = {.isa_mask = arguments->run.isa_mask,
+                                       .precision = arguments->run.precision};
     mbn_status status =
         mbn_load_classifier(arguments->model, &model_options, &classifier->model, error);
     if (status == MBN_OK) {

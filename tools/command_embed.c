@@ -78,7 +78,9 @@ static void close_embedder(struct embedder *embedder) {
 static mbn_status open_embedder(const struct arguments *arguments, struct embedder *embedder,
                                 mbn_error *error) {
     static const char *const stages[] = {"pool"};
-    const mbn_model_options model_options = {.isa_mask = arguments->run.isa_mask, .headless = true};
+    const mbn_model_options model_options = {.isa_mask = arguments->run.isa_mask,
+                                             .precision = arguments->run.precision,
+                                             .headless = true};
     mbn_status status = mbn_model_load(arguments->model, &model_options, &embedder->model, error);
     if (status != MBN_OK) return status;
     const mbn_context_options context_options = {

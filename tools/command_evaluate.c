@@ -305,7 +305,8 @@ int mbn_command_evaluate(int argc, char **argv) {
 
     mbn_model *model;
     mbn_error error;
-    const mbn_model_options model_options = {.isa_mask = arguments.run.isa_mask};
+    const mbn_model_options model_options = {.isa_mask = arguments.run.isa_mask,
+                                             .precision = arguments.run.precision};
     if (mbn_load_classifier(arguments.model, &model_options, &model, &error) != MBN_OK) {
         mbn_report(NULL, error.message);
         return MBN_EXIT_FAILED;

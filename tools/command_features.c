@@ -83,6 +83,7 @@ struct failure {
 static mbn_status list_stages(const struct arguments *arguments, struct failure *failure) {
     mbn_model *model;
     const mbn_model_options options_of_model = {.isa_mask = arguments->run.isa_mask,
+                                                .precision = arguments->run.precision,
                                                 .headless = true};
     failure->subject = NULL;
     const mbn_status status =
@@ -192,7 +193,9 @@ static mbn_status infer(const struct arguments *arguments, const mbn_model *mode
 /* Checks the names before any input is read.  Only where a stage lies behind the pool is the head
  * loaded: a file need not have one. */
 static mbn_status load(const struct arguments *arguments, mbn_model **model, mbn_error *error) {
-    mbn_model_options load_options = {.isa_mask = arguments->run.isa_mask, .headless = true};
+    mbn_model_options load_options = {.isa_mask = arguments->run.isa_mask,
+                                      .precision = arguments->run.precision,
+                                      .headless = true};
     mbn_status status = mbn_model_load(arguments->model, &load_options, model, error);
     if (status != MBN_OK) return status;
     mbn_stage_info pool, stage;

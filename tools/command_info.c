@@ -59,6 +59,9 @@ static bool print_choice(void) {
     printf("  %-11s %s, the best usable one", "chosen", kernels->name);
     if (restricted) printf(" in MOBILENET_ISA=%s", restriction);
     printf(" (channel blocks of %d)\n", kernels->blocking.block);
+    kernels = mbn_kernels_best(MBN_ELEMENT_BF16, mask);
+    printf("  %-11s %s (channel blocks of %d)\n", "bfloat16", kernels->name,
+           kernels->blocking.block);
     return true;
 }
 
@@ -74,6 +77,7 @@ static int print_machine(void) {
 enum { KEY_JSON = 'j' };
 
 struct arguments {
+    mbn_run_options load;
     const char *model;
     bool json;
 };
@@ -86,6 +90,7 @@ static const struct argp_option options[] = {
 static error_t parse(int key, char *argument, struct argp_state *state) {
     struct arguments *arguments = state->input;
     switch (key) {
+    case ARGP_KEY_INIT: state->child_inputs[0] = &arguments->load; return 0;
     case KEY_JSON: arguments->json = true; return 0;
     case ARGP_KEY_ARG:
         if (state->arg_num > 0) argp_error(state, "too many arguments: '%s'", argument);
@@ -95,12 +100,19 @@ static error_t parse(int key, char *argument, struct argp_state *state) {
         if (arguments->json && arguments->model == NULL) {
             argp_error(state, "--json: needs a MODEL");
         }
+        if (arguments->load.isa_mask != 0 && arguments->model == NULL) {
+            argp_error(state, "--isa: needs a MODEL");
+        }
+        if (arguments->load.precision != 0 && arguments->model == NULL) {
+            argp_error(state, "--precision: needs a MODEL");
+        }
         return 0;
     default: return ARGP_ERR_UNKNOWN;
     }
 }
 
 int mbn_command_info(int argc, char **argv) {
+    static const struct argp_child children[] = {{&mbn_model_argp, 0, NULL, 0}, {0}};
     static const struct argp argp = {
         .options = options,
         .parser = parse,
@@ -110,9 +122,11 @@ int mbn_command_info(int argc, char **argv) {
             "Without MODEL: what this CPU is, which instruction sets there are kernels for, and "
             "which of them a model would use.  The environment variable MOBILENET_ISA, a list of "
             "names separated by commas, restricts the choice.",
+        .children = children,
     };
-    struct arguments arguments = {NULL, false};
+    struct arguments arguments = {.model = NULL};
     if (argp_parse(&argp, argc, argv, 0, NULL, &arguments) != 0) return MBN_EXIT_USAGE;
-    return arguments.model == NULL ? print_machine()
-                                   : mbn_info_model(arguments.model, arguments.json);
+    return arguments.model == NULL
+               ? print_machine()
+               : mbn_info_model(arguments.model, &arguments.load, arguments.json);
 }

@@ -4,13 +4,17 @@
 #include "report.h"
 
 #include <stdio.h>
+#include <string.h>
 
-/* "3" or "3-5". */
+/* "3" or "3-5"; "-" for none. */
 static void print_layers(const mbn_step_info *step) {
     char layers[32];
-    int length = snprintf(layers, sizeof layers, "%d", step->first_layer);
-    if (step->last_layer != step->first_layer) {
-        snprintf(layers + length, sizeof layers - (size_t)length, "-%d", step->last_layer);
+    if (mbn_inspect_converts(step)) {
+        strcpy(layers, "-");
+    } else if (step->last_layer == step->first_layer) {
+        snprintf(layers, sizeof layers, "%d", step->first_layer);
+    } else {
+        snprintf(layers, sizeof layers, "%d-%d", step->first_layer, step->last_layer);
     }
     printf("%-7s", layers);
 }

@@ -83,7 +83,8 @@ static mbn_status run(const struct arguments *arguments, struct failure *failure
     mbn_model *model = NULL;
     mbn_npy input = {0};
     mbn_npy output = {0};
-    mbn_model_options model_options = {.isa_mask = arguments->run.isa_mask};
+    mbn_model_options model_options = {.isa_mask = arguments->run.isa_mask,
+                                       .precision = arguments->run.precision};
     failure->subject = NULL;
     mbn_status status =
         mbn_load_classifier(arguments->model, &model_options, &model, &failure->error);

@@ -25,15 +25,21 @@ static int32_t count_labels(const struct subject *s) {
     return count;
 }
 
+static const char *precision_of(const struct subject *s) {
+    return mbn_precision_name(mbn_model_precision(s->model));
+}
+
 static const char *const channel_names[] = {"", "grey", "grey and alpha", "RGB", "RGBA"};
 
 /* A file without its classifier loads headless; the first error counts where it does not load at
  * all. */
-static mbn_status open_subject(const char *path, struct subject *s, mbn_error *error) {
-    mbn_status status = mbn_model_load(path, NULL, &s->model, error);
+static mbn_status open_subject(const char *path, const mbn_run_options *from, struct subject *s,
+                               mbn_error *error) {
+    mbn_model_options options = {.isa_mask = from->isa_mask, .precision = from->precision};
+    mbn_status status = mbn_model_load(path, &options, &s->model, error);
     if (status == MBN_MALFORMED) {
-        const mbn_model_options headless = {.headless = true};
-        s->beheaded = mbn_model_load(path, &headless, &s->model, NULL) == MBN_OK;
+        options.headless = true;
+        s->beheaded = mbn_model_load(path, &options, &s->model, NULL) == MBN_OK;
         if (s->beheaded) status = MBN_OK;
     }
     if (status != MBN_OK) return status;
@@ -138,8 +144,9 @@ static void print_text(const char *path, const struct subject *s) {
     printf("  %-15s%s\n", "parameters", mbn_digits_of(network->parameters).text);
     printf("  %-15s%s\n", "multiply-adds", mbn_digits_of(network->multiply_adds).text);
     printf("  %-15s%s bytes\n", "file", mbn_digits_of(s->file_bytes).text);
-    printf("  %-15s%s bytes, packed for %s\n", "loaded",
-           mbn_digits_of((int64_t)s->model_bytes).text, mbn_model_kernels(s->model)->name);
+    printf("  %-15s%s bytes, %s packed for %s\n", "loaded",
+           mbn_digits_of((int64_t)s->model_bytes).text, precision_of(s),
+           mbn_model_kernels(s->model)->name);
     printf("  %-15s%s bytes on one thread\n", "context",
            mbn_digits_of((int64_t)s->context_bytes).text);
 }
@@ -177,7 +184,7 @@ static json_t *to_json(const char *path, const struct subject *s) {
     const mbn_network *network = s->network;
     return json_pack(
         "{s:o, s:s, s:f, s:s, s:s, s:f, s:[i,i], s:i, s:o, s:i, s:b, s:s, s:o, s:I, s:I, s:I, "
-        "s:{s:I, s:I, s:I}, s:s}",
+        "s:{s:I, s:I, s:I}, s:s, s:s}",
         "file", mbn_json_text(path), "network", network->name, "width", network->width, "source",
         mbn_option_source_name(network->source), "padding",
         mbn_option_padding_name(network->padding), "batch_norm_epsilon",
@@ -188,15 +195,15 @@ static json_t *to_json(const char *path, const struct subject *s) {
         labels_to_json(s), "parameters", (json_int_t)network->parameters, "batch_norm_statistics",
         (json_int_t)network->batch_norm_statistics, "multiply_adds",
         (json_int_t)network->multiply_adds, "bytes", "file", (json_int_t)s->file_bytes, "loaded",
-        (json_int_t)s->model_bytes, "context", (json_int_t)s->context_bytes, "kernels",
-        mbn_model_kernels(s->model)->name);
+        (json_int_t)s->model_bytes, "context", (json_int_t)s->context_bytes, "precision",
+        precision_of(s), "kernels", mbn_model_kernels(s->model)->name);
 }
 
-int mbn_info_model(const char *path, bool json) {
+int mbn_info_model(const char *path, const mbn_run_options *options, bool json) {
     struct subject subject = {0};
     mbn_error error;
     int exit_status = MBN_EXIT_OK;
-    if (open_subject(path, &subject, &error) != MBN_OK) {
+    if (open_subject(path, options, &subject, &error) != MBN_OK) {
         mbn_report(NULL, error.message);
         exit_status = MBN_EXIT_FAILED;
     } else if (!json) {

@@ -54,7 +54,8 @@ const struct argp mbn_inspect_argp = {.options = options, .parser = parse, .chil
 
 mbn_status mbn_inspect(const mbn_inspect_options *from, mbn_inspection *inspection,
                        mbn_error *error) {
-    const mbn_model_options model_options = {.isa_mask = from->run.isa_mask};
+    const mbn_model_options model_options = {.isa_mask = from->run.isa_mask,
+                                             .precision = from->run.precision};
     const mbn_context_options context_options = {.input_height = from->input_height,
                                                  .input_width = from->input_width,
                                                  .threads = from->run.threads,
@@ -99,6 +100,7 @@ mbn_step_info mbn_inspect_step(const mbn_inspection *inspection, int32_t index) 
 
 mbn_step_kind mbn_inspect_kind(const mbn_network *network, const mbn_step_info *step) {
     mbn_step_kind kind = {""};
+    if (mbn_inspect_converts(step)) strcpy(kind.text, "convert");
     for (int32_t i = step->first_layer; i <= step->last_layer; i++) {
         const size_t length = strlen(kind.text);
         snprintf(kind.text + length, sizeof kind.text - length, "%s%s",
@@ -107,11 +109,25 @@ mbn_step_kind mbn_inspect_kind(const mbn_network *network, const mbn_step_info *
     return kind;
 }
 
+/* Height, width and channels of what a step hands on. */
+struct extent {
+    int32_t height, width, channels;
+};
+
+static struct extent extent_of(const mbn_network *network, const mbn_step_info *step) {
+    if (mbn_inspect_converts(step)) {
+        const mbn_layer *reader = &network->layers[step->first_layer];
+        return (struct extent){reader->input_height, reader->input_width, reader->input_channels};
+    }
+    const mbn_layer *last = &network->layers[step->last_layer];
+    return (struct extent){last->output_height, last->output_width, last->output_channels};
+}
+
 mbn_step_shape mbn_inspect_shape(const mbn_network *network, const mbn_step_info *step) {
-    const mbn_layer *layer = &network->layers[step->last_layer];
+    const struct extent extent = extent_of(network, step);
     mbn_step_shape shape;
-    snprintf(shape.text, sizeof shape.text, "%dx%dx%d", layer->output_height, layer->output_width,
-             layer->output_channels);
+    snprintf(shape.text, sizeof shape.text, "%dx%dx%d", extent.height, extent.width,
+             extent.channels);
     return shape;
 }
 
@@ -140,29 +156,35 @@ int mbn_inspect_kind_width(const mbn_inspection *inspection, const char *heading
 
 /* ---- Text and JSON --------------------------------------------------------------------------- */
 
+const char *mbn_inspect_precision(const mbn_inspection *inspection) {
+    return mbn_precision_name(mbn_model_precision(inspection->model));
+}
+
 void mbn_inspect_print(const mbn_inspection *inspection) {
     const mbn_network *network = inspection->network;
     const mbn_kernels *kernels = inspection->kernels;
     const int32_t threads = mbn_context_threads(inspection->context);
     printf("%s, width %g, input %dx%d, %d classes\n", network->name, network->width,
            network->input_height, network->input_width, network->classes);
-    printf("%s kernels: blocks of %d channels, panels of %d blocks; %d thread%s\n\n", kernels->name,
-           kernels->blocking.block, kernels->blocking.panel, threads, threads == 1 ? "" : "s");
+    printf("%s kernels in %s: blocks of %d channels, panels of %d blocks; %d thread%s\n\n",
+           kernels->name, mbn_inspect_precision(inspection), kernels->blocking.block,
+           kernels->blocking.panel, threads, threads == 1 ? "" : "s");
 }
 
 json_t *mbn_inspect_json(const mbn_inspection *inspection) {
     const mbn_network *network = inspection->network;
     const mbn_kernels *kernels = inspection->kernels;
-    return json_pack("{s:s, s:f, s:[i,i], s:i, s:i, s:I, s:{s:s,s:i,s:i}, s:i, s:{s:I,s:I,s:I}}",
-                     "network", network->name, "width", network->width, "input",
-                     network->input_height, network->input_width, "input_channels",
-                     network->input_channels, "classes", network->classes, "multiply_adds",
-                     (json_int_t)network->multiply_adds, "kernels", "name", kernels->name, "block",
-                     kernels->blocking.block, "panel", kernels->blocking.panel, "threads",
-                     mbn_context_threads(inspection->context), "memory", "arena",
-                     (json_int_t)mbn_context_arena_bytes(inspection->context), "context",
-                     (json_int_t)inspection->context_bytes, "model",
-                     (json_int_t)mbn_model_bytes(inspection->model));
+    return json_pack(
+        "{s:s, s:f, s:[i,i], s:i, s:i, s:I, s:s, s:{s:s,s:i,s:i}, s:i, s:{s:I,s:I,s:I}}", "network",
+        network->name, "width", network->width, "input", network->input_height,
+        network->input_width, "input_channels", network->input_channels, "classes",
+        network->classes, "multiply_adds", (json_int_t)network->multiply_adds, "precision",
+        mbn_inspect_precision(inspection), "kernels", "name", kernels->name, "block",
+        kernels->blocking.block, "panel", kernels->blocking.panel, "threads",
+        mbn_context_threads(inspection->context), "memory", "arena",
+        (json_int_t)mbn_context_arena_bytes(inspection->context), "context",
+        (json_int_t)inspection->context_bytes, "model",
+        (json_int_t)mbn_model_bytes(inspection->model));
 }
 
 static json_t *layers_json(const mbn_network *network, const mbn_step_info *step) {
@@ -179,11 +201,11 @@ static json_t *layers_json(const mbn_network *network, const mbn_step_info *step
 json_t *mbn_inspect_step_json(const mbn_inspection *inspection, int32_t index) {
     const mbn_network *network = inspection->network;
     const mbn_step_info step = mbn_inspect_step(inspection, index);
-    const mbn_layer *last = &network->layers[step.last_layer];
+    const struct extent output = extent_of(network, &step);
     return json_pack("{s:s, s:i, s:i, s:o, s:[i,i,i], s:i, s:i, s:I, s:I}", "kind",
                      mbn_inspect_kind(network, &step).text, "first_layer", step.first_layer,
                      "last_layer", step.last_layer, "layers", layers_json(network, &step), "output",
-                     last->output_height, last->output_width, last->output_channels, "band_rows",
-                     step.band_rows, "tasks", step.tasks, "multiply_adds",
-                     (json_int_t)step.multiply_adds, "bytes", (json_int_t)step.bytes);
+                     output.height, output.width, output.channels, "band_rows", step.band_rows,
+                     "tasks", step.tasks, "multiply_adds", (json_int_t)step.multiply_adds, "bytes",
+                     (json_int_t)step.bytes);
 }

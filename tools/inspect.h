@@ -15,7 +15,7 @@ typedef struct mbn_inspect_options {
     bool json;
 } mbn_inspect_options;
 
-/* MODEL, --isa, --threads, --input, --band, --json; input: an mbn_inspect_options. */
+/* MODEL, --isa, --precision, --threads, --input, --band, --json; input: an mbn_inspect_options. */
 extern const struct argp mbn_inspect_argp;
 
 typedef struct mbn_inspection {
@@ -34,7 +34,12 @@ void mbn_inspect_end(mbn_inspection *inspection);
  * mbn_report's; NULL for what mbn_inspect says. */
 int mbn_inspect_failed(const char *subject, const mbn_error *error);
 
-/* The roles of a step's layers: "expand+depthwise+project". */
+/* Whether a step runs no layer, but converts what its first one reads to other elements. */
+static inline bool mbn_inspect_converts(const mbn_step_info *step) {
+    return step->last_layer < step->first_layer;
+}
+
+/* The roles of a step's layers: "expand+depthwise+project"; or "convert". */
 typedef struct mbn_step_kind {
     char text[128];
 } mbn_step_kind;
@@ -52,6 +57,9 @@ mbn_step_shape mbn_inspect_shape(const mbn_network *network, const mbn_step_info
  * steps. */
 int mbn_inspect_name_width(const mbn_inspection *inspection, const char *heading);
 int mbn_inspect_kind_width(const mbn_inspection *inspection, const char *heading);
+
+/* "float32", "bfloat16": what it runs in. */
+const char *mbn_inspect_precision(const mbn_inspection *inspection);
 
 /* Prints which network runs on which kernels with how many threads. */
 void mbn_inspect_print(const mbn_inspection *inspection);

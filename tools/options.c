@@ -10,7 +10,7 @@
 #include <strings.h>
 
 /* Keys of options without a letter. */
-enum { KEY_ISA = 0x100, KEY_THREADS, KEY_PADDING, KEY_SOURCE, KEY_CHANNELS };
+enum { KEY_ISA = 0x100, KEY_PRECISION, KEY_THREADS, KEY_PADDING, KEY_SOURCE, KEY_CHANNELS };
 
 static const char *const paddings[] = {
     [MBN_PADDING_DEFAULT] = "default",
@@ -181,7 +181,7 @@ static const struct argp_option network_options[] = {
     {0},
 };
 
-/* argp frees what it gets back, unless it is the text that it passed in. */
+/* argp frees what a help filter gives back, unless it is the text that it passed in. */
 static char *list_networks(int key, const char *text, void *input) {
     (void)input;
     if (key != ARGP_KEY_HELP_POST_DOC) return (char *)text;
@@ -205,7 +205,11 @@ const struct argp mbn_network_argp = {.options = network_options,
                                       .doc = "\v ",
                                       .help_filter = list_networks};
 
-static error_t parse_run(int key, char *argument, struct argp_state *state) {
+static const char *precision_name(int precision) {
+    return mbn_precision_name((mbn_precision)precision);
+}
+
+static error_t parse_model(int key, char *argument, struct argp_state *state) {
     mbn_run_options *options = state->input;
     switch (key) {
     case KEY_ISA:
@@ -215,6 +219,42 @@ static error_t parse_run(int key, char *argument, struct argp_state *state) {
                        mbn_option_isa_names(MBN_ISA_MASK_ALL).text);
         }
         return 0;
+    case KEY_PRECISION:
+        options->precision = (mbn_precision)mbn_option_choice(
+            state, "--precision", argument, precision_name, MBN_PRECISION_DEFAULT);
+        return 0;
+    default: return ARGP_ERR_UNKNOWN;
+    }
+}
+
+static const char isa_help[] = "Instruction sets that may be used, separated by commas";
+
+static char *list_isas(int key, const char *text, void *input) {
+    (void)input;
+    if (key != KEY_ISA) return (char *)text;
+    const mbn_isa_list list = mbn_option_isa_names(MBN_ISA_MASK_ALL);
+    const size_t size = sizeof isa_help + sizeof list.text + sizeof ":  (default: all)";
+    char *help = malloc(size);
+    if (help != NULL) snprintf(help, size, "%s: %s (default: all)", isa_help, list.text);
+    return help;
+}
+
+static const struct argp_option model_options[] = {
+    {"isa", KEY_ISA, "I", 0, isa_help, 0},
+    {"precision", KEY_PRECISION, "P", 0,
+     "float32, bfloat16, or fastest: bfloat16 where this machine has instructions for it, else "
+     "float32 (default: the model's own, float32)",
+     0},
+    {0},
+};
+
+const struct argp mbn_model_argp = {
+    .options = model_options, .parser = parse_model, .help_filter = list_isas};
+
+static error_t parse_run(int key, char *argument, struct argp_state *state) {
+    mbn_run_options *options = state->input;
+    switch (key) {
+    case ARGP_KEY_INIT: state->child_inputs[0] = options; return 0;
     case KEY_THREADS:
         options->threads = (int32_t)mbn_option_integer(state, "--threads", argument, 1, 1024);
         return 0;
@@ -222,18 +262,12 @@ static error_t parse_run(int key, char *argument, struct argp_state *state) {
     }
 }
 
-static const char isa_help[] =
-    "Instruction sets that may be used, separated by commas: scalar, sse, avx2, avx512, neon "
-    "(default: all)";
-
 static const struct argp_option run_options[] = {
-    {"isa", KEY_ISA, "I", 0, isa_help, 0},
     {"threads", KEY_THREADS, "N", 0, "Number of threads, 1 to 1024 (default 1)", 0},
     {0},
 };
 
 static const struct argp_option run_many_options[] = {
-    {"isa", KEY_ISA, "I", 0, isa_help, 0},
     {"threads", KEY_THREADS, "N", 0,
      "Number of threads, 1 to 1024, with an image each (default: one for each CPU that may be "
      "used)",
@@ -241,5 +275,9 @@ static const struct argp_option run_many_options[] = {
     {0},
 };
 
-const struct argp mbn_run_argp = {.options = run_options, .parser = parse_run};
-const struct argp mbn_run_many_argp = {.options = run_many_options, .parser = parse_run};
+static const struct argp_child run_children[] = {{&mbn_model_argp, 0, NULL, 0}, {0}};
+
+const struct argp mbn_run_argp = {
+    .options = run_options, .parser = parse_run, .children = run_children};
+const struct argp mbn_run_many_argp = {
+    .options = run_many_options, .parser = parse_run, .children = run_children};

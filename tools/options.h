@@ -33,10 +33,14 @@ extern const struct argp mbn_network_argp;
 
 typedef struct mbn_run_options {
     uint32_t isa_mask;
+    mbn_precision precision;
     int32_t threads;
 } mbn_run_options;
 
-/* --isa, --threads; input: an mbn_run_options.  The second is of a command that runs images side by
+/* --isa, --precision; input: an mbn_run_options. */
+extern const struct argp mbn_model_argp;
+
+/* These and --threads; input: an mbn_run_options.  The second is of a command that runs images side by
  * side, on all CPUs where it is not told otherwise. */
 extern const struct argp mbn_run_argp, mbn_run_many_argp;
 
@@ -46,7 +50,7 @@ const char *mbn_option_source_name(mbn_source source);
 
 /* The names of the instruction sets in a mask, separated by a comma and a space. */
 typedef struct mbn_isa_list {
-    char text[64];
+    char text[128];
 } mbn_isa_list;
 
 mbn_isa_list mbn_option_isa_names(uint32_t mask);

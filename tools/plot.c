@@ -137,11 +137,11 @@ static void put_titles(FILE *svg, const mbn_inspection *inspection,
     put_text(svg, "title", MARGIN, 36, "%s at %dx%d: where %.3g ms go", network->name,
              network->input_height, network->input_width, 1e3 * measurement->total.seconds);
     put_text(svg, "note", MARGIN, 58,
-             "%s, %d thread%s. A plain run takes %.3g ms: %.2f times the %.3g ms of its "
+             "%s in %s, %d thread%s. A plain run takes %.3g ms: %.2f times the %.3g ms of its "
              "multiply-adds at the peak, %.1f GFLOP/s a core.",
-             inspection->kernels->name, threads, threads == 1 ? "" : "s",
-             1e3 * measurement->run_seconds, measurement->run_seconds / floor, 1e3 * floor,
-             1e-9 * measurement->core_peak);
+             inspection->kernels->name, mbn_inspect_precision(inspection), threads,
+             threads == 1 ? "" : "s", 1e3 * measurement->run_seconds,
+             measurement->run_seconds / floor, 1e3 * floor, 1e-9 * measurement->core_peak);
 }
 
 static void put_total(FILE *svg, const mbn_measurement *measurement) {

@@ -5,40 +5,10 @@
 #include "arch/system/memory.h"
 #include "file_kind.h"
 #include "metadata.h"
+#include "precision.h"
 #include "tensors.h"
 
-#include <stdlib.h>
 #include <string.h>
-
-static const char isa_variable[] = "MOBILENET_ISA";
-
-/* The best table that the caller and the environment allow. */
-static mbn_status choose_kernels(uint32_t mask, const mbn_kernels **kernels, mbn_error *error) {
-    if (mask == 0) mask = MBN_ISA_MASK_ALL;
-    const char *names = getenv(isa_variable);
-    if (names != NULL && names[0] != '\0') {
-        const uint32_t allowed = mbn_isa_parse(names);
-        if (allowed == 0) {
-            return mbn_fail(error, MBN_INVALID_ARGUMENT,
-                            "%s=%.64s: expected names out of scalar, sse, avx2, avx512, neon, "
-                            "separated by commas",
-                            isa_variable, names);
-        }
-        mask &= allowed;
-    }
-    *kernels = mbn_kernels_best(MBN_ELEMENT_F32, mask);
-    if (*kernels != NULL) return MBN_OK;
-
-    char list[64] = "";
-    for (unsigned isa = 0; isa < MBN_ISA_COUNT; isa++) {
-        if ((mbn_isa_usable() >> isa & 1u) == 0) continue;
-        if (list[0] != '\0') strcat(list, ", ");
-        strcat(list, mbn_isa_name((mbn_isa)isa));
-    }
-    return mbn_fail(
-        error, MBN_UNSUPPORTED,
-        "none of the allowed instruction sets can be used; this machine and build have %s", list);
-}
 
 static size_t label_bytes(const mbn_metadata *metadata) {
     size_t bytes = 0;
@@ -138,20 +108,20 @@ mbn_status mbn_model_load_memory(const void *data, size_t size, const mbn_model_
     if (model == NULL) return mbn_fail(error, MBN_INVALID_ARGUMENT, "model: is NULL");
     *model = NULL;
     if (data == NULL) return mbn_fail(error, MBN_INVALID_ARGUMENT, "data: is NULL");
-    const mbn_allocator allocator =
-        mbn_allocator_or_default(options == NULL ? NULL : options->allocator);
+    const mbn_model_options asked = options == NULL ? (mbn_model_options){0} : *options;
+    const mbn_allocator allocator = mbn_allocator_or_default(asked.allocator);
 
     const mbn_kernels *kernels;
     mbn_safetensors *file = NULL;
     mbn_network *network = NULL;
     mbn_metadata metadata = {.labels = NULL};
-    mbn_status status = choose_kernels(options == NULL ? 0 : options->isa_mask, &kernels, error);
+    mbn_status status = mbn_choose_kernels(asked.isa_mask, asked.precision, &kernels, error);
     if (status == MBN_OK) status = parse(data, size, &file, error);
     if (status == MBN_OK) status = mbn_metadata_read(file, &metadata, error);
     if (status == MBN_OK) status = create_network(&metadata, &network, error);
     if (status == MBN_OK) {
-        const bool headless = options != NULL && options->headless;
-        status = assemble(file, &metadata, network, headless, kernels, &allocator, model, error);
+        status =
+            assemble(file, &metadata, network, asked.headless, kernels, &allocator, model, error);
     }
     mbn_metadata_free(&metadata);
     mbn_network_free(network);

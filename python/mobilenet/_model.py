@@ -17,12 +17,13 @@ from . import _native
 from ._contexts import Contexts, Handle
 from ._error import invalid
 from ._images import ImageLike, image_record, is_encoded
-from ._native import Layout, Output, library
+from ._native import Layout, Output, Precision, library
 from ._network import Layer, Network, read_network, size_of
 from ._preprocessing import Preprocessing, checked, from_record
 
 LayoutName = Literal["NHWC", "NCHW"]
 ProbabilityName = Literal["softmax", "sigmoid", "none"]
+PrecisionName = Literal["default", "float32", "bfloat16", "fastest"]
 Size = Union[int, tuple[int, int]]
 Floats = NDArray[np.float32]
 
@@ -40,7 +41,7 @@ class Prediction(NamedTuple):
 class Step:
     """What runs together, and how long it took."""
 
-    layers: tuple[Layer, ...]
+    layers: tuple[Layer, ...]  #: none: what the next step reads is converted to bfloat16
     seconds: float
     tasks: int  #: that threads share; 1: the calling thread alone
     band_rows: int  #: output rows that its layers compute together
@@ -65,7 +66,8 @@ def cpus() -> Cpus:
 
 
 def isas() -> tuple[str, ...]:
-    """The instruction sets that this machine can run, best first."""
+    """The instruction sets that this machine can run, best first.  Those whose names end in "bf16"
+    are for models in bfloat16."""
     usable = library.mbn_isa_usable()
     names = [
         library.mbn_isa_name(isa).decode()
@@ -82,6 +84,15 @@ def _isa_mask(names: str | None) -> int:
     if mask == 0:
         raise invalid(f"isa: '{names}' is not a list of instruction sets; usable: {', '.join(isas())}")
     return mask
+
+
+def _precision_of(name: str) -> Precision:
+    if not isinstance(name, str):
+        raise TypeError(f"precision: {type(name).__name__} is not the name of one")
+    names = {precision.name.lower(): precision for precision in Precision}
+    if name not in names:
+        raise invalid(f"precision: '{name}' is none of {', '.join(names)}")
+    return names[name]
 
 
 def _layout_of(name: str) -> Layout:
@@ -141,6 +152,7 @@ class _Origin(NamedTuple):
     isa: str | None
     threads: int
     headless: bool
+    precision: PrecisionName
 
 
 class Model:
@@ -165,6 +177,10 @@ class Model:
         self._threads = threads
         self._network = read_network(library.mbn_model_network(pointer))
         self._isa = str(library.mbn_model_kernels(pointer).contents.name.decode())
+        precision = Precision(library.mbn_model_precision(pointer))
+        self._precision: Literal["float32", "bfloat16"] = (
+            "bfloat16" if precision == Precision.BFLOAT16 else "float32"
+        )
         self._bytes = int(library.mbn_model_bytes(pointer))
         self._labels = _labels(pointer)
         kind = library.mbn_model_probabilities(pointer)
@@ -177,7 +193,7 @@ class Model:
         height, width = self.input_size
         return (
             f"<mobilenet.Model {self._network.name}, width {self._network.width:g}, "
-            f"input {height}x{width}, {self.classes} classes, {self.isa}>"
+            f"input {height}x{width}, {self.classes} classes, {self.precision}, {self.isa}>"
         )
 
     def __reduce__(self) -> tuple[Any, tuple[Any, ...]]:
@@ -248,6 +264,12 @@ class Model:
     def isa(self) -> str:
         """The instruction set that the weights are packed for."""
         return self._isa
+
+    @property
+    def precision(self) -> Literal["float32", "bfloat16"]:
+        """What weights and activations are in, whatever :func:`load` was asked for; arrays that go in
+        and come out are float32."""
+        return self._precision
 
     @property
     def threads(self) -> int:
@@ -579,6 +601,7 @@ def load(
     threads: int = 1,
     *,
     headless: bool = False,
+    precision: PrecisionName = "default",
 ) -> Model:
     """Loads a model file, from a path or from its bytes (any buffer: bytes, mmap, a numpy array).
 
@@ -588,12 +611,18 @@ def load(
     anyway.  ``headless`` leaves out the layers behind the pool, for features only: their tensors need
     not be in the file.
 
+    ``precision`` is what weights and activations are in: "default" (the file's own, float32),
+    "float32", "bfloat16" (of any file; half the memory), or "fastest": bfloat16 where this machine has
+    instructions for it that may be used, else float32.  Arrays are float32 anyway.
+
     A model that is loaded from a buffer keeps it, to be pickled with what is in it then."""
     threads = _native.int32(threads, "threads")
     if not 1 <= threads <= 1024:
         raise invalid(f"threads: {threads} is not in 1 to 1024")
     names = isa if isa is None or isinstance(isa, str) else ",".join(isa)
-    options = _native.ModelOptions(isa_mask=_isa_mask(names), headless=headless)
+    options = _native.ModelOptions(
+        isa_mask=_isa_mask(names), headless=headless, precision=_precision_of(precision)
+    )
     pointer = c_void_p()
     if isinstance(source, (str, os.PathLike)):
         path = os.fsdecode(source)
@@ -617,8 +646,10 @@ def load(
             byref(options),
             byref(pointer),
         )
-    return Model(pointer, _Origin(source, names, threads, headless))
+    return Model(pointer, _Origin(source, names, threads, headless, precision))
 
 
-def _load_again(source: str | bytes, isa: str | None, threads: int, headless: bool) -> Model:
-    return load(source, isa, threads, headless=headless)
+def _load_again(
+    source: str | bytes, isa: str | None, threads: int, headless: bool, precision: PrecisionName
+) -> Model:
+    return load(source, isa, threads, headless=headless, precision=precision)

@@ -72,6 +72,13 @@ class Activation(enum.IntEnum):
     HARD_SWISH = 4
 
 
+class Precision(enum.IntEnum):
+    DEFAULT = 0
+    FLOAT32 = 1
+    BFLOAT16 = 2
+    FASTEST = 3
+
+
 class Layout(enum.IntEnum):
     NHWC = 0
     NCHW = 1
@@ -203,7 +210,12 @@ class StageRecord(Structure):
 
 
 class ModelOptions(Structure):
-    _fields_ = [("isa_mask", c_uint32), ("allocator", c_void_p), ("headless", c_bool)]
+    _fields_ = [
+        ("isa_mask", c_uint32),
+        ("allocator", c_void_p),
+        ("headless", c_bool),
+        ("precision", c_int),
+    ]
 
 
 class PreprocessingRecord(Structure):
@@ -289,6 +301,7 @@ _FUNCTIONS: dict[str, tuple[Any, list[Any]]] = {
     "mbn_model_free": (None, [c_void_p]),
     "mbn_model_network": (_NETWORK, [c_void_p]),
     "mbn_model_kernels": (POINTER(KernelsRecord), [c_void_p]),
+    "mbn_model_precision": (c_int, [c_void_p]),
     "mbn_model_bytes": (c_size_t, [c_void_p]),
     "mbn_model_label": (c_char_p, [c_void_p, c_int32]),
     "mbn_model_probabilities": (c_int, [c_void_p]),

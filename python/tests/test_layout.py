@@ -33,6 +33,7 @@ ENUMERATIONS = {
     "MBN_SOURCE_": _native.Source,
     "MBN_ROLE_": _native.Role,
     "MBN_ACTIVATION_": _native.Activation,
+    "MBN_PRECISION_": _native.Precision,
     "MBN_INTERPOLATION_": _native.Interpolation,
     "MBN_RESAMPLING_": _native.Resampling,
     "MBN_FIT_": _native.Fit,

@@ -96,12 +96,35 @@ def test_isa(model_bytes, batch):
     scalar = mobilenet.load(model_bytes, isa="scalar")
     assert scalar.isa == "scalar"
     best = mobilenet.load(model_bytes, isa=mobilenet.isas())
-    assert best.isa == mobilenet.isas()[0]
+    assert best.isa == next(isa for isa in mobilenet.isas() if not isa.endswith("bf16"))
     difference = np.abs(scalar.run(batch) - best.run(batch)).max()
     assert difference < 1e-4
     for wrong in ("mmx", "", ["avx2", "mmx"]):
         with pytest.raises(Error, match="usable: .*scalar"):
             mobilenet.load(model_bytes, isa=wrong)
+
+
+def test_precision(model, model_bytes, batch):
+    half = mobilenet.load(model_bytes, precision="bfloat16")
+    assert (model.precision, half.precision) == ("float32", "bfloat16")
+    assert "float32, " in repr(model) and f"bfloat16, {half.isa}>" in repr(half)
+    assert half.bytes < 0.6 * model.bytes
+    expected, rounded = model.run(batch), half.run(batch)
+    assert rounded.dtype == np.float32
+    difference = np.abs(rounded - expected).max()
+    assert 0 < difference < 0.04 * np.ptp(expected)
+    for name in ("default", "float32"):
+        same = mobilenet.load(model_bytes, precision=name)
+        assert same.precision == "float32"
+        np.testing.assert_array_equal(same.run(batch), expected)
+    fastest = mobilenet.load(model_bytes, precision="fastest")
+    assert fastest.isa == mobilenet.isas()[0]
+    of_scalar = mobilenet.load(model_bytes, isa="scalar", precision="fastest")
+    assert (of_scalar.precision, of_scalar.isa) == ("float32", "scalar")
+    maps = half.features(batch, ["stride8", "pool"])
+    assert {values.dtype for values in maps.values()} == {np.dtype(np.float32)}
+    steps = half.profile(repeats=1)
+    assert sum(len(step.layers) for step in steps) == len(model.network.layers)
 
 
 @pytest.mark.parametrize("threads", [0, -1, 2**32 + 1, 5000])
@@ -115,7 +138,7 @@ def test_models_can_be_pickled(model, model_bytes, model_path, batch, tmp_path, 
     expected = model.run(batch)
     monkeypatch.chdir(model_path.parent)
     for source in (model_path, model_path.name, model_bytes, bytearray(model_bytes)):
-        original = mobilenet.load(source, isa=("scalar", "sse"), threads=2)
+        original = mobilenet.load(source, ("scalar", "sse"), threads=2, precision="bfloat16")
         pickled = pickle.dumps(original)
         by_path = not isinstance(source, (bytes, bytearray))
         assert (len(pickled) < 1000) == by_path
@@ -123,6 +146,7 @@ def test_models_can_be_pickled(model, model_bytes, model_path, batch, tmp_path, 
         again = pickle.loads(pickled)
         monkeypatch.chdir(model_path.parent)
         assert (again.isa, again.threads) == (original.isa, 2) and again.isa in ("scalar", "sse")
+        assert again.precision == "bfloat16"
         np.testing.assert_array_equal(again.run(batch), original.run(batch))
         np.testing.assert_array_equal(pickle.loads(pickle.dumps(again)).run(batch), again.run(batch))
     np.testing.assert_array_equal(copy.deepcopy(model).run(batch), expected)
@@ -187,6 +211,9 @@ def test_messages_speak_python(model, model_bytes, batch):
         "the model was loaded headless": lambda: headless.run_images([image]),
         "the model was loaded headless;": lambda: headless.classify(image),
         "threads: 5000 is not in 1 to 1024": lambda: mobilenet.load(model_bytes, threads=5000),
+        "precision: 'bf16' is none of default, float32, bfloat16, fastest": lambda: mobilenet.load(
+            model_bytes, precision="bf16"
+        ),
         "source: an empty path": lambda: mobilenet.load(""),
         "images[1]: height 0, width 64": lambda: model.run_images([image, image[:0]]),
         "images[1]: height 0": lambda: model.embed([image, image[:0]]),
@@ -200,6 +227,9 @@ def test_messages_speak_python(model, model_bytes, batch):
         assert not re.search(C_NAMES, caught.value.message), caught.value.message
     for start, call in {
         "source: NoneType is neither a path nor a buffer": lambda: mobilenet.load(None),
+        "precision: NoneType is not the name of one": lambda: mobilenet.load(
+            model_bytes, precision=None
+        ),
         "threads: '2' is not a whole number": lambda: mobilenet.load(model_bytes, threads="2"),
         "size: height: 'x' is not a whole number": lambda: model.classify(image, size="x"),
         "image: NoneType of dtype object, not a uint8 array": lambda: model.classify(None),

@@ -1,6 +1,6 @@
 /* Whole networks against Keras and torch: seeded weights and input, made alike here and in numpy,
  * and the logits and outputs in the middle that the frameworks computed in double
- * (tests/golden/make_golden.py). */
+ * (tests/golden/make_golden.py), which bfloat16 is held to, too. */
 #include "golden.h"
 
 #include <criterion/criterion.h>
@@ -38,27 +38,27 @@ static mbn_network_options options_of(const struct golden_case *c) {
     };
 }
 
-static mbn_model *load_seeded(const mbn_network_options *options, uint64_t seed,
-                              uint32_t isa_mask) {
-    mbn_error error = {0};
-    size_t size = 0;
-    cr_assert_eq(mbn_network_init(options, seed, NULL, &size, &error), MBN_OK, "%s", error.message);
-    void *bytes = malloc(size);
-    cr_assert_not_null(bytes);
-    cr_assert_eq(mbn_network_init(options, seed, bytes, &size, &error), MBN_OK, "%s",
-                 error.message);
-    mbn_model *model = NULL;
-    const mbn_model_options model_options = {.isa_mask = isa_mask};
-    cr_assert_eq(mbn_model_load_memory(bytes, size, &model_options, &model, &error), MBN_OK, "%s",
-                 error.message);
-    free(bytes);
-    return model;
+/* Calls a check for every table of either element type. */
+typedef void check(const void *subject, mbn_precision precision, mbn_isa isa);
+
+static void check_tables(check *check_one, const void *subject) {
+    for (mbn_precision p = MBN_PRECISION_FLOAT32; p <= MBN_PRECISION_BFLOAT16; p++) {
+        uint32_t mask = isas_to_test(p);
+#if defined(TESTS_ARE_EMULATED)
+        mask &= ~(1U << MBN_ISA_SCALAR); /* portable code: slow there, and nothing of its own */
+#endif
+        for (int isa = 0; isa < MBN_ISA_COUNT; isa++) {
+            if ((mask >> isa & 1U) != 0) check_one(subject, p, (mbn_isa)isa);
+        }
+    }
 }
 
-static void check_logits(const struct golden_case *c, mbn_isa isa, const float *input,
-                         const float *golden) {
+static void check_logits(const void *subject, mbn_precision precision, mbn_isa isa) {
+    const struct golden_case *c = subject;
     const mbn_network_options network = options_of(c);
-    mbn_model *model = load_seeded(&network, c->seed, 1U << isa);
+    float *input = seeded_input(c->seed, (size_t)c->height * (size_t)c->columns * 3);
+    float *golden = read_golden(c->name, (size_t)c->classes);
+    mbn_model *model = load_seeded(&network, c->seed, precision, 1U << isa);
     cr_assert_eq(mbn_model_kernels(model)->isa, isa);
     mbn_context *context = NULL;
     mbn_error error = {0};
@@ -67,10 +67,12 @@ static void check_logits(const struct golden_case *c, mbn_isa isa, const float *
     cr_assert_not_null(logits);
     cr_assert_eq(mbn_run(context, input, MBN_NHWC, 1, MBN_LOGITS, logits, &error), MBN_OK, "%s",
                  error.message);
-    compare_golden(c->name, isa, logits, golden, (size_t)c->classes);
+    compare_golden(c->name, model, logits, golden, (size_t)c->classes);
     free(logits);
     mbn_context_free(context);
     mbn_model_free(model);
+    free(golden);
+    free(input);
 }
 
 /* Parameters are copied to another process, where pointers mean nothing: so they are indices. */
@@ -84,19 +86,10 @@ ParameterizedTestParameters(golden, logits) {
 
 ParameterizedTest(const int *index, golden, logits, .timeout = 300) {
     const struct golden_case *c = &cases[*index];
-    uint32_t mask = isas_to_test();
 #if defined(TESTS_ARE_EMULATED)
-    /* Small images only, and no portable code. */
     if (c->height > 100) cr_skip_test("a large image, under an emulator");
-    mask &= ~(1U << MBN_ISA_SCALAR);
 #endif
-    float *input = seeded_input(c->seed, (size_t)c->height * (size_t)c->columns * 3);
-    float *golden = read_golden(c->name, (size_t)c->classes);
-    for (int isa = 0; isa < MBN_ISA_COUNT; isa++) {
-        if ((mask >> isa & 1U) != 0) check_logits(c, (mbn_isa)isa, input, golden);
-    }
-    free(golden);
-    free(input);
+    check_tables(check_logits, c);
 }
 
 /* ---- Channels -------------------------------------------------------------------------------- */
@@ -116,7 +109,8 @@ static const struct channel_case channel_cases[] = {
 };
 
 /* Interleaved, and in planes. */
-static void check_channels(const struct channel_case *c, mbn_isa isa) {
+static void check_channels(const void *subject, mbn_precision precision, mbn_isa isa) {
+    const struct channel_case *c = subject;
     enum { HEIGHT = 48, WIDTH = 64, CLASSES = 10 };
     const bool article = strcmp(c->network, "mobilenet_v3_small_article") == 0;
     mbn_model *model = load_seeded(
@@ -130,7 +124,7 @@ static void check_channels(const struct channel_case *c, mbn_isa isa) {
             .source = c->source,
             .input_channels = c->channels,
         },
-        c->seed, 1U << isa);
+        c->seed, precision, 1U << isa);
     cr_expect_eq(mbn_model_network(model)->input_channels, c->channels);
     mbn_context *context = NULL;
     mbn_error error = {0};
@@ -144,7 +138,7 @@ static void check_channels(const struct channel_case *c, mbn_isa isa) {
     }
     float *golden = read_golden(c->name, CLASSES), logits[CLASSES], of_planes[CLASSES];
     cr_assert_eq(mbn_run(context, input, MBN_NHWC, 1, MBN_LOGITS, logits, &error), MBN_OK);
-    compare_golden(c->name, isa, logits, golden, CLASSES);
+    compare_golden(c->name, model, logits, golden, CLASSES);
     cr_assert_eq(mbn_run(context, planes, MBN_NCHW, 1, MBN_LOGITS, of_planes, &error), MBN_OK);
     cr_expect_arr_eq(of_planes, logits, sizeof logits, "%s: planes give another result", c->name);
     free(golden);
@@ -155,12 +149,8 @@ static void check_channels(const struct channel_case *c, mbn_isa isa) {
 }
 
 Test(golden, channels, .timeout = 300) {
-    const uint32_t mask = isas_to_test();
-    for (int isa = 0; isa < MBN_ISA_COUNT; isa++) {
-        if ((mask >> isa & 1U) == 0) continue;
-        for (size_t i = 0; i < sizeof channel_cases / sizeof channel_cases[0]; i++) {
-            check_channels(&channel_cases[i], (mbn_isa)isa);
-        }
+    for (size_t i = 0; i < sizeof channel_cases / sizeof channel_cases[0]; i++) {
+        check_tables(check_channels, &channel_cases[i]);
     }
 }
 
@@ -179,10 +169,11 @@ static const struct stage_case stages[] = {
 };
 enum { STAGE_COUNT = sizeof stages / sizeof stages[0] };
 
-static void check_stage(const struct stage_case *s, mbn_isa isa) {
+static void check_stage(const void *subject, mbn_precision precision, mbn_isa isa) {
+    const struct stage_case *s = subject;
     const struct golden_case *c = &s->network;
     const mbn_network_options network = options_of(c);
-    mbn_model *model = load_seeded(&network, c->seed, 1U << isa);
+    mbn_model *model = load_seeded(&network, c->seed, precision, 1U << isa);
     mbn_context *context = NULL;
     mbn_error error = {0};
     const mbn_context_options options = {.stages = &s->stage, .stage_count = 1};
@@ -198,7 +189,7 @@ static void check_stage(const struct stage_case *s, mbn_isa isa) {
     const mbn_feature_map map = {values, MBN_NHWC};
     cr_assert_eq(mbn_features(context, input, MBN_NHWC, 1, &map, &error), MBN_OK, "%s",
                  error.message);
-    compare_golden(c->name, isa, values, golden, count);
+    compare_golden(c->name, model, values, golden, count);
     free(values);
     free(golden);
     free(input);
@@ -207,9 +198,5 @@ static void check_stage(const struct stage_case *s, mbn_isa isa) {
 }
 
 Test(golden, stages, .timeout = 300) {
-    const uint32_t mask = isas_to_test();
-    for (int isa = 0; isa < MBN_ISA_COUNT; isa++) {
-        if ((mask >> isa & 1U) == 0) continue;
-        for (int i = 0; i < STAGE_COUNT; i++) check_stage(&stages[i], (mbn_isa)isa);
-    }
+    for (int i = 0; i < STAGE_COUNT; i++) check_tables(check_stage, &stages[i]);
 }

@@ -34,18 +34,29 @@ void *with_metadata(void *file, size_t *size, const char *format, const char *mo
     return bytes;
 }
 
-mbn_model *make_model(const char *network, uint32_t isa_mask, const mbn_allocator *allocator) {
+mbn_model *make_model_in(mbn_precision precision, const char *network, uint32_t isa_mask,
+                         const mbn_allocator *allocator) {
     const mbn_network_options options = {
         .network = network, .input_height = HEIGHT, .input_width = WIDTH, .classes = CLASSES};
     size_t size;
     void *file = make_file(&options, &size);
     mbn_error error = {MBN_OK, ""};
     mbn_model *model = NULL;
-    const mbn_model_options model_options = {.isa_mask = isa_mask, .allocator = allocator};
+    const mbn_model_options model_options = {
+        .isa_mask = isa_mask, .precision = precision, .allocator = allocator};
     cr_assert_eq(mbn_model_load_memory(file, size, &model_options, &model, &error), MBN_OK, "%s",
                  error.message);
     free(file);
     return model;
+}
+
+mbn_model *make_model(const char *network, uint32_t isa_mask, const mbn_allocator *allocator) {
+    return make_model_in(MBN_PRECISION_FLOAT32, network, isa_mask, allocator);
+}
+
+void in_every_precision(void (*check)(mbn_precision precision)) {
+    check(MBN_PRECISION_FLOAT32);
+    check(MBN_PRECISION_BFLOAT16);
 }
 
 mbn_context *make_context(const mbn_model *model, const mbn_context_options *options) {
@@ -67,15 +78,4 @@ void run_logits(mbn_context *context, const float *image, float *logits) {
     mbn_error error = {MBN_OK, ""};
     cr_assert_eq(mbn_run(context, image, MBN_NHWC, 1, MBN_LOGITS, logits, &error), MBN_OK, "%s",
                  error.message);
-}
-
-uint32_t isas_to_test(void) {
-    const char *allowed = getenv("MOBILENET_ISA");
-    const bool restricted = allowed != NULL && allowed[0] != '\0';
-    uint32_t mask = mbn_isa_usable() & (restricted ? mbn_isa_parse(allowed) : MBN_ISA_MASK_ALL);
-    for (int isa = 0; isa < MBN_ISA_COUNT; isa++) {
-        if (mbn_kernels_for(MBN_ELEMENT_F32, (mbn_isa)isa) == NULL) mask &= ~(1u << isa);
-    }
-    cr_assert_neq(mask, 0);
-    return mask;
 }

@@ -3,6 +3,7 @@
 #define MBN_TESTS_RUN_MODELS_H
 
 #include <mobilenet.h>
+#include <tests/isas.h>
 
 /* Small enough to be quick, odd and not square, so that no size divides anything. */
 enum { HEIGHT = 75, WIDTH = 61, PIXELS = HEIGHT * WIDTH * 3, CLASSES = 10 };
@@ -14,8 +15,13 @@ void *make_file(const mbn_network_options *options, size_t *size);
  * "\"probabilities\":\"sigmoid\"," or "". */
 void *with_metadata(void *file, size_t *size, const char *format, const char *more);
 
-/* The network by that name at the size above, or a failed test. */
+/* The network by that name at the size above, or a failed test; in the precision or in float32. */
+mbn_model *make_model_in(mbn_precision precision, const char *network, uint32_t isa_mask,
+                         const mbn_allocator *allocator);
 mbn_model *make_model(const char *network, uint32_t isa_mask, const mbn_allocator *allocator);
+
+/* Calls a check with MBN_PRECISION_FLOAT32 and MBN_PRECISION_BFLOAT16. */
+void in_every_precision(void (*check)(mbn_precision precision));
 
 mbn_context *make_context(const mbn_model *model, const mbn_context_options *options);
 
@@ -24,8 +30,5 @@ float *make_images(int32_t images, uint64_t seed);
 
 /* Runs one NHWC image and fails the test if that fails. */
 void run_logits(mbn_context *context, const float *image, float *logits);
-
-/* The usable instruction sets, restricted by MOBILENET_ISA as the library is. */
-uint32_t isas_to_test(void);
 
 #endif

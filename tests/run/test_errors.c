@@ -96,7 +96,9 @@ Test(errors, instruction_sets) {
     expect(load(file, size, &(mbn_model_options){.isa_mask = unusable}), MBN_UNSUPPORTED, "scalar");
     setenv("MOBILENET_ISA", "mmx", 1);
     expect(load(file, size, NULL), MBN_INVALID_ARGUMENT, "mmx");
-    cr_expect_not_null(strstr(error.message, "scalar, sse, avx2, avx512, neon"));
+    for (unsigned isa = 0; isa < MBN_ISA_COUNT; isa++) {
+        cr_expect_not_null(strstr(error.message, mbn_isa_name((mbn_isa)isa)));
+    }
     setenv("MOBILENET_ISA", "scalar", 1);
     mbn_model *model;
     cr_assert_eq(mbn_model_load_memory(file, size, NULL, &model, &error), MBN_OK);

@@ -114,22 +114,33 @@ static void check_alone(const mbn_model *model, const float *image, const struct
     }
 }
 
+/* Steps that run layers: not those that convert an image. */
+static int32_t count_layers_steps(const mbn_context *context) {
+    int32_t count = 0;
+    for (int32_t i = 0; i < mbn_context_step_count(context); i++) {
+        mbn_step_info step;
+        cr_assert_eq(mbn_context_step(context, i, &step, NULL), MBN_OK);
+        if (step.last_layer >= step.first_layer) count++;
+    }
+    return count;
+}
+
 /* Every layer of every network: what the unfused network computes. */
-Test(features, all_layers, .timeout = 600) {
+static void check_all_layers(mbn_precision precision) {
     float *image = make_images(1, 1);
-    const uint32_t isas = isas_to_test();
+    const uint32_t isas = isas_to_test(precision);
     const char *network;
     for (int32_t n = 0; (network = mbn_network_name(n)) != NULL; n++) {
         for (unsigned isa = 0; isa < MBN_ISA_COUNT; isa++) {
             if ((isas >> isa & 1U) == 0) continue;
-            mbn_model *model = make_model(network, 1U << isa, NULL);
+            mbn_model *model = make_model_in(precision, network, 1U << isa, NULL);
             struct maps plain;
             name_all_layers(mbn_model_network(model), &plain);
             make_maps(mbn_model_network(model), 1, MBN_NHWC, &plain);
             mbn_context_options options = options_for(&plain);
             options.band_rows = -1;
             mbn_context *context = make_context(model, &options);
-            cr_assert_eq(mbn_context_step_count(context), plain.count);
+            cr_assert_eq(count_layers_steps(context), plain.count);
             run_features(context, image, 1, &plain);
             mbn_context_free(context);
             check_together(model, image, &plain);
@@ -141,9 +152,13 @@ Test(features, all_layers, .timeout = 600) {
     free(image);
 }
 
+Test(features, all_layers, .timeout = 600) {
+    in_every_precision(check_all_layers);
+}
+
 /* Maps so large that threads share writing them. */
-Test(features, large_maps_for_threads, .timeout = 300) {
-    mbn_model *model = make_model("mobilenet_v2", 0, NULL);
+static void check_large_maps_for_threads(mbn_precision precision) {
+    mbn_model *model = make_model_in(precision, "mobilenet_v2", 0, NULL);
     struct maps one = {.count = 3, .names = {"stride2", "stride4", "stride32"}};
     float *image = malloc(224 * 224 * 3 * sizeof *image);
     for (int i = 0; i < 224 * 224 * 3; i++) image[i] = (float)(i % 255) / 127.5F - 1.0F;
@@ -169,10 +184,14 @@ Test(features, large_maps_for_threads, .timeout = 300) {
     mbn_model_free(model);
 }
 
+Test(features, large_maps_for_threads, .timeout = 300) {
+    in_every_precision(check_large_maps_for_threads);
+}
+
 /* Several maps of several images in both layouts: each image's as it is alone. */
-Test(features, batches_and_layouts) {
+static void check_batches_and_layouts(mbn_precision precision) {
     enum { BATCH = 3 };
-    mbn_model *model = make_model("mobilenet_v3_small", 0, NULL);
+    mbn_model *model = make_model_in(precision, "mobilenet_v3_small", 0, NULL);
     const mbn_network *network = mbn_model_network(model);
     float *images = make_images(BATCH, 2);
     struct maps rows = {.count = 4, .names = {"pool", "stride4", "block3", "stride4"}};
@@ -208,10 +227,14 @@ Test(features, batches_and_layouts) {
     mbn_model_free(model);
 }
 
+Test(features, batches_and_layouts) {
+    in_every_precision(check_batches_and_layouts);
+}
+
 /* Steps behind the last stage crash if they run. */
-Test(features, nothing_behind_the_last_stage_runs) {
+static void check_nothing_behind_the_last_stage_runs(mbn_precision precision) {
     static const char *const names[] = {"block0", "stride8", "pool"};
-    mbn_model *model = make_model("mobilenet_v2", 0, NULL);
+    mbn_model *model = make_model_in(precision, "mobilenet_v2", 0, NULL);
     float *image = make_images(1, 3);
     for (int i = 0; i < 3; i++) {
         struct maps one = {.count = 1, .names = {names[i]}};
@@ -233,6 +256,10 @@ Test(features, nothing_behind_the_last_stage_runs) {
     }
     free(image);
     mbn_model_free(model);
+}
+
+Test(features, nothing_behind_the_last_stage_runs) {
+    in_every_precision(check_nothing_behind_the_last_stage_runs);
 }
 
 /* ---- Names ----------------------------------------------------------------------------------- */

@@ -81,7 +81,7 @@ Test(probabilities, sigmoids_are_exact) {
     /* The last layer's bias becomes these values, and its weights 0: so they are the logits. */
     static const float values[CLASSES] = {0.0F,   1e-8F,   -3.5F, 17.0F,     -87.0F,
                                           100.0F, -103.0F, 1e30F, -INFINITY, NAN};
-    const uint32_t isas = isas_to_test();
+    const uint32_t isas = isas_to_test(MBN_PRECISION_FLOAT32);
     for (unsigned isa = 0; isa < MBN_ISA_COUNT; isa++) {
         if ((isas >> isa & 1U) == 0) continue;
         mbn_model *model = load("mobilenet/2", "\"probabilities\":\"sigmoid\",", 1U << isa);

@@ -81,10 +81,10 @@ static void check_features(const mbn_model *model, const float *image) {
     mbn_context_free(context);
 }
 
-Test(resources, no_allocation_in_a_run, .timeout = 300) {
+static void check_no_allocation_in_a_run(mbn_precision precision) {
     const char *network;
     for (int32_t n = 0; (network = mbn_network_name(n)) != NULL; n++) {
-        mbn_model *model = make_model(network, 0, NULL);
+        mbn_model *model = make_model_in(precision, network, 0, NULL);
         mbn_context *context =
             make_context(model, &(mbn_context_options){.threads = 2, .batch = 2});
         float *image = make_images(3, 1), output[3 * CLASSES];
@@ -101,12 +101,16 @@ Test(resources, no_allocation_in_a_run, .timeout = 300) {
         mbn_model_free(model);
     }
 }
+
+Test(resources, no_allocation_in_a_run, .timeout = 300) {
+    in_every_precision(check_no_allocation_in_a_run);
+}
 #endif
 
 #if defined(__linux__) && !defined(__SANITIZE_THREAD__)
 /* In a child that the kernel kills at its first system call but read, write and exit. */
-Test(resources, no_system_call_in_a_run) {
-    mbn_model *model = make_model("mobilenet_v3_small", 0, NULL);
+static void check_no_system_call_in_a_run(mbn_precision precision) {
+    mbn_model *model = make_model_in(precision, "mobilenet_v3_small", 0, NULL);
     mbn_context *context = make_context(model, NULL);
     float *image = make_images(1, 1), output[CLASSES];
     run_logits(context, image, output);
@@ -125,6 +129,10 @@ Test(resources, no_system_call_in_a_run) {
     free(image);
     mbn_context_free(context);
     mbn_model_free(model);
+}
+
+Test(resources, no_system_call_in_a_run) {
+    in_every_precision(check_no_system_call_in_a_run);
 }
 #endif
 
@@ -176,7 +184,7 @@ static void clear_tensors(char *file, const char *ending) {
 
 /* Flush-to-zero is on while a network runs, on the calling thread too, and off again afterwards.
  * With nothing added anywhere, denormal inputs make small outputs, unless they count as zero. */
-Test(resources, floating_point_state) {
+static void check_floating_point_state(mbn_precision precision) {
     const mbn_network_options options = {.network = "mobilenet_v2",
                                          .input_height = HEIGHT,
                                          .input_width = WIDTH,
@@ -186,7 +194,9 @@ Test(resources, floating_point_state) {
     clear_tensors(file, "bias");
     clear_tensors(file, "running_mean");
     mbn_model *model;
-    cr_assert_eq(mbn_model_load_memory(file, size, NULL, &model, NULL), MBN_OK);
+    cr_assert_eq(mbn_model_load_memory(file, size, &(mbn_model_options){.precision = precision},
+                                       &model, NULL),
+                 MBN_OK);
     free(file);
     mbn_context *context = make_context(model, &(mbn_context_options){.threads = 2});
     float *image = make_images(1, 1), output[CLASSES];
@@ -202,6 +212,10 @@ Test(resources, floating_point_state) {
     free(image);
     mbn_context_free(context);
     mbn_model_free(model);
+}
+
+Test(resources, floating_point_state) {
+    in_every_precision(check_floating_point_state);
 }
 
 struct ledger {

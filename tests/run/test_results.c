@@ -2,6 +2,7 @@
 #include "models.h"
 
 #include <criterion/criterion.h>
+#include <float.h>
 #include <math.h>
 #include <pthread.h>
 #include <pthreadpool.h>
@@ -44,8 +45,9 @@ static void check_cuts(const char *network, const mbn_model *model, const float 
 
     /* A pool of the caller's has as many threads as it says, whatever the machine has.  How work is
      * cut for them depends on the table only through its block, so one table stands for all. */
-    const size_t most =
-        mbn_model_kernels(model) == mbn_kernels_best(MBN_ELEMENT_F32, isas_to_test()) ? 4 : 0;
+    const mbn_kernels *kernels = mbn_model_kernels(model);
+    const uint32_t isas = isas_to_test(mbn_model_precision(model));
+    const size_t most = kernels == mbn_kernels_best(kernels->element, isas) ? 4 : 0;
     for (size_t threads = 1; threads <= most; threads++) {
         pthreadpool_t pool = pthreadpool_create(threads);
         char what[32];
@@ -64,14 +66,14 @@ static void check_cuts(const char *network, const mbn_model *model, const float 
     }
 }
 
-Test(results, cuts_do_not_show, .timeout = 300) {
+static void check_cuts_do_not_show(mbn_precision precision) {
     float *image = make_images(1, 1);
-    const uint32_t isas = isas_to_test();
+    const uint32_t isas = isas_to_test(precision);
     const char *network;
     for (int32_t n = 0; (network = mbn_network_name(n)) != NULL; n++) {
         for (unsigned isa = 0; isa < MBN_ISA_COUNT; isa++) {
             if ((isas >> isa & 1U) == 0) continue;
-            mbn_model *model = make_model(network, 1U << isa, NULL);
+            mbn_model *model = make_model_in(precision, network, 1U << isa, NULL);
             check_cuts(network, model, image);
             mbn_model_free(model);
         }
@@ -79,9 +81,13 @@ Test(results, cuts_do_not_show, .timeout = 300) {
     free(image);
 }
 
+Test(results, cuts_do_not_show, .timeout = 300) {
+    in_every_precision(check_cuts_do_not_show);
+}
+
 /* At small widths some blocks have no expansion: then the projection before them, which adds a
  * residual, runs together with their depthwise. */
-Test(results, cuts_of_narrow_networks_do_not_show, .timeout = 300) {
+static void check_cuts_of_narrow_networks_do_not_show(mbn_precision precision) {
     static const struct {
         const char *network;
         mbn_source source;
@@ -91,7 +97,7 @@ Test(results, cuts_of_narrow_networks_do_not_show, .timeout = 300) {
         {"mobilenet_v3_large", MBN_SOURCE_TORCHVISION}, {"mobilenet_v3_large", MBN_SOURCE_KERAS},
     };
     float *image = make_images(1, 1);
-    const uint32_t isas = isas_to_test();
+    const uint32_t isas = isas_to_test(precision);
     for (size_t n = 0; n < sizeof narrow / sizeof narrow[0]; n++) {
         const mbn_network_options options = {.network = narrow[n].network,
                                              .source = narrow[n].source,
@@ -104,7 +110,7 @@ Test(results, cuts_of_narrow_networks_do_not_show, .timeout = 300) {
         for (unsigned isa = 0; isa < MBN_ISA_COUNT; isa++) {
             if ((isas >> isa & 1U) == 0) continue;
             mbn_model *model = NULL;
-            const mbn_model_options model_options = {.isa_mask = 1U << isa};
+            const mbn_model_options model_options = {.isa_mask = 1U << isa, .precision = precision};
             cr_assert_eq(mbn_model_load_memory(file, size, &model_options, &model, NULL), MBN_OK);
             check_cuts(options.network, model, image);
             mbn_model_free(model);
@@ -114,13 +120,19 @@ Test(results, cuts_of_narrow_networks_do_not_show, .timeout = 300) {
     free(image);
 }
 
+Test(results, cuts_of_narrow_networks_do_not_show, .timeout = 300) {
+    in_every_precision(check_cuts_of_narrow_networks_do_not_show);
+}
+
 /* At 224 the early blocks are cut by rows for threads, which small inputs are not. */
-Test(results, large_inputs_for_threads, .timeout = 300) {
+static void check_large_inputs_for_threads(mbn_precision precision) {
     const mbn_network_options options = {.network = "mobilenet_v2"};
     size_t size;
     void *file = make_file(&options, &size);
     mbn_model *model;
-    cr_assert_eq(mbn_model_load_memory(file, size, NULL, &model, NULL), MBN_OK);
+    cr_assert_eq(mbn_model_load_memory(file, size, &(mbn_model_options){.precision = precision},
+                                       &model, NULL),
+                 MBN_OK);
     free(file);
     float *image = malloc(224 * 224 * 3 * sizeof *image);
     for (int i = 0; i < 224 * 224 * 3; i++) image[i] = (float)(i % 255) / 127.5F - 1.0F;
@@ -140,9 +152,13 @@ Test(results, large_inputs_for_threads, .timeout = 300) {
     mbn_model_free(model);
 }
 
-Test(results, batches_and_layouts) {
+Test(results, large_inputs_for_threads, .timeout = 300) {
+    in_every_precision(check_large_inputs_for_threads);
+}
+
+static void check_batches_and_layouts(mbn_precision precision) {
     enum { BATCH = 3 };
-    mbn_model *model = make_model("mobilenet_v3_small", 0, NULL);
+    mbn_model *model = make_model_in(precision, "mobilenet_v3_small", 0, NULL);
     mbn_context *context = make_context(model, NULL);
     float *images = make_images(BATCH, 2);
     float *planes = malloc(BATCH * PIXELS * sizeof *planes);
@@ -177,10 +193,14 @@ Test(results, batches_and_layouts) {
     mbn_model_free(model);
 }
 
+Test(results, batches_and_layouts) {
+    in_every_precision(check_batches_and_layouts);
+}
+
 /* Images side by side, whatever their number, and photos, give what they give one by one. */
-Test(results, images_side_by_side) {
+static void check_images_side_by_side(mbn_precision precision) {
     enum { MOST = 7, SIDE = 90 };
-    mbn_model *model = make_model("mobilenet_v3_small", 0, NULL);
+    mbn_model *model = make_model_in(precision, "mobilenet_v3_small", 0, NULL);
     mbn_context *single = make_context(model, NULL);
     float *images = make_images(MOST, 4);
     unsigned char *pixels = malloc((size_t)MOST * SIDE * SIDE * 3);
@@ -227,11 +247,15 @@ Test(results, images_side_by_side) {
     mbn_model_free(model);
 }
 
+Test(results, images_side_by_side) {
+    in_every_precision(check_images_side_by_side);
+}
+
 /* A NaN in any corner reaches every output of its image, and no other image. */
-Test(results, nan_passes, .timeout = 300) {
+static void check_nan_passes(mbn_precision precision) {
     const char *network;
     for (int32_t n = 0; (network = mbn_network_name(n)) != NULL; n++) {
-        mbn_model *model = make_model(network, 0, NULL);
+        mbn_model *model = make_model_in(precision, network, 0, NULL);
         mbn_context *context = make_context(model, NULL);
         float *images = make_images(2, 3);
         float clean[CLASSES], logits[2 * CLASSES];
@@ -255,17 +279,30 @@ Test(results, nan_passes, .timeout = 300) {
     }
 }
 
-/* An infinity is clamped by v1's ReLU6 or becomes NaN; it never leaves as an infinity. */
-Test(results, infinity_is_clamped_or_nan) {
-    mbn_model *model = make_model("mobilenet_v1", 0, NULL);
+Test(results, nan_passes, .timeout = 300) {
+    in_every_precision(check_nan_passes);
+}
+
+/* An infinity, which bfloat16 makes of the largest floats, too, is clamped by v1's ReLU6 or becomes
+ * NaN; it never leaves as an infinity. */
+static void check_infinity_is_clamped_or_nan(mbn_precision precision) {
+    mbn_model *model = make_model_in(precision, "mobilenet_v1", 0, NULL);
     mbn_context *context = make_context(model, NULL);
     float *image = make_images(1, 4), logits[CLASSES];
-    image[PIXELS / 2] = INFINITY;
-    run_logits(context, image, logits);
-    for (int32_t c = 0; c < CLASSES; c++) cr_expect(!isinf(logits[c]));
+    static const float values[] = {INFINITY, -INFINITY, FLT_MAX, -FLT_MAX};
+    for (size_t i = 0; i < sizeof values / sizeof values[0]; i++) {
+        image[PIXELS / 2] = values[i];
+        run_logits(context, image, logits);
+        for (int32_t c = 0; c < CLASSES; c++)
+            cr_expect(!isinf(logits[c]), "of %g", (double)values[i]);
+    }
     free(image);
     mbn_context_free(context);
     mbn_model_free(model);
+}
+
+Test(results, infinity_is_clamped_or_nan) {
+    in_every_precision(check_infinity_is_clamped_or_nan);
 }
 
 /* Same shapes, other values. */
@@ -295,14 +332,16 @@ Test(results, padding_matters) {
 }
 
 /* A model packed at one size runs at others: as a model of that size does. */
-Test(results, other_input_sizes) {
-    mbn_model *model = make_model("mobilenet_v3_large", 0, NULL);
+static void check_other_input_sizes(mbn_precision precision) {
+    mbn_model *model = make_model_in(precision, "mobilenet_v3_large", 0, NULL);
     const mbn_network_options options = {
         .network = "mobilenet_v3_large", .input_height = 40, .input_width = 96, .classes = CLASSES};
     size_t size;
     void *file = make_file(&options, &size);
     mbn_model *other;
-    cr_assert_eq(mbn_model_load_memory(file, size, NULL, &other, NULL), MBN_OK);
+    cr_assert_eq(mbn_model_load_memory(file, size, &(mbn_model_options){.precision = precision},
+                                       &other, NULL),
+                 MBN_OK);
     mbn_context *a =
         make_context(model, &(mbn_context_options){.input_height = 40, .input_width = 96});
     mbn_context *b = make_context(other, NULL);
@@ -316,6 +355,10 @@ Test(results, other_input_sizes) {
     mbn_model_free(model);
     mbn_model_free(other);
     free(file);
+}
+
+Test(results, other_input_sizes) {
+    in_every_precision(check_other_input_sizes);
 }
 
 struct runner {
@@ -340,8 +383,10 @@ static void *run_often(void *argument) {
 /* Contexts over one model, one a thread, and two models beside each other. */
 Test(results, contexts_do_not_meet, .timeout = 300) {
     enum { RUNNERS = 4 };
-    mbn_model *models[2] = {make_model("mobilenet_v2", 0, NULL),
-                            make_model("mobilenet_v3_small", 0, NULL)};
+    mbn_model *models[2] = {
+        make_model("mobilenet_v2", 0, NULL),
+        make_model_in(MBN_PRECISION_BFLOAT16, "mobilenet_v3_small", 0, NULL),
+    };
     float *images = make_images(RUNNERS, 6), expected[RUNNERS][CLASSES];
     struct runner runners[RUNNERS];
     pthread_t threads[RUNNERS];

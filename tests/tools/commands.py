@@ -24,21 +24,23 @@ class CommandLine(Case):
             self.assertTrue(self.succeed(command, "--usage").startswith("Usage: mobilenet"))
 
     def test_help_names_its_own_defaults_and_choices(self):
-        isas = "separated by commas: scalar, sse, avx2, avx512, neon (default: all)"
+        isas = f"separated by commas: {', '.join(ISAS)} (default: all)"
+        precision = "float32, bfloat16, or fastest: bfloat16 where this machine has instructions for it"
         one = "Number of threads, 1 to 1024 (default 1)"
         networks = f"NETWORK is one of {', '.join(NETWORKS)}."
         network = ["1 to 1000000 (default 1000)", "each 32 to 1024 (default 224)", "0.1 to 4 (default 1)",
                    "same, symmetric or trailing (default", "torchvision or keras (default", networks]
-        inspect = [isas, one, "each 32 to 1024 (default: the model's own)", "1 to 1024, or `none'"]
+        inspect = [isas, precision, one, "each 32 to 1024 (default: the model's own)", "1 to 1024, or `none'"]
         for command, phrases in {
-            "classify": [isas, one, "1 to 1000000 (default 5)", "(default: the model's)"],
-            "run": [isas, one],
-            "features": [isas, one, "nhwc or nchw", "default nhwc"],
-            "embed": [isas, one],
-            "evaluate": [isas, "1 to 1024, with an image each (default: one for each CPU that may be used)",
+            "classify": [isas, precision, one, "1 to 1000000 (default 5)", "(default: the model's)"],
+            "run": [isas, precision, one],
+            "features": [isas, precision, one, "nhwc or nchw", "default nhwc"],
+            "embed": [isas, precision, one],
+            "evaluate": [isas, precision, "1 to 1024, with an image each (default: one for each CPU that may be used)",
                          "0 to 1000 (default 10)", "1 to 1000000 (default 5)"],
             "count": network,
             "init": [*network, "0 to 2^64 - 1 (default 0)"],
+            "info": [isas, precision],
             "plan": inspect,
             "profile": [*inspect, "1 to 100000 (default 50)"],
         }.items():
@@ -110,6 +112,8 @@ class CommandLine(Case):
             ("has width 1 only", "init", "mobilenet_v3_small_article", "out", "--width", "2"),
             ("too many arguments", "info", "x", "y"),
             ("--json: needs a MODEL", "info", "--json"),
+            ("--isa: needs a MODEL", "info", "--isa", "scalar"),
+            ("--precision: needs a MODEL", "info", "--precision", "fastest"),
         ]:
             with self.subTest(arguments):
                 self.fail_with(2, message, *arguments)
@@ -244,7 +248,7 @@ class Info(Case):
     def parse(self, **options):
         output = self.succeed("info", **options)
         self.assertIn("CPU: ", output)
-        return dict(re.findall(r"(?m)^  (built in|usable|chosen) +(.*)$", output))
+        return dict(re.findall(r"(?m)^  (built in|usable|chosen|bfloat16) +(.*)$", output))
 
     def test_cpus_are_those_that_may_be_used(self):
         allowed = sorted(os.sched_getaffinity(0))
@@ -265,12 +269,15 @@ class Info(Case):
         built, usable = info["built in"].split(", "), info["usable"].split(", ")
         self.assertEqual(built[0], "scalar")
         self.assertLessEqual(set(usable), set(built))
-        self.assertTrue(info["chosen"].startswith(f"{usable[-1]}, the best usable one"))
+        floats = [isa for isa in usable if not isa.endswith("bf16")]  # the others have no float32
+        self.assertTrue(info["chosen"].startswith(f"{floats[-1]}, the best usable one"))
+        self.assertIn(info["bfloat16"].split()[0], usable)
         self.assertEqual(self.parse(environment={"MOBILENET_ISA": ""}), info)
 
     def test_obeys_the_environment(self):
         info = self.parse(environment={"MOBILENET_ISA": "scalar"})
         self.assertRegex(info["chosen"], "^scalar, .* in MOBILENET_ISA=scalar ")
+        self.assertEqual(info["bfloat16"], "scalar (channel blocks of 1)")
 
     def test_reports_a_wrong_environment(self):
         _, errors = self.run_command("info", status=1, environment={"MOBILENET_ISA": "avx3"})

@@ -16,7 +16,8 @@ import numpy
 from case import NETWORKS, Case, main
 
 SVG = "{http://www.w3.org/2000/svg}"
-WAYS = [[], ["--band", "1"], ["--band", "1024"], ["--band", "none"], ["--threads", "2"]]
+WAYS = [[], ["--band", "1"], ["--band", "1024"], ["--band", "none"], ["--threads", "2"],
+        ["--precision", "bfloat16"], ["--precision", "bfloat16", "--isa", "scalar"]]
 
 VISION = [  # what linear RGB becomes without a kind of cones: normal, protanopia, deuteranopia
     numpy.eye(3),
@@ -55,15 +56,21 @@ class Steps(Case):
         covered = [layer["name"] for step in result["steps"] for layer in step["layers"]]
         self.assertEqual(covered, [layer["name"] for layer in layers])
         begin = 0
+        element = 2 if result["precision"] == "bfloat16" else 4
         for step in result["steps"]:
             self.assertEqual(step["first_layer"], begin)
             begin = step["last_layer"] + 1
+            if step["kind"] == "convert":  # the image, for kernels that do not read floats
+                self.assertEqual((step["layers"], begin, step["multiply_adds"]), ([], 0, 0))
+                self.assertEqual(step["output"], [*result["input"], result["input_channels"]])
+                self.assertGreaterEqual(step["bytes"], 2 * element)
+                continue
             own = layers[step["first_layer"] : begin]
             self.assertEqual([x["kind"] for x in step["layers"]], [x["kind"] for x in own])
             self.assertEqual(step["kind"], "+".join(x["role"] for x in step["layers"]))
             self.assertEqual(step["output"], own[-1]["output"])
             self.assertEqual(step["multiply_adds"], sum(x["multiply_adds"] for x in own))
-            self.assertGreater(step["bytes"], 4 * sum(x["weights"] for x in own))
+            self.assertGreater(step["bytes"], element * sum(x["weights"] for x in own))
             self.assertGreaterEqual(step["tasks"], 1)
             self.assertGreaterEqual(step["band_rows"], 1)
         self.assertEqual(begin, len(layers))
@@ -80,7 +87,8 @@ class Plan(Steps):
                 with self.subTest(network=network, way=way):
                     plan = self.json("plan", model, *way)
                     self.check_steps(plan, counts)
-                    single = len(plan["steps"]) == len(counts["layers"])
+                    steps = [step for step in plan["steps"] if step["layers"]]
+                    single = len(steps) == len(counts["layers"])
                     self.assertEqual(single, way == ["--band", "none"])
 
     def test_bytes(self):
@@ -88,14 +96,20 @@ class Plan(Steps):
         layers = self.counts("mobilenet_v1")["layers"]
         model = self.init("mobilenet_v1")
         for way in WAYS:
-            size = 40 * 48 * 3
-            for step in self.json("plan", model, *way)["steps"]:
-                floats = size
+            plan = self.json("plan", model, *way)
+            element = 2 if plan["precision"] == "bfloat16" else 4
+            size = 4 * 40 * 48 * 3
+            for step in plan["steps"]:
+                if step["kind"] == "convert":
+                    continue
+                total = size
                 for layer in layers[step["first_layer"] : step["last_layer"] + 1]:
-                    floats += layer["weights"] + (layer["output"][2] if layer["weights"] else 0)
+                    total += element * layer["weights"]
+                    total += 4 * layer["output"][2] if layer["weights"] else 0
                 height, width, channels = step["output"]
-                size = height * width * channels
-                self.assertEqual(step["bytes"], 4 * (floats + size))
+                vector = height * width == 1  # those are floats
+                size = height * width * channels * (4 if vector else element)
+                self.assertEqual(step["bytes"], total + size)
 
     def test_forced_bands(self):
         model = self.init("mobilenet_v2")
@@ -143,7 +157,7 @@ class Plan(Steps):
             kernels, memory = plan["kernels"], plan["memory"]
             self.assertIn(f"{network}, width {plan['width']:g}, input 40x48, 7 classes\n", text)
             self.assertIn(
-                f"{kernels['name']} kernels: blocks of {kernels['block']} channels, panels of "
+                f"{kernels['name']} kernels in float32: blocks of {kernels['block']} channels, panels of "
                 f"{kernels['panel']} blocks; 1 thread\n",
                 text,
             )
@@ -213,7 +227,7 @@ class Profile(Steps):
         for network in NETWORKS:
             counts = self.counts(network)
             model = self.init(network)
-            for way in [], ["--band", "none"], ["--threads", "2"]:
+            for way in [], ["--band", "none"], ["--threads", "2"], ["--precision", "bfloat16"]:
                 with self.subTest(network=network, way=way):
                     result = self.json("profile", model, "--rounds", "3", *way)
                     self.check_steps(result, counts)
@@ -228,6 +242,7 @@ class Profile(Steps):
             result = self.json("profile", model, "--rounds", str(rounds), "--isa", "scalar")
             self.assertEqual(result["rounds"], rounds)
             self.assertEqual(result["kernels"]["name"], "scalar")
+            self.assertEqual(result["precision"], "float32")
             self.assertGreater(result["peak_gflops_per_core"], 0)
         # One round: the median of a run is the sum of its steps.
         result = self.json("profile", model, "--rounds", "1")
@@ -272,7 +287,7 @@ class Plot(Steps):
 
     def test_other_plans(self):
         model = self.init("mobilenet_v3_large")
-        for way in ["--band", "none"], ["--threads", "2"]:
+        for way in ["--band", "none"], ["--threads", "2"], ["--precision", "bfloat16", "--isa", "scalar"]:
             self.check_drawing(*self.plot(model, *way))
 
     def check_drawing(self, result, svg):
@@ -286,7 +301,7 @@ class Plot(Steps):
         for row, step in zip(rows, result["steps"]):
             names = [layer["name"] for layer in step["layers"]]
             self.assertEqual(row.find(f"{SVG}title").text, ", ".join([*names, step["kind"]]))
-            self.assertIn(names[0], [text.text for text in row.iter(f"{SVG}text")])
+            self.assertIn(names[0] if names else step["kind"], [text.text for text in row.iter(f"{SVG}text")])
             solid, pale = self.bars(row)
             self.assertEqual(solid.get("fill"), pale.get("fill"))
             self.assertEqual(
@@ -378,6 +393,7 @@ class Errors(Case):
                 ("too many arguments: 'b'", model, "b"),
                 ("--threads: '0' is not", model, "--threads", "0"),
                 ("--isa: 'avx3' is not a list of", model, "--isa", "avx3"),
+                ("--precision: 'bf16' is none of default, float32, bfloat16, fastest", model, "--precision", "bf16"),
                 ("--input: '224x' is not N or HxW", model, "--input", "224x"),
                 ("--input: '0' is not N or HxW", model, "--input", "0"),
                 ("input_height: 31 is", model, "--input", "31x32"),

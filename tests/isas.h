@@ -1,0 +1,24 @@
+/* Which tables tests go through. */
+#ifndef MBN_TESTS_ISAS_H
+#define MBN_TESTS_ISAS_H
+
+#include <criterion/criterion.h>
+#include <mobilenet.h>
+#include <stdlib.h>
+
+/* The usable instruction sets that have a table of their own for a precision, restricted by
+ * MOBILENET_ISA as the library is. */
+static inline uint32_t isas_to_test(mbn_precision precision) {
+    const mbn_element element =
+        precision == MBN_PRECISION_BFLOAT16 ? MBN_ELEMENT_BF16 : MBN_ELEMENT_F32;
+    uint32_t mask = mbn_isa_usable();
+    const char *allowed = getenv("MOBILENET_ISA");
+    if (allowed != NULL && allowed[0] != '\0') mask &= mbn_isa_parse(allowed);
+    for (unsigned isa = 0; isa < MBN_ISA_COUNT; isa++) {
+        if (mbn_kernels_for(element, (mbn_isa)isa) == NULL) mask &= ~(1U << isa);
+    }
+    cr_assert_neq(mask, 0);
+    return mask;
+}
+
+#endif
