@@ -27,7 +27,7 @@
  *
  * bfloat16.  Planes and weights are bfloat16; biases, vectors, sums and activations are float32, and
  * a result is rounded once, when it is stored: to nearest, ties to even; NaN stays NaN, infinity
- * infinity.  The chain runs over k in pairs (channels of a tap; taps of a row, in depthwise
+ * infinity.  (A fully connected layer rounds the vector that it reads.)  The chain runs over k in pairs (channels of a tap; taps of a row, in depthwise
  * convolution), of which the second is added first.  A product of two bfloat16 is a float32, so
  * tables give the same sums whether they fuse multiply-adds or not; only MBN_ISA_NEON_BF16 rounds
  * otherwise (the instruction rounds to odd).  Denormals count as zero, among operands, products,

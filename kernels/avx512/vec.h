@@ -76,6 +76,11 @@ static inline vec vec_low_half(vec a) {
 static inline vec vec_high_half(vec a) {
     return _mm512_zextps256_ps512(_mm512_extractf32x8_ps(a, 1));
 }
+/* 12 floats, with a zero behind every third */
+#define VEC_SPREAD
+static inline vec vec_spread(const void *p) {
+    return _mm512_maskz_expand_ps(0x7777, _mm512_maskz_loadu_ps(0x0FFF, p));
+}
 /* rows become columns */
 static inline void vec_transpose(vec square[16]) {
     __m512 pairs[16], quads[16];

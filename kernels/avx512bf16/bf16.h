@@ -3,6 +3,7 @@
 #define MBN_KERNELS_AVX512BF16_BF16_H
 
 #include "kernels/avx512/vec.h"
+#include <stddef.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -57,6 +58,12 @@ static inline void element_convert(const float *values, int32_t count, void *ele
     }
 }
 
+static inline const char *elements_of(const float *values, int32_t count, char *buffer) {
+    element_convert(values, count, buffer);
+    if (count % 2 == 1) memset(buffer + 2 * (ptrdiff_t)count, 0, 2);
+    return buffer;
+}
+
 /* Pairs, in vectors of int: gcc 12 spills tiles of __m512bh. */
 typedef __m512i operand;
 
@@ -74,11 +81,6 @@ static inline vec operand_dot(operand a, operand b, vec sum) {
 static inline vec pair_values(operand a, int which) {
     return _mm512_castsi512_ps(which == 0 ? _mm512_slli_epi32(a, 16)
                                           : _mm512_and_epi32(a, _mm512_set1_epi32(-0x10000)));
-}
-static inline vec operand_dot_floats(const float *x, int32_t count, const void *w, vec sum) {
-    const operand pairs = operand_load(w);
-    if (count == 2) sum = vec_fma(vec_broadcast(x + 1), pair_values(pairs, 1), sum);
-    return vec_fma(vec_broadcast(x), pair_values(pairs, 0), sum);
 }
 static inline operand operand_load_twice(const void *p) {
     return _mm512_broadcast_i64x4(_mm256_loadu_si256((const __m256i *)p));

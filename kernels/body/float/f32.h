@@ -28,6 +28,11 @@ MBN_INLINE void element_convert(const float *values, int32_t count, void *elemen
     for (int32_t i = 0; i < count; i++) out[i] = values[i];
 }
 
+MBN_INLINE const char *elements_of(const float *values, int32_t count, char *buffer) {
+    (void)count, (void)buffer;
+    return (const char *)values;
+}
+
 typedef vec operand;
 
 MBN_INLINE operand operand_load(const void *p) {
@@ -38,11 +43,6 @@ MBN_INLINE operand operand_broadcast(const void *p) {
 }
 MBN_INLINE vec operand_dot(operand a, operand b, vec sum) {
     return vec_fma(a, b, sum);
-}
-/* count: 1 */
-MBN_INLINE vec operand_dot_floats(const float *x, int32_t count, const void *w, vec sum) {
-    (void)count;
-    return vec_fma(vec_broadcast(x), vec_load(w), sum);
 }
 #if VEC_HALVES
 MBN_INLINE operand operand_load_twice(const void *p) {

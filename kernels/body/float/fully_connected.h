@@ -4,7 +4,17 @@
  * they are summed as (0 + 1) + (2 + 3), then the bias is added. */
 #include "epilogue.h"
 
-enum { CHAINS = 4 };
+/* FLOATS_AT_ONCE: of the vector, which become elements; whole rounds of chains. */
+enum { CHAINS = 4, FLOATS_AT_ONCE = 128 };
+
+MBN_INLINE void fully_connected_step(int32_t vectors, const char *x, const char *w, vec sums[4]) {
+    const operand value = operand_broadcast(x);
+    if (FULLY_CONNECTED_AHEAD > 0) __builtin_prefetch(w + FULLY_CONNECTED_AHEAD);
+    MBN_UNROLL
+    for (int32_t v = 0; v < vectors; v++) {
+        sums[v] = operand_dot(value, operand_load(w + v * STEP_BYTES), sums[v]);
+    }
+}
 
 MBN_INLINE void fully_connected_panel(const mbn_fully_connected_args *args, const epilogue *e,
                                       int32_t vectors, int32_t b) {
@@ -17,29 +27,24 @@ MBN_INLINE void fully_connected_panel(const mbn_fully_connected_args *args, cons
         MBN_UNROLL
         for (int32_t v = 0; v < vectors; v++) acc[j][v] = vec_zero();
     }
-    int32_t k = 0;
-    for (; k + CHAINS * DEPTH <= args->input_channels; k += CHAINS * DEPTH) {
-        MBN_UNROLL
-        for (int32_t j = 0; j < CHAINS; j++) {
-            if (FULLY_CONNECTED_AHEAD > 0) __builtin_prefetch(w + FULLY_CONNECTED_AHEAD);
+    for (int32_t k = 0, count; k < args->input_channels; k += count) {
+        char buffer[FLOATS_AT_ONCE * ELEMENT_BYTES];
+        const int32_t left = args->input_channels - k;
+        count = left < FLOATS_AT_ONCE ? left : FLOATS_AT_ONCE;
+        const char *x = elements_of(input + k, count, buffer);
+        const int32_t steps = steps_of(count);
+        int32_t s = 0;
+        for (; s + CHAINS <= steps; s += CHAINS, x += CHAINS * OPERAND_BYTES) {
             MBN_UNROLL
-            for (int32_t v = 0; v < vectors; v++) {
-                acc[j][v] =
-                    operand_dot_floats(input + k + j * DEPTH, DEPTH, w + v * STEP_BYTES, acc[j][v]);
+            for (int32_t j = 0; j < CHAINS; j++, w += step) {
+                fully_connected_step(vectors, x + j * OPERAND_BYTES, w, acc[j]);
             }
-            w += step;
         }
-    }
-    MBN_UNROLL
-    for (int32_t j = 0; j < CHAINS; j++, k += DEPTH) {
-        if (k >= args->input_channels) break;
-        const bool whole = k + DEPTH <= args->input_channels;
         MBN_UNROLL
-        for (int32_t v = 0; v < vectors; v++) {
-            acc[j][v] = whole ? operand_dot_floats(input + k, DEPTH, w + v * STEP_BYTES, acc[j][v])
-                              : operand_dot_floats(input + k, 1, w + v * STEP_BYTES, acc[j][v]);
+        for (int32_t j = 0; j < CHAINS; j++, w += step) {
+            if (s + j >= steps) break;
+            fully_connected_step(vectors, x + j * OPERAND_BYTES, w, acc[j]);
         }
-        w += step;
     }
     const char *bias = mbn_bias_at(&args->operands, b);
     char *output = (char *)args->output + (ptrdiff_t)b * VECTOR_BYTES;

@@ -78,7 +78,16 @@ static void convert_rgb_row(const mbn_layout_args *args, int32_t y) {
     const bool interleaved = args->channel_stride == 1;
     const float *from = args->strided + y * args->strided_row_stride;
     char *blocked = mbn_row_at(&args->blocked, 0, y);
-    for (int32_t x = 0, pixels; x < args->width; x += pixels) {
+    int32_t x = 0;
+#ifdef VEC_SPREAD
+    enum { SPREAD_PIXELS = BLOCK / IMAGE_BLOCK };
+    if (interleaved) {
+        for (; x + SPREAD_PIXELS <= args->width; x += SPREAD_PIXELS, from += 3 * SPREAD_PIXELS) {
+            element_store(blocked + (ptrdiff_t)x * IMAGE_WORD, vec_spread(from));
+        }
+    }
+#endif
+    for (int32_t pixels; x < args->width; x += pixels) {
         pixels = args->width - x < IMAGE_PIXELS ? args->width - x : IMAGE_PIXELS;
         uint16_t elements[3][IMAGE_PIXELS + IMAGE_WORD];
         if (interleaved) {

@@ -22,17 +22,21 @@
  *     vec_low_half(a)            a half, with zeros above it
  *     vec_high_half(a)
  *
+ * and where VEC_SPREAD is defined, for images
+ *     vec_spread(p)              VEC_WIDTH floats, of which every fourth is zero and the others from p
+ *
  * An element type's words, f32.h here, or for bfloat16 the instruction set's bf16.h:
  *
  *     element_load(p)            VEC_WIDTH elements as floats
  *     element_store(p, a)        floats as elements, rounded
  *     element_store_two(p, a, b) likewise, b behind a
  *     element_convert(floats, count, elements)   any number of them
+ *     elements_of(floats, count, buffer)   the same, with zeros to a whole operand: in the buffer, or
+ *                                          where they are
  *     operand                    a vector of DEPTH elements per lane
  *     operand_load(p)
  *     operand_broadcast(p)       the same DEPTH elements in every lane
  *     operand_dot(a, b, sum)     sum + the products, the second one first where there are two
- *     operand_dot_floats(x, count, w, sum)   sum + x[0] to x[count - 1] times the operand at w
  * and with VEC_HALVES
  *     operand_load_twice(p)      operand_join_halves(a, b)
  * with DEPTHWISE_PAIRS, which asks for DEPTH 2:

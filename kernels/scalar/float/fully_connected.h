@@ -15,9 +15,10 @@ static void fully_connected(const mbn_fully_connected_args *args, mbn_range rang
         float *output = (float *)args->output + (ptrdiff_t)b * args->blocking.block;
         for (int32_t lane = 0; lane < lanes; lane++) {
             float sum = bias[lane];
-            for (int32_t k = 0; k < args->input_channels; k++) {
+            for (int32_t i = 0; i < args->input_channels; i++) {
+                const int32_t k = in_turn(i, args->input_channels);
                 const ptrdiff_t at = ((ptrdiff_t)(k / depth) * lanes + lane) * depth + k % depth;
-                sum += input[k] * to_float(panel[at]);
+                sum += to_float(from_float(input[k])) * to_float(panel[at]);
             }
             output[lane] = activate(sum, args->finish.activation);
         }
