@@ -2,6 +2,7 @@
 #ifndef MBN_KERNELS_AVX512BF16_BF16_H
 #define MBN_KERNELS_AVX512BF16_BF16_H
 
+#include "kernels/avx512/tiles.h"
 #include "kernels/avx512/vec.h"
 #include <stddef.h>
 #include <stdint.h>
@@ -10,25 +11,6 @@
 #define VEC_TABLE mbn_avx512bf16_bf16
 #define VEC_ISA MBN_ISA_AVX512_BF16
 #define VEC_ISA_NAME "avx512bf16"
-
-#define PANEL 2
-#define PANEL_MAX 3
-#define POINTWISE_PIXELS_1 14
-#define POINTWISE_PIXELS_2 14
-#define POINTWISE_PIXELS_3 9
-
-#define VEC_HALVES 1
-#define HALVES_PIXELS_1 14
-#define HALVES_PIXELS_2 14
-#define HALVES_PIXELS_3 10
-
-#define STEM_SHARED 1
-#define FULLY_CONNECTED_AHEAD 0
-#define NARROW_PIXELS 7
-#define DEPTHWISE_ROWS 2
-#define DEPTHWISE_COLUMNS 7
-#define DEPTHWISE_NARROW 4
-#define VEC_LANES 0
 
 #define ELEMENT MBN_ELEMENT_BF16
 #define ELEMENT_BYTES 2
