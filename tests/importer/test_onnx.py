@@ -416,7 +416,7 @@ class Images(Case):
             return [node("Resize", ["pixels", "", "", sizes], "image", **attributes)]
         for attributes, keys in (
                 ({"mode": "linear"}, {"resampling": "tensorflow"}),
-                ({"mode": "linear", "antialias": 1}, {}),
+                ({"mode": "linear", "antialias": 1, "exclude_outside": 1}, {}),
                 ({"mode": "nearest", "nearest_mode": "floor",
                   "coordinate_transformation_mode": "tf_half_pixel_for_nn"},
                  {"resampling": "tensorflow", "interpolation": "nearest"}),
@@ -442,11 +442,59 @@ class Images(Case):
         _, metadata, _ = self.with_image(plain, computed, [1, 3, "h", "w"])
         self.assertEqual((metadata["input_height"], metadata["input_width"]), ("48", "64"))
         os.unlink(self.output)
-        writer = Writer()
-        writer.write(plain, SHAPE)
-        nodes = resize(writer, mode="linear", coordinate_transformation_mode="align_corners")
-        self.refused(onnx_file.model([*nodes, *writer.nodes], writer.tensors, [1, 3, "h", "w"],
-                                     "logits", image="pixels"), "linear at align_corners")
+
+        def resizing(shape=(1, 3, "h", "w"), producer="test", **attributes):
+            writer = Writer()
+            writer.write(plain, SHAPE)
+            if "scale" in attributes:
+                scale = numpy.array([1, 1, attributes["scale"], attributes.pop("scale")], "f4")
+                nodes = [node("Resize", ["pixels", "", writer.constant("scales", scale)], "image",
+                              **attributes)]
+            else:
+                nodes = resize(writer, **attributes)
+            return onnx_file.model([*nodes, *writer.nodes], writer.tensors, list(shape), "logits",
+                                   producer, "pixels")
+        smooth = {"mode": "linear", "antialias": 1}
+        for part, data in (
+                ("linear at align_corners", resizing(
+                    mode="linear", coordinate_transformation_mode="align_corners")),
+                # Of these ONNX Runtime and Pillow differ by up to 22 of 255.
+                ("linear at half_pixel, antialiased, with the outermost pixels repeated, which",
+                 resizing(**smooth)),
+                ("cubic at half_pixel, antialiased, which", resizing(
+                    mode="cubic", cubic_coeff_a=-0.5, exclude_outside=1, antialias=1)),
+                ("resizes images of any size by a factor", resizing(mode="linear", scale=0.5)),
+                ("resizes 97 pixels by 0.5, which are no whole number", resizing(
+                    (1, 3, 97, 128), mode="linear", scale=0.5))):
+            with self.subTest(part):
+                self.refused(data, part)
+
+        # The factor is a float of 32 bits, a little less than what it stands for.
+        _, metadata, _ = self.imported(resizing((1, 3, 75, 100), mode="linear", scale=0.64))
+        self.assertEqual((metadata["input_height"], metadata["input_width"]), ("48", "64"))
+
+    def test_resizing_that_is_nearly_the_sources(self):
+        """What is not exactly the same is said."""
+        plain = small_network.variant()
+        for attributes, kind, producer, said in (
+                ({"mode": "linear", "antialias": 1, "exclude_outside": 1}, 1, "test",
+                 "its antialiased resizing is Pillow's here, which rounds pixels to 8 bits between "
+                 "and after the two directions\n"),
+                ({"mode": "linear", "antialias": 1}, 1, "pytorch",
+                 "at its edges torch does the same, ONNX Runtime repeats the outermost pixels\n"),
+                ({"mode": "cubic", "cubic_coeff_a": -0.5, "exclude_outside": 1}, 1, "test",
+                 "its bicubic resizing is TensorFlow's here, whose weights come from a table"),
+                ({"mode": "linear"}, 2, "test", "cuts fractions off; here they are kept\n")):
+            with self.subTest(**attributes, kind=kind):
+                writer = Writer()
+                writer.write(plain, SHAPE)
+                sizes = writer.constant("sizes", numpy.array([1, 3, 48, 64]))
+                nodes = [node("Resize", ["pixels", "", "", sizes], "small", **attributes),
+                         node("Cast", ["small"], "image", to=1)]
+                _, _, out = self.imported(onnx_file.model(
+                    [*nodes, *writer.nodes], writer.tensors, [1, 3, "h", "w"], "logits", producer,
+                    "pixels", kind))
+                self.assertIn(said, out)
 
     def test_padding_before_the_rest(self):
         """SAME_LOWER is what symmetric padding gives."""

@@ -50,7 +50,7 @@ class _Node:
 class Graph:
     """output: the Value of the output that was asked for; number: which of the outputs it is;
     height, width: of the image; fixed: whether the file says so; type: of its elements; exact: it
-    computes with floats of 32 bits."""
+    computes with floats of 32 bits; notes: what is not as the source does it."""
 
     def __init__(self, model, options):
         graph = model.message(7)
@@ -61,7 +61,9 @@ class Graph:
         folder = onnx_tensor.Folder(options.source)
         self.builder, self.values = Builder(), {}
         self.exact, self.height, self.width, self.fixed = True, None, None, False
-        self.type = "float32"
+        self.type, self.notes = "float32", []
+        self.of_torch = model.text(2) == "pytorch"
+        self.whole = False  # the image's pixels are whole numbers still
         for message in graph.messages(5):
             name, array = onnx_tensor.tensor(message, folder)
             self.values[name] = array
@@ -113,6 +115,7 @@ class Graph:
         dims = [dim.integer(1, 0) for dim in shape.messages(1)] if shape else []
         self.type = onnx_tensor.type_name(tensor.integer(1, 1)) if tensor else "float32"
         self.exact &= self.type not in ("float16", "bfloat16")
+        self.whole = "int" in self.type
         image, height, width = plane.image(self.builder, name, dims)
         self.fixed = height is not None and width is not None
         default = options.resolution or (224, 224)
@@ -400,6 +403,7 @@ class Graph:
         if kind not in _FLOATS:
             raise ImportFailure(f"{node.name}: the image becomes {kind}")
         self.exact &= kind not in ("float16", "bfloat16")
+        self.whole = False
         return x
 
     def op_quantizelinear(self, node, x, *_):
@@ -504,7 +508,7 @@ class Graph:
         if sizes is not None and (not isinstance(sizes, numpy.ndarray) or sizes.size):
             height, width = along(sizes, rows), along(sizes, columns)
         elif self.fixed:
-            height, width = (math.floor(size * along(scales, axis)) for size, axis in
+            height, width = (self._scaled(node, size, along(scales, axis)) for size, axis in
                              ((self.height, rows), (self.width, columns)))
         else:
             raise ImportFailure(f"{node.name}: resizes images of any size by a factor; MobileNets "
@@ -512,25 +516,46 @@ class Graph:
         return x.with_value(self.builder.resize(
             x.value, Resizing(int(height), int(width), *self._interpolation(node)), node.name))
 
+    @staticmethod
+    def _scaled(node, size, scale):
+        exact = float(numpy.float32(size) * numpy.float32(scale))
+        # What is cut off moves the pixels, too: they lie where the factor says.
+        if abs(exact - round(exact)) > 1e-3:
+            raise ImportFailure(f"{node.name}: resizes {size} pixels by {scale:g}, which are no "
+                                "whole number: export the network without it")
+        return round(exact)
+
     def _interpolation(self, node):
         mode = node.text("mode", "nearest")
         place = node.text("coordinate_transformation_mode", "half_pixel")
         if node.text("keep_aspect_ratio_policy", "stretch") != "stretch":
             raise ImportFailure(f"{node.name}: resizes by {node.text('keep_aspect_ratio_policy')}")
         half = place in ("half_pixel", "pytorch_half_pixel")
-        if mode == "linear" and half and node.integer("antialias", 0):
+        smooth, inside = node.integer("antialias", 0), node.integer("exclude_outside", 0)
+        if mode == "linear" and half and smooth and (inside or self.of_torch):
+            self.notes.append("its antialiased resizing is Pillow's here, which rounds pixels to 8 "
+                              "bits between and after the two directions" + (
+                                  "" if inside else "; at its edges torch does the same, ONNX "
+                                  "Runtime repeats the outermost pixels"))
             return "bilinear", "pillow"
-        if mode == "linear" and half:
+        if mode == "linear" and half and not smooth:
+            if self.whole:
+                self.notes.append("it resizes pixels of 8 bits, and cuts fractions off; here they "
+                                  "are kept")
             return "bilinear", "tensorflow"
         if mode == "nearest" and (place, node.text("nearest_mode", "round_prefer_floor")) in (
                 ("tf_half_pixel_for_nn", "floor"), ("half_pixel", "round_prefer_ceil")):
             return "nearest", "tensorflow"
-        if mode == "cubic" and half and node.integer("exclude_outside", 0) \
+        if mode == "cubic" and half and inside and not smooth \
                 and abs(node.float("cubic_coeff_a", -0.75) + 0.5) < 1e-6:
+            self.notes.append("its bicubic resizing is TensorFlow's here, whose weights come from a "
+                              "table: pixels differ by up to 0.2 of 255")
             return "bicubic", "tensorflow"
         raise ImportFailure(
             f"{node.name}: resizes the image by {mode} at {place}"
             + (f", {node.text('nearest_mode', 'round_prefer_floor')}" if mode == "nearest" else "")
+            + (", antialiased" + ("" if inside else ", with the outermost pixels repeated")
+               if smooth else "")
             + ", which no preprocessing here does: export the network without it")
 
 
