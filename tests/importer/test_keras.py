@@ -200,6 +200,27 @@ class Ends(Case):
         self.assertEqual(json.loads(metadata["architecture"])["pool"], "max")
         self.assert_close(self.logits(images), small_network.evaluate_all(plain, images))
 
+    def test_average_pools(self):
+        """One whose window is the whole plane is a global one, if it moves as far as that."""
+        plain, images = renamed(network(pool=False)), small_network.images()
+        layers = keras_file.classes(plain)
+        place = [name for _, name, _, _, _ in layers].index("pool")
+        for config, good in (
+                ({"pool_size": [6, 16]}, True), ({"pool_size": [6, 16], "strides": None}, True),
+                ({"pool_size": [6, 16], "strides": [1, 1], "padding": "valid"}, True),
+                ({"pool_size": [6, 16], "strides": [6, 16], "padding": "same"}, True),
+                ({"pool_size": [6, 16], "strides": [1, 1], "padding": "same"}, False),
+                ({"pool_size": [6, 8]}, False), ({"pool_size": 6}, False)):
+            with self.subTest(**config):
+                layers[place] = ("AveragePooling2D", "pool", config, *layers[place][3:])
+                if good:
+                    self.imported_model(layers)
+                    self.assert_close(self.logits(images),
+                                      small_network.evaluate_all(plain, images))
+                    os.unlink(self.output)
+                else:
+                    self.refused(keras_file.keras(layers, SHAPE), "pool", "whole plane")
+
     def test_channels_first(self):
         """Keras's kernels are the same; axes and formats differ."""
         plain, images = renamed(network()), small_network.images()

@@ -122,6 +122,29 @@ class Ends(Case):
         self.assertEqual(metadata["format"], "mobilenet/2")
         self.assert_close(self.logits(images), small_network.evaluate_all(plain, images))
 
+    def test_average_pools(self):
+        """One whose window is the whole plane is a global one, if it moves as far as that."""
+        plain, images = network(pool=False), small_network.images()
+        at = [op.name for op in plain].index("pool")
+        for valid, step, window, good in ((1, 1, (6, 16), True), (0, 16, (6, 16), True),
+                                          (0, 2, (6, 16), False), (1, 6, (6, 6), False)):
+            with self.subTest(valid=valid, step=step, window=window):
+                writer = Writer()
+                writer.write(plain[:at], SHAPE, softmax=False)
+                writer.operator("average_pool", [writer.index[plain[at].x]], "pool", {
+                    0: ("i8", valid), 1: ("i32", step), 2: ("i32", step), 3: ("i32", window[1]),
+                    4: ("i32", window[0])})
+                for op in plain[at + 1:]:
+                    writer.put(op)
+                data = writer.finish(plain[-1].name)
+                if good:
+                    self.imported(data)
+                    self.assert_close(self.logits(images),
+                                      small_network.evaluate_all(plain, images))
+                    os.unlink(self.output)
+                else:
+                    self.refused(data, "pool", "whole plane")
+
 
 class Images(Case):
     def with_image(self, before, shape=None, plain=None, **options):

@@ -381,9 +381,9 @@ class Graph:
         return self.reduced(node, True)
 
     def op_average_pool_2d(self, node):
-        value = self.builder.global_pool(
-            self.image_plane(node).value, node.name,
-            window=(node.option(4, "i32"), node.option(3, "i32")))
+        value = self.builder.average_pool(
+            self.image_plane(node).value, (node.option(4, "i32"), node.option(3, "i32")),
+            (node.option(2, "i32"), node.option(1, "i32")), self.pads(node) == "same", node.name)
         return Plane(self.activate(node, value, 5), "n11c")
 
     def op_max_pool_2d(self, node):
