@@ -19,7 +19,7 @@ from importer_case import TOOLS, Case
 from checkpoint import (Build, Call, Global, New, ORDERED_DICT, Raw, Storage, encode, legacy,
                         pickled, state_dict, tensor, zipped)
 from importer import checkpoint as reading
-from importer import networks
+from importer import cli, networks
 
 try:
     import torch
@@ -453,6 +453,11 @@ class Command(Case):
         self.assertEqual((done.returncode, done.stdout), (1, ""))
         self.assertEqual(done.stderr, f"mobilenet-import: {self.path('s')}: holds no state dict and "
                                       "no module: save model.state_dict()\n")
+
+    def test_help_names_defaults(self):
+        for action in cli._parser()._actions:
+            if action.option_strings and action.nargs != 0:
+                self.assertIn("default", action.help or "", action.option_strings)
 
     def test_usage(self):
         self.assertIn("--labels", self.command("--help").stdout)
