@@ -5,6 +5,7 @@ import gzip
 import io
 import json
 import os
+import struct
 import subprocess
 import tarfile
 import unittest
@@ -188,6 +189,20 @@ class Again(Case):
         self.assertEqual((metadata["format"], metadata["resize"]), ("mobilenet/1", "80"))
         self.assertFalse({"probabilities", "interpolation", "resampling", "fit", "fill"}
                          & set(metadata))
+
+    def test_what_the_older_format_does_not_know(self):
+        """Keys of mobilenet/2 mean nothing in mobilenet/1, and do not come to mean something."""
+        self.imported(self.first, "--interpolation", "bilinear")
+        with open(self.output, "rb") as file:
+            data = file.read()
+        (length,) = struct.unpack("<Q", data[:8])
+        header = json.loads(data[8:8 + length])
+        self.assertEqual(header["__metadata__"]["format"], "mobilenet/1")
+        header["__metadata__"].update(probabilities="sigmoid", fit="cover", interpolation="area")
+        text = json.dumps(header).encode()
+        _, metadata, _ = self.imported(struct.pack("<Q", len(text)) + text + data[8 + length:])
+        self.assertEqual(metadata["format"], "mobilenet/1")
+        self.assertNotIn("probabilities", metadata)
 
     def test_networks_of_the_library(self):
         """Those of `mobilenet init` have batch norm, and names of their own."""

@@ -168,6 +168,15 @@ class Ends(Case):
         _, metadata, _ = self.imported_model(layers, options=("--labels", names))
         self.assertEqual((metadata["probabilities"], metadata["classes"]), ("sigmoid", "1"))
         self.assertEqual(json.loads(metadata["labels"]), ["cat", "dog"])
+        names = self.file("names.txt", "cat\n")
+        _, metadata, _ = self.imported_model(layers, options=("--labels", names))
+        self.assertEqual(json.loads(metadata["labels"]), ["cat"])
+        names = self.file("names.txt", "cat\ndog\nfox\n")
+        self.refused(keras_file.keras(layers, SHAPE), "3 labels for 2 classes",
+                     options=("--labels", names))
+        layers[-1][2]["activation"] = "softmax"
+        _, _, out = self.imported_model(layers)
+        self.assertIn("its one output is a softmax's, which is always 1: --probabilities", out)
 
     def test_several_outputs(self):
         plain, images = renamed(network()), small_network.images()

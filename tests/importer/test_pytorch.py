@@ -206,7 +206,7 @@ class Outputs(Networks):
         self.assertEqual(metadata["probabilities"], "none")
         self.assertIn("taken for granted: its one output is a value (--probabilities sigmoid", out)
         names = ("--labels", self.file("names.txt", "cat\ndog\n"))
-        self.refused(source, "2 labels for 1 classes (--probabilities sigmoid, if", options=names)
+        self.refused(source, "2 labels for 1 class (--probabilities sigmoid, if", options=names)
         _, metadata, out = self.imported(source, "--probabilities", "sigmoid", *names)
         self.assertEqual((metadata["probabilities"], json.loads(metadata["labels"])),
                          ("sigmoid", ["cat", "dog"]))

@@ -176,8 +176,11 @@ def _complete(imported, options):
                 "taken for granted: its outputs are logits of a softmax (--probabilities)"
                 if imported.classes > 1 else
                 "taken for granted: its one output is a value, no logit (--probabilities)")
+    if imported.classes == 1 and imported.probabilities == "softmax":
+        imported.notes.append("its one output is a softmax's, which is always 1: --probabilities "
+                              "sigmoid or none")
     if options.labels:
-        imported.labels = labels.read(options.labels, imported.label_count())
+        imported.labels = labels.read(options.labels, imported.label_counts())
 
 
 def _per_channel(option, values, channels):
@@ -244,7 +247,8 @@ def _import(options):
         raise
     labelled = f"{'with' if imported.labels else 'without'} labels"
     print(one_line(f"{imported.described}, " + (
-        f"{imported.classes} classes, {imported.parameters:,} parameters, {labelled}"
+        f"{imported.classes} {'class' if imported.classes == 1 else 'classes'}, "
+        f"{imported.parameters:,} parameters, {labelled}"
         if imported.classes else f"no classifier, {imported.parameters:,} parameters")))
     for sentence in (*imported.notes, *sentences):
         print(one_line(sentence))

@@ -18,7 +18,8 @@ def _failure(message):
     return ImportFailure(message, about_source=False)
 
 
-def read(path, classes):
+def read(path, counts):
+    """counts: how many there may be, the usual number first."""
     with open(path, "rb") as file:
         data = file.read()
     try:
@@ -32,13 +33,16 @@ def read(path, classes):
             labels = _of_text(text)
     except ValueError as error:
         raise _failure(f"{path}: {error}") from None
-    if len(labels) != classes:
+    classes = counts[0]
+    if len(labels) not in counts:
         hint = ""
         if len(labels) == classes + 1:
             hint = f" (the first is '{labels[0]}': remove it if it is a background class)"
             if classes == 1:
                 hint = " (--probabilities sigmoid, if its one output tells these apart)"
-        raise _failure(f"{path}: {len(labels)} labels for {classes} classes{hint}")
+        labelled, classed = (f"{number} {noun}{'' if number == 1 else ending}" for number, noun, ending in
+                             ((len(labels), "label", "s"), (classes, "class", "es")))
+        raise _failure(f"{path}: {labelled} for {classed}{hint}")
     for index, label in enumerate(labels):
         if not label or not label.isprintable():
             raise _failure(f"{path}: label {index} is empty or has control characters")
