@@ -175,7 +175,7 @@ class Recognising(Case):
         data = zipped(*state_dict(weights()))
         expected = ["a", "b", "c", "d", "e"]
         forms = {"list.json": expected, "names.json": dict(zip("01234", expected)),
-                 "pairs.json": {str(i): [f"n{i}", name] for i, name in enumerate(expected)}}
+                 "pairs.json": {str(i): [f"n0000000{i}", name] for i, name in enumerate(expected)}}
         for name, value in forms.items():
             _, metadata, _ = self.imported(data, "--labels", self.file(name, json.dumps(value)))
             self.assertEqual(json.loads(metadata["labels"]), expected)
@@ -229,7 +229,7 @@ class Refusing(Case):
                 ("c.txt", "a\nb\n\nd\ne\n", "label 2 is empty"),
                 ("d.txt", b"\xff\xfe", "not UTF-8"),
                 ("e.json", "{", "not JSON"), ("f.json", "3", "neither a list nor an object"),
-                ("g.json", '{"2": "a"}', "no label '0'"), ("h.json", "[1,2,3,4,5]", "not a string"),
+                ("g.json", '{"2": "a"}', "'a' has the index 2"), ("h.json", "[1,2,3,4,5]", "not a string"),
                 ("i.txt", "a\nb\nc\nd\ne\x1b[2J\n", "label 4")):
             self.refuse_weights(arrays, name, message,
                                 options=("--labels", self.file(name, content)))
