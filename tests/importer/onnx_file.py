@@ -5,7 +5,7 @@ import numpy
 
 from small_network import Act, Add, Conv, Dense, MaxPool, Mul, Pool
 
-TYPES = {"float32": 1, "uint8": 2, "int64": 7, "float16": 10, "float64": 11}
+TYPES = {"float32": 1, "uint8": 2, "int8": 3, "int64": 7, "float16": 10, "float64": 11}
 
 
 def varint(value):

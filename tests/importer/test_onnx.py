@@ -62,6 +62,77 @@ class ByHand(Case):
             self.assert_close(self.logits(images), small_network.evaluate_all(plain, images))
             self.assertEqual(metadata["padding"], "same")
 
+    def test_activations_that_quantisers_leave_out(self):
+        """Before numbers of 8 bits from 0 on: they cut off what is below, and what is above."""
+        for kind, largest in (("relu", 20.0), ("relu6", 6.0), ("relu6", 5.75)):
+            for zero in (numpy.uint8(0), numpy.int8(-128)):
+                with self.subTest(kind, largest=largest, zero=zero):
+                    self.check_quantised(kind, largest, zero)
+
+    def check_quantised(self, kind, largest, zero):
+        class Quantising(Writer):
+            def act(self, op):
+                if op.kind != "relu" or op.x == "b1_squeeze":
+                    super().act(op)
+                    return
+                numbers = [self.scalar(f"{op.name}_scale", largest / 255),
+                           self.constant(f"{op.name}_zero", numpy.array(zero))]
+                self.nodes += [node("QuantizeLinear", [op.x, *numbers], f"{op.name}_q"),
+                               node("DequantizeLinear", [f"{op.name}_q", *numbers], op.name)]
+        plain, images = small_network.variant(), small_network.images()
+        _, metadata, _ = self.imported(Quantising().write(plain, SHAPE))
+        table = json.loads(metadata["architecture"])
+        self.assertEqual((table["rows"][0]["activation"], table["hidden"][1]["activation"]),
+                         (kind, kind))
+        meant = [op._replace(kind=kind) if getattr(op, "kind", None) == "relu"
+                 and op.x != "b1_squeeze" else op for op in plain]
+        self.assert_close(self.logits(images), small_network.evaluate_all(meant, images))
+        os.unlink(self.output)
+
+    def test_what_to_do_about_operations(self):
+        plain = small_network.variant()
+        for operation, domain, remedy in (
+                ("QLinearConv", "", "import the graph from before it was quantised"),
+                ("DynamicQuantizeLinear", "", "import the graph from before it was quantised"),
+                ("FusedConv", "com.microsoft", "import the graph from before it was optimised"),
+                ("ArgMax", "", "picks a class: export the network without it"),
+                ("LpNormalization", "", "is in no MobileNet")):
+            writer = Writer()
+            writer.write(plain, SHAPE)
+            last = node(operation, ["logits"], "y") + (onnx_file.field(7, domain) if domain else b"")
+            self.refused(onnx_file.model([*writer.nodes, last], writer.tensors, SHAPE, "y"),
+                         f"y/{operation}: operation ", operation, remedy)
+
+    def test_a_batch_norm_in_training(self):
+        writer = Writer()
+        data = writer.write(small_network.variant(), SHAPE)
+        nodes = [n + onnx_file.field(5, onnx_file.attribute("training_mode", 1))
+                 if b"BatchNormalization" in n else n for n in writer.nodes]
+        self.refused(onnx_file.model(nodes, writer.tensors, SHAPE, "logits"),
+                     "still being trained", "model.eval()")
+        self.imported(data)
+
+    def test_a_single_output_without_its_axis(self):
+        """sigmoid(network(x).squeeze(1)), as binary classifiers are trained."""
+        plain, images = small_network.variant(), small_network.images()
+        last = plain[-1]
+        plain[-1] = last._replace(weight=last.weight[:1], bias=last.bias[:1])
+        for order in (("Squeeze", "Sigmoid"), ("Sigmoid", "Squeeze"), ("Sigmoid", "Reshape")):
+            with self.subTest(order):
+                writer = Writer()
+                writer.write(plain, SHAPE)
+                x, nodes = "logits", list(writer.nodes)
+                for operation in order:
+                    more = [] if operation == "Sigmoid" else [writer.constant(
+                        "axes", numpy.array([1 if operation == "Squeeze" else -1]))]
+                    nodes.append(node(operation, [x, *more], f"y{operation}"))
+                    x = f"y{operation}"
+                _, metadata, _ = self.imported(onnx_file.model(nodes, writer.tensors, SHAPE, x))
+                self.assertEqual(metadata["probabilities"], "sigmoid")
+                numpy.testing.assert_allclose(self.logits(images), small_network.evaluate_all(
+                    plain, images), atol=1e-6)
+                os.unlink(self.output)
+
     def test_a_softmax_is_left_out(self):
         plain, images = small_network.variant(), small_network.images()
         self.imported(Writer().write(plain, SHAPE, softmax=True))

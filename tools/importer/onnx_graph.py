@@ -5,13 +5,24 @@ import numpy
 
 from . import onnx_constant, onnx_tensor, plane
 from .errors import ImportFailure
-from .graph import Builder, Resizing, hard_sigmoid, hard_swish, relu
+from .graph import Builder, Resizing, cut_off, hard_sigmoid, hard_swish, relu
 from .plane import Plane
 
 UNKNOWN = onnx_constant.UNKNOWN
 # Beyond any size: converters have various large numbers for "as far as it goes".
 _FAR = 1 << 20
 _FLOATS = ("float32", "float16", "float64", "bfloat16")
+_QUANTISED = "computes with integers: import the graph from before it was quantised"
+# Of operations, or of what they begin with, that no MobileNet has: what to do about them.
+_REMEDIES = (
+    ("com.microsoft.nchwc.", "is ONNX Runtime's own: import the graph from before it was optimised"),
+    ("com.microsoft.Fused", "is ONNX Runtime's own: import the graph from before it was optimised"),
+    ("QLinear", _QUANTISED), ("com.microsoft.QLinear", _QUANTISED), ("ConvInteger", _QUANTISED),
+    ("MatMulInteger", _QUANTISED), ("DynamicQuantize", _QUANTISED), ("QGemm", _QUANTISED),
+    ("com.microsoft.QGemm", _QUANTISED),
+    ("ArgMax", "picks a class: export the network without it"),
+    ("TopK", "picks classes: export the network without it"),
+)
 
 
 class _Node:
@@ -133,7 +144,9 @@ class Graph:
         if planes:
             method = getattr(self, "op_" + operation.lower().replace(".", "_"), None)
             if method is None:
-                raise ImportFailure(f"{node.name}: operation {operation} is in no MobileNet")
+                remedy = next((text for beginning, text in _REMEDIES
+                               if operation.startswith(beginning)), "is in no MobileNet")
+                raise ImportFailure(f"{node.name}: operation {operation} {remedy}")
             if any(p.partial for p in planes) and not operation.startswith("Reduce"):
                 raise ImportFailure(f"{node.name}: {operation} between the two halves of a global "
                                     "pool")
@@ -214,6 +227,9 @@ class Graph:
     # ---- Batch norm and elementwise ----
 
     def op_batchnormalization(self, node, x, gamma, beta, mean, variance):
+        if node.integer("training_mode", 0):
+            raise ImportFailure(f"{node.name}: a batch norm that is still being trained, by each "
+                                "batch's mean: export the network for inference (model.eval())")
         values = [self._constant(node, v) for v in (gamma, beta, mean, variance)]
         if x.axes[1:2] != "c" and values[0].size != 1:
             raise ImportFailure(f"{node.name}: a batch norm along an axis that is not the "
@@ -406,12 +422,29 @@ class Graph:
         self.whole = False
         return x
 
-    def op_quantizelinear(self, node, x, *_):
-        """Rounds to 8 bits, which floats do not need."""
+    def op_quantizelinear(self, node, x, scale=None, zero=None):
+        """Rounds to 8 bits, which floats do not need, and cuts off what these cannot say."""
+        self.exact = False
+        kind = x.value.node.kind
+        if x.value.final or kind != "conv" and not (kind == "dense" and self._is_inside(node)):
+            return x
+        zero = numpy.zeros(1, numpy.uint8) if zero is None else self._constant(node, zero)
+        scale = self._constant(node, scale)
+        if zero.size != 1 or scale.size != 1 or zero.dtype.kind not in "iu" \
+                or int(zero.reshape(())) != numpy.iinfo(zero.dtype).min:
+            return x
+        steps = 2 ** (8 * zero.dtype.itemsize) - 1
+        return self._unary(node, x, cut_off(steps * float(scale.reshape(()))))
+
+    def _is_inside(self, node):
+        """Whether what is quantised is read by others than the end of the graph."""
+        floats = [name for other in self.nodes for name in other.outputs
+                  if other.inputs[:1] == node.outputs[:1]]
+        return not set(floats) & set(self.outputs)
+
+    def op_dequantizelinear(self, node, x, *_):
         self.exact = False
         return x
-
-    op_dequantizelinear = op_quantizelinear
 
     def op_shape(self, node, x):
         start, end = node.integer("start", 0), node.integer("end")
