@@ -497,6 +497,13 @@ class Modules(Networks):
         self.kinds["model.7.2"] = "SiLU"
         self.refused(zipped(*self.module()), "model.7.2: the activation SiLU is none of")
 
+    def test_quantised_layers_are_not_left_out(self):
+        """Their weights are no tensors: the network would be one without a classifier."""
+        del self.arrays["fc.weight"], self.arrays["fc.bias"]
+        self.kinds["fc"] = "quantized.dynamic.modules.linear.Linear"
+        self.refused(zipped(*self.module()), "fc.weight: in a torch.nn.modules.quantized.dynamic."
+                     "modules.linear.Linear: import the network from before it was quantised")
+
     def test_torchscript(self):
         """Scripted, its classes have attributes; traced, only calls."""
         scripted, traced = {}, {}
