@@ -535,6 +535,10 @@ class Images(Case):
                 ("cubic at half_pixel, antialiased, which", resizing(
                     mode="cubic", cubic_coeff_a=-0.5, exclude_outside=1, antialias=1)),
                 ("resizes images of any size by a factor", resizing(mode="linear", scale=0.5)),
+                ("resizes 96 pixels by inf", resizing((1, 3, 96, 128), mode="linear",
+                                                      scale=math.inf)),
+                ("resizes 96 pixels by nan", resizing((1, 3, 96, 128), mode="linear",
+                                                      scale=math.nan)),
                 ("resizes 97 pixels by 0.5, which are no whole number", resizing(
                     (1, 3, 97, 128), mode="linear", scale=0.5))):
             with self.subTest(part):
