@@ -63,11 +63,12 @@ uint32_t mbn_isa_usable(void) {
 }
 
 const mbn_kernels *mbn_kernels_best(mbn_element element, uint32_t mask) {
-    mask &= mbn_isa_usable();
+    const uint32_t usable = mbn_isa_usable();
+    mask &= usable;
     for (int isa = MBN_ISA_COUNT - 1; isa >= 0; isa--) {
         if ((mask >> isa & 1u) == 0) continue;
         const mbn_kernels *kernels = mbn_kernels_for(element, (mbn_isa)isa);
-        if (kernels != NULL) return kernels;
+        if (kernels != NULL && (usable >> isa & 1u) != 0) return kernels;
         mask |= beneath[isa];
     }
     return NULL;

@@ -213,6 +213,7 @@ int mbn_command_classify(int argc, char **argv) {
     mbn_error error;
     int exit_status = MBN_EXIT_FAILED;
     if (open_classifier(&arguments, &classifier, &error) == MBN_OK) {
+        mbn_report_certain(arguments.model, classifier.model);
         exit_status = classify_all(&arguments, &classifier);
     } else {
         mbn_report(NULL, error.message);

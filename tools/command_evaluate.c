@@ -311,6 +311,7 @@ int mbn_command_evaluate(int argc, char **argv) {
         mbn_report(NULL, error.message);
         return MBN_EXIT_FAILED;
     }
+    mbn_report_certain(arguments.model, model);
     const int exit_status = evaluate(&arguments, model);
     mbn_model_free(model);
     return exit_status;

@@ -13,6 +13,14 @@ mbn_status mbn_load_classifier(const char *path, const mbn_model_options *option
                        path);
 }
 
+void mbn_report_certain(const char *path, const mbn_model *model) {
+    if (mbn_model_network(model)->classes == 1 && mbn_model_probabilities(model) == MBN_SOFTMAX) {
+        mbn_report(path,
+                   "its one output is a softmax's, which is always 1: `mobilenet-import MODEL "
+                   "OUT --probabilities sigmoid', or none, says otherwise");
+    }
+}
+
 mbn_status mbn_read_image(const char *path, int32_t input_channels, mbn_rgb *pixels,
                           mbn_image *image, mbn_error *error) {
     const bool alpha = input_channels == 2 || input_channels == 4;

@@ -11,6 +11,9 @@
 mbn_status mbn_load_classifier(const char *path, const mbn_model_options *options,
                                mbn_model **model, mbn_error *error);
 
+/* Says so where a model's probabilities say nothing: those of a softmax of one output. */
+void mbn_report_certain(const char *path, const mbn_model *model);
+
 /* The labels of the file, or where it is NULL the model's own.  A single sigmoid has two, or
  * one. */
 mbn_status mbn_load_labels(const char *file, const mbn_model *model, mbn_labels *labels,

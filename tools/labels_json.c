@@ -15,10 +15,16 @@ static int64_t index_of(const char *text) {
     return atoll(text);
 }
 
-/* "tabby", ["tabby"] or ["n02123045", "tabby"]; `key` is the WordNet ID where the object has it. */
+/* "tabby", ["tabby"], ["n02123045", "tabby"] or {"id": 3, "name": "tabby"}; `key` is the WordNet ID
+ * where the object has it. */
 static mbn_status append(mbn_label_list *list, const json_t *value, const char *key, int64_t index,
                          mbn_error *error) {
     const char *wordnet = key != NULL && mbn_is_wordnet_id(key) ? key : NULL;
+    if (json_is_object(value)) {
+        const json_t *id = json_object_get(value, "id"), *name = json_object_get(value, "name");
+        if (json_is_integer(id)) index = json_integer_value(id);
+        value = name != NULL ? name : json_object_get(value, "label");
+    }
     if (json_is_array(value) && json_array_size(value) > 0) {
         const char *first = json_string_value(json_array_get(value, 0));
         if (first != NULL && mbn_is_wordnet_id(first)) wordnet = first;
@@ -45,20 +51,22 @@ static mbn_status from_array(const json_t *array, mbn_label_list *list, mbn_erro
     return status;
 }
 
-enum form { INDEX_TO_LABEL, LABEL_TO_INDEX, WORDNET_TO_LABEL, UNKNOWN };
+enum form { INDEX_TO_LABEL, LABEL_TO_INDEX, LABEL_TO_DIGITS, WORDNET_TO_LABEL, UNKNOWN };
 
 static enum form form_of(json_t *object) {
-    bool indices = true, numbers = true, wordnet = true;
+    bool indices = true, numbers = true, digits = true, wordnet = true;
     const char *key;
     json_t *value;
     json_object_foreach(object, key, value) {
         indices = indices && index_of(key) >= 0;
         numbers = numbers && json_is_integer(value);
+        digits = digits && json_is_string(value) && index_of(json_string_value(value)) >= 0;
         wordnet = wordnet && mbn_is_wordnet_id(key);
     }
     if (json_object_size(object) == 0) return UNKNOWN;
     return numbers   ? LABEL_TO_INDEX
            : indices ? INDEX_TO_LABEL
+           : digits  ? LABEL_TO_DIGITS
            : wordnet ? WORDNET_TO_LABEL
                      : UNKNOWN;
 }
@@ -88,7 +96,9 @@ static mbn_status append_member(mbn_label_list *list, enum form form, const char
                                 json_t *value, mbn_error *error) {
     if (form == INDEX_TO_LABEL) return append(list, value, NULL, index_of(key), error);
     json_t *name = json_string(key);
-    const mbn_status status = append(list, name, key, json_integer_value(value), error);
+    const int64_t index =
+        form == LABEL_TO_INDEX ? json_integer_value(value) : index_of(json_string_value(value));
+    const mbn_status status = append(list, name, key, index, error);
     json_decref(name);
     return status;
 }

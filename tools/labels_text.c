@@ -17,7 +17,7 @@ static const char *behind_index(const char *text) {
     const char *separator = text + digits;
     const size_t blanks = strspn(separator, " \t");
     const char *label = separator + blanks;
-    if (*label == ':' || *label == ',' || *label == ';') {
+    if (*label != '\0' && strchr(":,;=", *label) != NULL) {
         label++;
     } else if (blanks == 0) {
         return NULL;
@@ -35,30 +35,60 @@ static const char *behind_wordnet_id(const char *text) {
 
 typedef const char *skip(const char *text);
 
-/* Whether all lines begin so.  One line is too few to tell. */
-static bool all_begin_with(const mbn_label_list *list, skip *behind) {
-    for (size_t i = 0; i < list->count; i++) {
+/* Whether all lines from the first one on begin so.  One line is too few to tell. */
+static bool all_begin_with(const mbn_label_list *list, size_t first, skip *behind) {
+    for (size_t i = first; i < list->count; i++) {
         if (behind(list->entries[i].label.name) == NULL) return false;
     }
-    return list->count > 1;
+    return list->count > first + 1;
+}
+
+/* Whether they begin with indices.  Numbers that do not begin with 0 or 1, or go far beyond the
+ * lines, are parts of the labels. */
+static bool all_have_indices(const mbn_label_list *list, size_t first) {
+    if (!all_begin_with(list, first, behind_index)) return false;
+    bool begins = false;
+    for (size_t i = first; i < list->count; i++) {
+        const long index = atol(list->entries[i].label.name);
+        if ((size_t)index >= 2 * (list->count - first)) return false;
+        begins = begins || index <= 1;
+    }
+    return begins;
 }
 
 static void cut(char *name, const char *from) {
     memmove(name, from, strlen(from) + 1);
 }
 
+/* Without quotes around it and a comma behind, as tables have them. */
+static void strip_quotes(char *name) {
+    size_t length = strlen(name);
+    if (length > 0 && name[length - 1] == ',') length--;
+    if (length < 2 || strchr("'\"", name[0]) == NULL || name[length - 1] != name[0]) return;
+    name[length - 1] = '\0';
+    cut(name, name + 1);
+}
+
 static bool take_indices(mbn_label_list *list) {
-    if (!all_begin_with(list, behind_index)) return false;
+    if (!all_have_indices(list, 0)) return false;
     for (size_t i = 0; i < list->count; i++) {
         char *name = list->entries[i].label.name;
         list->entries[i].index = atol(name);
         cut(name, behind_index(name));
+        strip_quotes(name);
     }
     return true;
 }
 
+/* The head of a table is no label. */
+static void drop_head(mbn_label_list *list) {
+    if (!all_have_indices(list, 1) || behind_index(list->entries[0].label.name) != NULL) return;
+    free(list->entries[0].label.name);
+    memmove(list->entries, list->entries + 1, --list->count * sizeof *list->entries);
+}
+
 static void take_wordnet_ids(mbn_label_list *list) {
-    if (!all_begin_with(list, behind_wordnet_id)) return;
+    if (!all_begin_with(list, 0, behind_wordnet_id)) return;
     for (size_t i = 0; i < list->count; i++) {
         mbn_label *label = &list->entries[i].label;
         memcpy(label->wordnet, label->name, MBN_WORDNET_ID_LENGTH);
@@ -109,6 +139,7 @@ mbn_status mbn_labels_from_text(char *text, mbn_label_list *list, mbn_error *err
         line = end != NULL ? end + 1 : NULL;
     }
     if (status != MBN_OK) return status;
+    drop_head(list);
     const bool numbered = take_indices(list);
     take_wordnet_ids(list);
     if (!numbered) take_indices(list); /* ILSVRC's "n02119789 1 kit_fox" */

@@ -23,8 +23,7 @@ static const struct command {
     {"count", "Parameters and multiply-adds of a network, layer by layer", mbn_command_count},
     {"plan", "How a model will run, step by step", mbn_command_plan},
     {"profile", "Where a model's time goes, step by step", mbn_command_profile},
-    {"info", "What a model file holds; this CPU, and the instruction set that would be used",
-     mbn_command_info},
+    {"info", "What a model file holds; this CPU, and its instruction sets", mbn_command_info},
     {"init", "Write a model with random weights, for benchmarks", mbn_command_init},
 };
 

@@ -26,34 +26,36 @@ enum {
     LEAST_LABELLED = 48 /* a part of the bar by kind that has room for its share */
 };
 
-/* A kind has the same color in all drawings.  Chosen so that any two that one plan has (of all
- * networks, instruction sets, one thread or two, fused or not) are at least 20 apart in CIELAB,
- * also as seen without red or green cones; the names beside the bars tell the rest. */
+/* A kind has the same color in all drawings.  Chosen so that any two that one plan can have (of all
+ * networks and of tables in model files, instruction sets, one thread or two, fused or not) are at
+ * least 20 apart in CIELAB, also as seen without red or green cones. */
 static const struct {
     const char *kind, *color;
 } colors[] = {
     {"stem", "#ffb98b"},
     {"stem+depthwise", "#17b95d"},
-    {"stem+depthwise+project", "#d1d146"},
-    {"stem+depthwise+squeeze pool", "#a2d15d"},
-    {"expand", "#174674"},
-    {"expand+depthwise", "#8bd1ff"},
-    {"expand+depthwise+project", "#175da2"},
+    {"stem+depthwise+project", "#46b95d"},
+    {"stem+depthwise+squeeze pool", "#a2e88b"},
+    {"expand", "#462e2e"},
+    {"expand+depthwise", "#46e8ff"},
+    {"expand+depthwise+project", "#a2e82e"},
     {"expand+depthwise+squeeze pool", "#5d172e"},
-    {"depthwise", "#d1a217"},
+    {"depthwise", "#0000b9"},
     {"squeeze pool", "#5d2e00"},
     {"squeeze", "#008bff"},
     {"excite", "#00a2b9"},
     {"scale", "#747446"},
-    {"scale+project", "#5d175d"},
-    {"project", "#46a2e8"},
-    {"project+depthwise", "#a21746"},
-    {"project+depthwise+project", "#172e8b"},
+    {"scale+project", "#742e74"},
+    {"project", "#5db9ff"},
+    {"project+depthwise", "#0000ff"},
+    {"project+depthwise+squeeze pool", "#1774b9"},
+    {"project+depthwise+project", "#005dff"},
     {"head", "#747474"},
     {"head max pool", "#8bd1b9"},
-    {"head pool", "#8bd1b9"},
+    {"head global max pool", "#8ba200"},
+    {"head pool", "#5d7400"},
     {"hidden", "#0046b9"},
-    {"logits", "#a25d17"},
+    {"logits", "#460074"},
 };
 
 static const char *color_of(const char *kind) {

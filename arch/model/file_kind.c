@@ -37,6 +37,11 @@ static const struct beginning {
            "ELF"),
      "a program, no model"},
     {0, BYTES("GGUF"), "a GGUF file, which holds no MobileNet"},
+    {4, BYTES("ORTM"), "an ONNX Runtime file (.ort): import the ONNX file that it was made from"},
+    {0, BYTES("GIF8"), "a GIF image, no model"},
+    {0, BYTES("%PDF"), "a PDF document, no model"},
+    {0, BYTES("<?xml"),
+     "XML, as OpenVINO writes networks: import the network that it was made from"},
 };
 
 /* Parts of the names of an archive's files. */
@@ -91,6 +96,15 @@ static bool is_page(const uint8_t *data, size_t size) {
     return false;
 }
 
+static bool is_text(const uint8_t *data, size_t size) {
+    const size_t head = size < 512 ? size : 512;
+    for (size_t i = 0; i < head; i++) {
+        const bool blank = data[i] == '\t' || data[i] == '\n' || data[i] == '\r';
+        if (!blank && (data[i] < ' ' || data[i] > '~')) return false;
+    }
+    return head > 0;
+}
+
 /* Protocol buffers have no signature.  An ONNX model begins with its version, field 1, of 3 or
  * more, and another field of a model; a SavedModel with version 1 and a graph; a graph with a
  * node. */
@@ -123,5 +137,6 @@ const char *mbn_file_kind(const void *data, size_t size) {
                "hub's page has /resolve/ or /raw/ where /blob/ is)";
     }
     if (size > 0 && bytes[0] == '{') return "JSON: give the file of the weights that is beside it";
+    if (is_text(bytes, size)) return "text, no model: give the file that holds the weights";
     return kind_of_protobuf(bytes, size);
 }

@@ -297,6 +297,7 @@ class Model:
         Of sigmoids each class has its own probability.  A single sigmoid says no or yes: it has the
         classes 0 and 1, unless the model has one label."""
         probable = self._probabilities != "none"
+        preprocessing = self._checked(preprocessing)
         scores = self._run_images([("image", image)], probable, size, preprocessing)[0]
         if self._probabilities == "sigmoid" and self.classes == 1 and len(self._labels or ()) != 1:
             scores = np.concatenate([1 - scores, scores])

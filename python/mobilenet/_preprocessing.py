@@ -49,7 +49,10 @@ def from_record(record: _native.PreprocessingRecord, channels: int) -> Preproces
 
 
 def _numbers(values: Sequence[float], count: int, name: str) -> tuple[float, ...]:
-    numbers = tuple(float(value) for value in values)
+    try:
+        numbers = tuple(float(value) for value in values)
+    except (TypeError, ValueError):
+        raise TypeError(f"preprocessing.{name}: {values!r} is no sequence of numbers") from None
     if len(numbers) != count:
         raise invalid(f"preprocessing.{name}: {len(numbers)} numbers, not {count}")
     return numbers
@@ -64,6 +67,11 @@ def _choice(kind: type[enum.IntEnum], value: str, name: str) -> int:
 
 def checked(preprocessing: Preprocessing, channels: int) -> Preprocessing:
     """With plain numbers, which can be compared."""
+    if not isinstance(preprocessing, Preprocessing):
+        raise TypeError(
+            f"preprocessing: a {type(preprocessing).__name__}, not a Preprocessing; "
+            "model.preprocessing._replace(...) makes one"
+        )
     return preprocessing._replace(
         mean=_numbers(preprocessing.mean, channels, "mean"),
         standard_deviation=_numbers(

@@ -110,8 +110,23 @@ def test_preprocessing_out_of_range(model, photo):
         ("fit", "stretch", "'stretch' is none of crop"),
         ("fill", (0, 0, 256), r"preprocessing.fill\[2\]: 256"),
     ]:
-        with pytest.raises(Error, match=message):
-            model.run_images([photo], preprocessing=own._replace(**{field: value}))
+        refuse(model, photo, own._replace(**{field: value}), Error, message)
+    for wrong, message in [
+        ((0.5, 0.5), r"preprocessing: a tuple, not a Preprocessing; model.preprocessing._replace"),
+        (own._replace(mean=None), "preprocessing.mean: None is no sequence of numbers"),
+        (own._replace(fill="black"), "preprocessing.fill: 'black' is no sequence of numbers"),
+        (own._replace(resize=1.5), "preprocessing.resize: 1.5 is not a whole number"),
+    ]:
+        refuse(model, photo, wrong, TypeError, message)
+
+
+def refuse(model, photo, preprocessing, error, message):
+    """Whatever takes images says so."""
+    for run in model.run_images, model.preprocess, model.embed, lambda photos, **how: model.classify(
+        photos[0], **how
+    ):
+        with pytest.raises(error, match=message):
+            run([photo], preprocessing=preprocessing)
 
 
 def test_size(model, photo):

@@ -175,6 +175,9 @@ VARIANTS = {
     "global max pool, oblong": lambda keras: _around(
         keras, shape=(64, 96, 3), inner=_features(keras, (64, 96, 3)),
         behind=lambda x: keras.layers.Dense(6)(keras.layers.GlobalMaxPooling2D()(x))),
+    "average pool of the whole plane, flattened": lambda keras: _around(
+        keras, behind=lambda x: keras.layers.Dense(6)(keras.layers.Flatten()(
+            keras.layers.AveragePooling2D((3, 3))(x)))),
     "flattened pixel": _of_one_pixel,
     "two outputs": _two_outputs,
     # The image.

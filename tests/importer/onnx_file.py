@@ -5,7 +5,7 @@ import numpy
 
 from small_network import Act, Add, Conv, Dense, MaxPool, Mul, Pool
 
-TYPES = {"float32": 1, "uint8": 2, "int64": 7, "float16": 10, "float64": 11}
+TYPES = {"float32": 1, "uint8": 2, "int8": 3, "int64": 7, "float16": 10, "float64": 11}
 
 
 def varint(value):
@@ -73,7 +73,8 @@ def external(name, array, **entries):
                               for key, value in entries.items())
 
 
-def model(nodes, initialisers, shape, output, producer="test", image="image", kind=1):
+def model(nodes, initialisers, shape, output, producer="test", image="image", kind=1,
+          opset=14):
     """output, image: a name, or several."""
     images = [image] if isinstance(image, str) else image
     outputs = [output] if isinstance(output, str) else output
@@ -81,7 +82,7 @@ def model(nodes, initialisers, shape, output, producer="test", image="image", ki
     graph += b"".join(field(5, t) for t in initialisers)
     graph += b"".join(field(11, value_info(name, shape, kind)) for name in images)
     graph += b"".join(field(12, value_info(name, None)) for name in outputs)
-    return field(1, 7) + field(2, producer) + field(7, graph) + field(8, field(2, 14))
+    return field(1, 7) + field(2, producer) + field(7, graph) + field(8, field(2, opset))
 
 
 class Writer:

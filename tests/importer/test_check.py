@@ -12,6 +12,7 @@ import numpy
 
 from importer_case import Case
 
+import onnx_file
 import small_network
 from importer import check, imported, sources
 from onnx_file import Writer
@@ -52,6 +53,24 @@ class Checking(Case):
         self.assertEqual(status, 1)
         self.assertIn("the check failed: numpy and the imported model differ by", err)
         self.assertFalse(os.path.exists(self.output))
+
+    def test_a_quantised_source(self):
+        """Rounds to 8 bits, which is said; more is no rounding."""
+        self.need_command()
+        writer = Writer()
+        writer.write(PLAIN, [1, 3, 48, 64])
+        numbers = [writer.scalar("scale", 0.05),
+                   writer.constant("zero", numpy.array(128, numpy.uint8))]
+        nodes = [*writer.nodes, onnx_file.node("QuantizeLinear", ["logits", *numbers], "q"),
+                 onnx_file.node("DequantizeLinear", ["q", *numbers], "y")]
+        self.source = self.file("model.onnx", onnx_file.model(
+            nodes, writer.tensors, [1, 3, 48, 64], "y"))
+        for factor, status in ((1.05, 0), (3, 1)):
+            reference = check.Reference(
+                "numpy", lambda images: factor * small_network.evaluate_all(PLAIN, images))
+            got, out, err = self.run_checked(reference)
+            self.assertEqual(got, status, err)
+            self.assertIn("compared with numpy: " if status == 0 else "the check failed: ", out + err)
 
     def test_probabilities_that_are_all_alike(self):
         """An untrained network's: rounded, they say nothing of the logits; but they are compared."""

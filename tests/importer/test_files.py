@@ -5,6 +5,7 @@ import gzip
 import io
 import json
 import os
+import struct
 import subprocess
 import tarfile
 import unittest
@@ -47,6 +48,7 @@ class Kinds(Case):
                 (b"\xff\xd8\xff\xe0", "a JPEG image", "mobilenet classify"),
                 (b"\x89PNG\r\n", "a PNG image", "mobilenet classify"),
                 (b"GGUF\x03", "a GGUF file", "no MobileNet"),
+                (b"\x18\0\0\0ORTM\0\0\0\0", "an ONNX Runtime file (.ort)", "made from"),
                 ('{"weight_map": {}}', "the index of weights in several files", "as one file"),
                 ('{"modelTopology": {}}', "a TensorFlow.js model", "Keras"),
                 ('{"a": 1}', "JSON", "beside it"),
@@ -104,6 +106,9 @@ class Labels(Case):
                 "n00000005 a, b\n",
                 "0 n00000001 cat\n1 n00000002 dog\n2 n00000003 7 up\n3 n00000004 green frog\n"
                 "4 n00000005 a, b\n",
+                "n00000001 1 cat\nn00000002 2 dog\nn00000003 3 7 up\nn00000004 4 green frog\n"
+                "n00000005 5 a, b\n",
+                "0=cat\n1=dog\n2=7 up\n3=green frog\n4=a, b\n",
                 "{0: 'cat',\n 1: 'dog',\n 2: '7 up',\n 3: \"green frog\",\n 4: 'a, b'}\n"):
             with self.subTest(content):
                 self.assertEqual(self.read("labels.txt", content), expected)
@@ -112,6 +117,8 @@ class Labels(Case):
         # Numbers that are no indices are names.
         self.assertEqual(self.read("n.txt", "10 cent\n20 cent\n50 cent\n1 euro\n2 euro\n"),
                          ["10 cent", "20 cent", "50 cent", "1 euro", "2 euro"])
+        mixed = ["cat", "7 up", "8 ball", "9 pin", "7 seas"]
+        self.assertEqual(self.read("n.txt", "\n".join(mixed)), mixed)
 
     def test_json(self):
         expected = ["cat", "dog", "frog", "newt", "toad"]
@@ -123,7 +130,8 @@ class Labels(Case):
                 {name: str(i) for i, name in numbered.items()},
                 {"class_to_idx": {name: i for i, name in reversed(numbered.items())}},
                 {"label2id": {name: i for i, name in numbered.items()}},
-                {str(i): [f"n{i}", name] for i, name in numbered.items()},
+                {str(i): [ids[i], name] for i, name in numbered.items()},
+                {str(i): [name, "of another name"] for i, name in numbered.items()},
                 {str(i + 1): name for i, name in numbered.items()},
                 dict(reversed(list(zip(ids, expected)))),
                 [[i, name] for i, name in zip(ids, expected)],
@@ -133,13 +141,17 @@ class Labels(Case):
             with self.subTest(content):
                 self.assertEqual(self.read("labels.json", content), expected)
         self.assertEqual(self.read("l.json", {name: i for i, name in enumerate(ids)}), ids)
+        # Digits are names, too.
+        self.assertEqual(self.read("l.json", {"0": "1", "1": "2", "2": "0"}, 3), ["1", "2", "0"])
 
     def test_what_is_wrong_is_named(self):
         source = zipped(*state_dict(small_v1(padding="symmetric", epsilon=1e-5)[1]))
         for name, content, message in (
-                ("a.txt", "0 a\n1 b\n2 c\n4 d\n5 e\n6 f\n", "there is no label 3, but one 6"),
-                ("b.json", '{"a": 0, "b": 1, "c": 3}', "there is no label '2'"),
-                ("c.json", '{"id2label": 7}', "there is no label '0'"),
+                ("a.txt", "0 a\n1 b\n2 c\n4 d\n5 e\n6 f\n", "'f' has the index 6, but there are 6"),
+                ("a.txt", "0 a\n1 b\n2 c\n3 d\n3 e\n", "'d' and 'e' have both the index 3"),
+                ("b.json", '{"a": 0, "b": 1, "c": 1}', "'b' and 'c' have both the index 1"),
+                ("b.json", '{"a": 0, "b": 1, "c": 3}', "'c' has the index 3, but there are 3"),
+                ("c.json", '{"id2label": 7}', "'id2label' has the index 7"),
                 ("d.json", "[[], 1]", "a label is not a string"),
                 ("e.json", '[{"x": 1}]', "a label is not a string")):
             self.refused(source, name, message, options=("--labels", self.file(name, content)))
@@ -188,6 +200,20 @@ class Again(Case):
         self.assertEqual((metadata["format"], metadata["resize"]), ("mobilenet/1", "80"))
         self.assertFalse({"probabilities", "interpolation", "resampling", "fit", "fill"}
                          & set(metadata))
+
+    def test_what_the_older_format_does_not_know(self):
+        """Keys of mobilenet/2 mean nothing in mobilenet/1, and do not come to mean something."""
+        self.imported(self.first, "--interpolation", "bilinear")
+        with open(self.output, "rb") as file:
+            data = file.read()
+        (length,) = struct.unpack("<Q", data[:8])
+        header = json.loads(data[8:8 + length])
+        self.assertEqual(header["__metadata__"]["format"], "mobilenet/1")
+        header["__metadata__"].update(probabilities="sigmoid", fit="cover", interpolation="area")
+        text = json.dumps(header).encode()
+        _, metadata, _ = self.imported(struct.pack("<Q", len(text)) + text + data[8 + length:])
+        self.assertEqual(metadata["format"], "mobilenet/1")
+        self.assertNotIn("probabilities", metadata)
 
     def test_networks_of_the_library(self):
         """Those of `mobilenet init` have batch norm, and names of their own."""

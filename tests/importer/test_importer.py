@@ -19,7 +19,7 @@ from importer_case import TOOLS, Case
 from checkpoint import (Build, Call, Global, New, ORDERED_DICT, Raw, Storage, encode, legacy,
                         pickled, state_dict, tensor, zipped)
 from importer import checkpoint as reading
-from importer import networks
+from importer import cli, networks
 
 try:
     import torch
@@ -175,7 +175,7 @@ class Recognising(Case):
         data = zipped(*state_dict(weights()))
         expected = ["a", "b", "c", "d", "e"]
         forms = {"list.json": expected, "names.json": dict(zip("01234", expected)),
-                 "pairs.json": {str(i): [f"n{i}", name] for i, name in enumerate(expected)}}
+                 "pairs.json": {str(i): [f"n0000000{i}", name] for i, name in enumerate(expected)}}
         for name, value in forms.items():
             _, metadata, _ = self.imported(data, "--labels", self.file(name, json.dumps(value)))
             self.assertEqual(json.loads(metadata["labels"]), expected)
@@ -229,7 +229,7 @@ class Refusing(Case):
                 ("c.txt", "a\nb\n\nd\ne\n", "label 2 is empty"),
                 ("d.txt", b"\xff\xfe", "not UTF-8"),
                 ("e.json", "{", "not JSON"), ("f.json", "3", "neither a list nor an object"),
-                ("g.json", '{"2": "a"}', "no label '0'"), ("h.json", "[1,2,3,4,5]", "not a string"),
+                ("g.json", '{"2": "a"}', "'a' has the index 2"), ("h.json", "[1,2,3,4,5]", "not a string"),
                 ("i.txt", "a\nb\nc\nd\ne\x1b[2J\n", "label 4")):
             self.refuse_weights(arrays, name, message,
                                 options=("--labels", self.file(name, content)))
@@ -453,6 +453,11 @@ class Command(Case):
         self.assertEqual((done.returncode, done.stdout), (1, ""))
         self.assertEqual(done.stderr, f"mobilenet-import: {self.path('s')}: holds no state dict and "
                                       "no module: save model.state_dict()\n")
+
+    def test_help_names_defaults(self):
+        for action in cli._parser()._actions:
+            if action.option_strings and action.nargs != 0:
+                self.assertIn("default", action.help or "", action.option_strings)
 
     def test_usage(self):
         self.assertIn("--labels", self.command("--help").stdout)

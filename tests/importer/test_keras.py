@@ -168,6 +168,15 @@ class Ends(Case):
         _, metadata, _ = self.imported_model(layers, options=("--labels", names))
         self.assertEqual((metadata["probabilities"], metadata["classes"]), ("sigmoid", "1"))
         self.assertEqual(json.loads(metadata["labels"]), ["cat", "dog"])
+        names = self.file("names.txt", "cat\n")
+        _, metadata, _ = self.imported_model(layers, options=("--labels", names))
+        self.assertEqual(json.loads(metadata["labels"]), ["cat"])
+        names = self.file("names.txt", "cat\ndog\nfox\n")
+        self.refused(keras_file.keras(layers, SHAPE), "3 labels for 2 classes",
+                     options=("--labels", names))
+        layers[-1][2]["activation"] = "softmax"
+        _, _, out = self.imported_model(layers)
+        self.assertIn("its one output is a softmax's, which is always 1: --probabilities", out)
 
     def test_several_outputs(self):
         plain, images = renamed(network()), small_network.images()
@@ -199,6 +208,27 @@ class Ends(Case):
         _, metadata, _ = self.imported_model(keras_file.classes(plain))
         self.assertEqual(json.loads(metadata["architecture"])["pool"], "max")
         self.assert_close(self.logits(images), small_network.evaluate_all(plain, images))
+
+    def test_average_pools(self):
+        """One whose window is the whole plane is a global one, if it moves as far as that."""
+        plain, images = renamed(network(pool=False)), small_network.images()
+        layers = keras_file.classes(plain)
+        place = [name for _, name, _, _, _ in layers].index("pool")
+        for config, good in (
+                ({"pool_size": [6, 16]}, True), ({"pool_size": [6, 16], "strides": None}, True),
+                ({"pool_size": [6, 16], "strides": [1, 1], "padding": "valid"}, True),
+                ({"pool_size": [6, 16], "strides": [6, 16], "padding": "same"}, True),
+                ({"pool_size": [6, 16], "strides": [1, 1], "padding": "same"}, False),
+                ({"pool_size": [6, 8]}, False), ({"pool_size": 6}, False)):
+            with self.subTest(**config):
+                layers[place] = ("AveragePooling2D", "pool", config, *layers[place][3:])
+                if good:
+                    self.imported_model(layers)
+                    self.assert_close(self.logits(images),
+                                      small_network.evaluate_all(plain, images))
+                    os.unlink(self.output)
+                else:
+                    self.refused(keras_file.keras(layers, SHAPE), "pool", "whole plane")
 
     def test_channels_first(self):
         """Keras's kernels are the same; axes and formats differ."""

@@ -62,6 +62,77 @@ class ByHand(Case):
             self.assert_close(self.logits(images), small_network.evaluate_all(plain, images))
             self.assertEqual(metadata["padding"], "same")
 
+    def test_activations_that_quantisers_leave_out(self):
+        """Before numbers of 8 bits from 0 on: they cut off what is below, and what is above."""
+        for kind, largest in (("relu", 20.0), ("relu6", 6.0), ("relu6", 5.75)):
+            for zero in (numpy.uint8(0), numpy.int8(-128)):
+                with self.subTest(kind, largest=largest, zero=zero):
+                    self.check_quantised(kind, largest, zero)
+
+    def check_quantised(self, kind, largest, zero):
+        class Quantising(Writer):
+            def act(self, op):
+                if op.kind != "relu" or op.x == "b1_squeeze":
+                    super().act(op)
+                    return
+                numbers = [self.scalar(f"{op.name}_scale", largest / 255),
+                           self.constant(f"{op.name}_zero", numpy.array(zero))]
+                self.nodes += [node("QuantizeLinear", [op.x, *numbers], f"{op.name}_q"),
+                               node("DequantizeLinear", [f"{op.name}_q", *numbers], op.name)]
+        plain, images = small_network.variant(), small_network.images()
+        _, metadata, _ = self.imported(Quantising().write(plain, SHAPE))
+        table = json.loads(metadata["architecture"])
+        self.assertEqual((table["rows"][0]["activation"], table["hidden"][1]["activation"]),
+                         (kind, kind))
+        meant = [op._replace(kind=kind) if getattr(op, "kind", None) == "relu"
+                 and op.x != "b1_squeeze" else op for op in plain]
+        self.assert_close(self.logits(images), small_network.evaluate_all(meant, images))
+        os.unlink(self.output)
+
+    def test_what_to_do_about_operations(self):
+        plain = small_network.variant()
+        for operation, domain, remedy in (
+                ("QLinearConv", "", "import the graph from before it was quantised"),
+                ("DynamicQuantizeLinear", "", "import the graph from before it was quantised"),
+                ("FusedConv", "com.microsoft", "import the graph from before it was optimised"),
+                ("ArgMax", "", "picks a class: export the network without it"),
+                ("LpNormalization", "", "is in no MobileNet")):
+            writer = Writer()
+            writer.write(plain, SHAPE)
+            last = node(operation, ["logits"], "y") + (onnx_file.field(7, domain) if domain else b"")
+            self.refused(onnx_file.model([*writer.nodes, last], writer.tensors, SHAPE, "y"),
+                         f"y/{operation}: operation ", operation, remedy)
+
+    def test_a_batch_norm_in_training(self):
+        writer = Writer()
+        data = writer.write(small_network.variant(), SHAPE)
+        nodes = [n + onnx_file.field(5, onnx_file.attribute("training_mode", 1))
+                 if b"BatchNormalization" in n else n for n in writer.nodes]
+        self.refused(onnx_file.model(nodes, writer.tensors, SHAPE, "logits"),
+                     "still being trained", "model.eval()")
+        self.imported(data)
+
+    def test_a_single_output_without_its_axis(self):
+        """sigmoid(network(x).squeeze(1)), as binary classifiers are trained."""
+        plain, images = small_network.variant(), small_network.images()
+        last = plain[-1]
+        plain[-1] = last._replace(weight=last.weight[:1], bias=last.bias[:1])
+        for order in (("Squeeze", "Sigmoid"), ("Sigmoid", "Squeeze"), ("Sigmoid", "Reshape")):
+            with self.subTest(order):
+                writer = Writer()
+                writer.write(plain, SHAPE)
+                x, nodes = "logits", list(writer.nodes)
+                for operation in order:
+                    more = [] if operation == "Sigmoid" else [writer.constant(
+                        "axes", numpy.array([1 if operation == "Squeeze" else -1]))]
+                    nodes.append(node(operation, [x, *more], f"y{operation}"))
+                    x = f"y{operation}"
+                _, metadata, _ = self.imported(onnx_file.model(nodes, writer.tensors, SHAPE, x))
+                self.assertEqual(metadata["probabilities"], "sigmoid")
+                numpy.testing.assert_allclose(self.logits(images), small_network.evaluate_all(
+                    plain, images), atol=1e-6)
+                os.unlink(self.output)
+
     def test_a_softmax_is_left_out(self):
         plain, images = small_network.variant(), small_network.images()
         self.imported(Writer().write(plain, SHAPE, softmax=True))
@@ -416,7 +487,7 @@ class Images(Case):
             return [node("Resize", ["pixels", "", "", sizes], "image", **attributes)]
         for attributes, keys in (
                 ({"mode": "linear"}, {"resampling": "tensorflow"}),
-                ({"mode": "linear", "antialias": 1}, {}),
+                ({"mode": "linear", "antialias": 1, "exclude_outside": 1}, {}),
                 ({"mode": "nearest", "nearest_mode": "floor",
                   "coordinate_transformation_mode": "tf_half_pixel_for_nn"},
                  {"resampling": "tensorflow", "interpolation": "nearest"}),
@@ -442,11 +513,63 @@ class Images(Case):
         _, metadata, _ = self.with_image(plain, computed, [1, 3, "h", "w"])
         self.assertEqual((metadata["input_height"], metadata["input_width"]), ("48", "64"))
         os.unlink(self.output)
-        writer = Writer()
-        writer.write(plain, SHAPE)
-        nodes = resize(writer, mode="linear", coordinate_transformation_mode="align_corners")
-        self.refused(onnx_file.model([*nodes, *writer.nodes], writer.tensors, [1, 3, "h", "w"],
-                                     "logits", image="pixels"), "linear at align_corners")
+
+        def resizing(shape=(1, 3, "h", "w"), producer="test", **attributes):
+            writer = Writer()
+            writer.write(plain, SHAPE)
+            if "scale" in attributes:
+                scale = numpy.array([1, 1, attributes["scale"], attributes.pop("scale")], "f4")
+                nodes = [node("Resize", ["pixels", "", writer.constant("scales", scale)], "image",
+                              **attributes)]
+            else:
+                nodes = resize(writer, **attributes)
+            return onnx_file.model([*nodes, *writer.nodes], writer.tensors, list(shape), "logits",
+                                   producer, "pixels")
+        smooth = {"mode": "linear", "antialias": 1}
+        for part, data in (
+                ("linear at align_corners", resizing(
+                    mode="linear", coordinate_transformation_mode="align_corners")),
+                # Of these ONNX Runtime and Pillow differ by up to 22 of 255.
+                ("linear at half_pixel, antialiased, with the outermost pixels repeated, which",
+                 resizing(**smooth)),
+                ("cubic at half_pixel, antialiased, which", resizing(
+                    mode="cubic", cubic_coeff_a=-0.5, exclude_outside=1, antialias=1)),
+                ("resizes images of any size by a factor", resizing(mode="linear", scale=0.5)),
+                ("resizes 96 pixels by inf", resizing((1, 3, 96, 128), mode="linear",
+                                                      scale=math.inf)),
+                ("resizes 96 pixels by nan", resizing((1, 3, 96, 128), mode="linear",
+                                                      scale=math.nan)),
+                ("resizes 97 pixels by 0.5, which are no whole number", resizing(
+                    (1, 3, 97, 128), mode="linear", scale=0.5))):
+            with self.subTest(part):
+                self.refused(data, part)
+
+        # The factor is a float of 32 bits, a little less than what it stands for.
+        _, metadata, _ = self.imported(resizing((1, 3, 75, 100), mode="linear", scale=0.64))
+        self.assertEqual((metadata["input_height"], metadata["input_width"]), ("48", "64"))
+
+    def test_resizing_that_is_nearly_the_sources(self):
+        """What is not exactly the same is said."""
+        plain = small_network.variant()
+        for attributes, kind, producer, said in (
+                ({"mode": "linear", "antialias": 1, "exclude_outside": 1}, 1, "test",
+                 "its antialiased resizing is Pillow's here, which rounds pixels to 8 bits between "
+                 "and after the two directions\n"),
+                ({"mode": "linear", "antialias": 1}, 1, "pytorch",
+                 "at its edges torch does the same, ONNX Runtime repeats the outermost pixels\n"),
+                ({"mode": "cubic", "cubic_coeff_a": -0.5, "exclude_outside": 1}, 1, "test",
+                 "its bicubic resizing is TensorFlow's here, whose weights come from a table"),
+                ({"mode": "linear"}, 2, "test", "cuts fractions off; here they are kept\n")):
+            with self.subTest(**attributes, kind=kind):
+                writer = Writer()
+                writer.write(plain, SHAPE)
+                sizes = writer.constant("sizes", numpy.array([1, 3, 48, 64]))
+                nodes = [node("Resize", ["pixels", "", "", sizes], "small", **attributes),
+                         node("Cast", ["small"], "image", to=1)]
+                _, _, out = self.imported(onnx_file.model(
+                    [*nodes, *writer.nodes], writer.tensors, [1, 3, "h", "w"], "logits", producer,
+                    "pixels", kind))
+                self.assertIn(said, out)
 
     def test_padding_before_the_rest(self):
         """SAME_LOWER is what symmetric padding gives."""

@@ -1,12 +1,15 @@
 #!/usr/bin/env python3
 """Importing ONNX files, compared with ONNX Runtime, and files of torch, where these are installed."""
 import io
+import json
+import subprocess
 import unittest
 import warnings
 
 import numpy
 
 from importer_case import Case
+from importer import check
 
 import onnx_file
 import small_network
@@ -14,6 +17,7 @@ from onnx_file import Writer, node
 
 try:
     import onnxruntime
+    from PIL import Image
 except ImportError:
     onnxruntime = None
 try:
@@ -25,7 +29,7 @@ except ImportError:
 SHAPE = [1, 3, 48, 64]
 
 
-@unittest.skipIf(onnxruntime is None, "needs ONNX Runtime")
+@unittest.skipIf(onnxruntime is None, "needs ONNX Runtime and Pillow")
 class ByOnnxRuntime(Case):
     """Whatever the input is, the two are compared."""
 
@@ -72,6 +76,50 @@ class ByOnnxRuntime(Case):
         self.file("weights", weight.tobytes())
         writer.tensors[place] = onnx_file.external("stem_w", weight, location="weights")
         self.compared(onnx_file.model(writer.nodes, writer.tensors, SHAPE, "logits"))
+
+    def log_probabilities(self):
+        """Of picture.png, by the library."""
+        done = subprocess.run([self.command(), "classify", self.output, self.path("picture.png"),
+                               "--json"], capture_output=True, check=True)
+        classes = json.loads(done.stdout)[0]["classes"]
+        classes.sort(key=lambda entry: entry["index"])
+        return numpy.log([entry["probability"] for entry in classes])
+
+    def test_resized_pictures(self):
+        """Through the graph and through `mobilenet classify`; the other arithmetic is farther."""
+        generator = numpy.random.default_rng(5)
+        plain = small_network.variant()
+        inside = {"exclude_outside": 1}
+        smooth = {"mode": "linear", "antialias": 1, **inside}
+        cubic = {"mode": "cubic", "cubic_coeff_a": -0.5, **inside}
+        for attributes, limit, other in (
+                ({"mode": "linear"}, 5e-7, "pillow"),
+                ({"mode": "nearest", "nearest_mode": "round_prefer_ceil"}, 5e-7, None),
+                (cubic, 5e-6, "pillow"), (smooth, 2e-5, "tensorflow")):
+            writer = Writer()
+            writer.write(plain, SHAPE)
+            sizes = writer.constant("sizes", numpy.array([1, 3, 48, 64]))
+            nodes = [node("Mul", ["pixels", writer.scalar("s", 1 / 64)], "scaled"),
+                     node("Resize", ["scaled", "", "", sizes], "image", **attributes)]
+            data = onnx_file.model([*nodes, *writer.nodes], writer.tensors, [1, 3, "h", "w"],
+                                   "logits", image="pixels", opset=18)
+            session = onnxruntime.InferenceSession(data, providers=["CPUExecutionProvider"])
+            for height, width in ((61, 83), (200, 90), (48, 64), (35, 400)):
+                with self.subTest(**attributes, size=(height, width)):
+                    pixels = generator.integers(0, 256, (height, width, 3)).astype(numpy.uint8)
+                    Image.fromarray(pixels).save(self.path("picture.png"))
+                    theirs = session.run(["logits"], {
+                        "pixels": pixels.transpose(2, 0, 1)[None].astype(numpy.float32)})[0]
+
+                    def ours(*options):
+                        status, _, err = self.run_importer(self.file("m.onnx", data), *options)
+                        self.assertEqual((status, err), (0, ""))
+                        return self.log_probabilities()
+                    theirs = check.log_softmax(theirs)[0]
+                    self.assertLess(numpy.abs(ours() - theirs).max(), limit)
+                    if other and (height, width) != (48, 64):
+                        far = numpy.abs(ours("--resampling", other) - theirs).max()
+                        self.assertGreater(far, 10 * limit)
 
     def test_what_it_cannot_run_is_not_compared(self):
         writer = Writer()

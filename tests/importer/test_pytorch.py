@@ -206,7 +206,7 @@ class Outputs(Networks):
         self.assertEqual(metadata["probabilities"], "none")
         self.assertIn("taken for granted: its one output is a value (--probabilities sigmoid", out)
         names = ("--labels", self.file("names.txt", "cat\ndog\n"))
-        self.refused(source, "2 labels for 1 classes (--probabilities sigmoid, if", options=names)
+        self.refused(source, "2 labels for 1 class (--probabilities sigmoid, if", options=names)
         _, metadata, out = self.imported(source, "--probabilities", "sigmoid", *names)
         self.assertEqual((metadata["probabilities"], json.loads(metadata["labels"])),
                          ("sigmoid", ["cat", "dog"]))
@@ -496,6 +496,13 @@ class Modules(Networks):
             self.refused(zipped(*self.module(**change)), message)
         self.kinds["model.7.2"] = "SiLU"
         self.refused(zipped(*self.module()), "model.7.2: the activation SiLU is none of")
+
+    def test_quantised_layers_are_not_left_out(self):
+        """Their weights are no tensors: the network would be one without a classifier."""
+        del self.arrays["fc.weight"], self.arrays["fc.bias"]
+        self.kinds["fc"] = "quantized.dynamic.modules.linear.Linear"
+        self.refused(zipped(*self.module()), "fc.weight: in a torch.nn.modules.quantized.dynamic."
+                     "modules.linear.Linear: import the network from before it was quantised")
 
     def test_torchscript(self):
         """Scripted, its classes have attributes; traced, only calls."""

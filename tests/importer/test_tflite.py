@@ -13,6 +13,7 @@ from importer_case import DATA, Case
 import small_network
 import tflite_file
 from importer import check
+from small_network import Act
 from tflite_file import Writer
 
 try:
@@ -52,6 +53,32 @@ class ByHand(Case):
                 # (pixel - 127) / 128
                 numpy.testing.assert_allclose(json.loads(metadata["mean"]), [127 / 255] * 3)
                 numpy.testing.assert_allclose(json.loads(metadata["std"]), [128 / 255] * 3)
+
+    def test_activations_that_quantisers_leave_out(self):
+        """Of convolutions whose output is of 8 bits from 0 on, as older converters write them."""
+        plain, images = network(), small_network.images()
+        for kind, largest in (("relu", 20.0), ("relu6", 6.0)):
+            with self.subTest(kind):
+                writer = Writer()
+
+                def put(op):
+                    if isinstance(op, Act) and op.kind == "relu" and op.x.startswith("b1_d"):
+                        of = writer.tensors[writer.index[op.x]]
+                        of[1] = ("u8", tflite_file.KINDS["uint8"])
+                        of[4] = {2: tflite_file.vector("f32", [largest / 255]),
+                                 3: tflite_file.vector("i64", [0])}
+                        writer.index[op.name] = writer.index[op.x]
+                    else:
+                        Writer.put(writer, op)
+                writer.put = put
+                meant = [op._replace(kind=kind) if getattr(op, "kind", "") == "relu"
+                         and op.x.startswith(("b1_d", "b1_e")) else op for op in plain]
+                expand = next(op for op in meant if getattr(op, "x", "") == "b1_expand")
+                made = [expand if op.name == expand.name else op for op in plain]
+                self.imported(writer.write(made, SHAPE))
+                self.assert_close(self.logits(images),
+                                  small_network.evaluate_all(meant, images))
+                os.unlink(self.output)
 
     def test_networks_without_a_classifier(self):
         plain, images = network(), small_network.images()
@@ -121,6 +148,29 @@ class Ends(Case):
         self.assertEqual(json.loads(metadata["architecture"])["pool"], "max")
         self.assertEqual(metadata["format"], "mobilenet/2")
         self.assert_close(self.logits(images), small_network.evaluate_all(plain, images))
+
+    def test_average_pools(self):
+        """One whose window is the whole plane is a global one, if it moves as far as that."""
+        plain, images = network(pool=False), small_network.images()
+        at = [op.name for op in plain].index("pool")
+        for valid, step, window, good in ((1, 1, (6, 16), True), (0, 16, (6, 16), True),
+                                          (0, 2, (6, 16), False), (1, 6, (6, 6), False)):
+            with self.subTest(valid=valid, step=step, window=window):
+                writer = Writer()
+                writer.write(plain[:at], SHAPE, softmax=False)
+                writer.operator("average_pool", [writer.index[plain[at].x]], "pool", {
+                    0: ("i8", valid), 1: ("i32", step), 2: ("i32", step), 3: ("i32", window[1]),
+                    4: ("i32", window[0])})
+                for op in plain[at + 1:]:
+                    writer.put(op)
+                data = writer.finish(plain[-1].name)
+                if good:
+                    self.imported(data)
+                    self.assert_close(self.logits(images),
+                                      small_network.evaluate_all(plain, images))
+                    os.unlink(self.output)
+                else:
+                    self.refused(data, "pool", "whole plane")
 
 
 class Images(Case):

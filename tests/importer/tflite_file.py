@@ -80,7 +80,8 @@ class Buffer:
         return bytes(self.bytes)
 
 
-CODES = {"add": 0, "conv": 3, "depthwise": 4, "fully_connected": 9, "max_pool": 17, "mul": 18,
+CODES = {"add": 0, "average_pool": 1, "conv": 3, "depthwise": 4, "fully_connected": 9, "max_pool": 17,
+         "mul": 18,
          "relu": 19, "relu6": 21, "softmax": 25, "mean": 40, "logistic": 14, "log_softmax": 50,
          "reduce_max": 82, "reshape": 22, "transpose": 39, "reverse_v2": 105, "strided_slice": 45,
          "split": 49, "concatenation": 2, "resize_bilinear": 23, "resize_nearest_neighbor": 97,
@@ -175,6 +176,27 @@ class Writer:
         else:
             self.operator(op.kind, [x], op.name)
 
+    def put(self, op):
+        if isinstance(op, Conv):
+            self.conv(op)
+        elif isinstance(op, Act):
+            self.act(op)
+        elif isinstance(op, Pool):
+            axes = self.tensor(f"{op.name}_axes", numpy.array([1, 2], numpy.int32))
+            self.operator("reduce_max" if op.maximum else "mean", [self.index[op.x], axes],
+                          op.name, {0: ("u8", 1)})
+        elif isinstance(op, MaxPool):
+            self.operator("max_pool", [self.index[op.x]], op.name, {
+                0: ("i8", 1), 1: ("i32", op.stride), 2: ("i32", op.stride),
+                3: ("i32", op.window), 4: ("i32", op.window)})
+        elif isinstance(op, Dense):
+            inputs = [self.index[op.x], self.tensor(f"{op.name}_w", op.weight),
+                      self.tensor(f"{op.name}_b", op.bias)]
+            self.operator("fully_connected", inputs, op.name)
+        elif isinstance(op, (Add, Mul)):
+            self.operator(type(op).__name__.lower(), [self.index[op.a], self.index[op.b]],
+                          op.name)
+
     def write(self, operations, shape, image=None, softmax=True, final=None, before=None,
               kind=None):
         """image: (scale, zero point) of an uint8 input; final: an operation behind the last one
@@ -187,25 +209,7 @@ class Writer:
         if before:
             before(self)
         for op in operations:
-            if isinstance(op, Conv):
-                self.conv(op)
-            elif isinstance(op, Act):
-                self.act(op)
-            elif isinstance(op, Pool):
-                axes = self.tensor(f"{op.name}_axes", numpy.array([1, 2], numpy.int32))
-                self.operator("reduce_max" if op.maximum else "mean", [self.index[op.x], axes],
-                              op.name, {0: ("u8", 1)})
-            elif isinstance(op, MaxPool):
-                self.operator("max_pool", [self.index[op.x]], op.name, {
-                    0: ("i8", 1), 1: ("i32", op.stride), 2: ("i32", op.stride),
-                    3: ("i32", op.window), 4: ("i32", op.window)})
-            elif isinstance(op, Dense):
-                inputs = [self.index[op.x], self.tensor(f"{op.name}_w", op.weight),
-                          self.tensor(f"{op.name}_b", op.bias)]
-                self.operator("fully_connected", inputs, op.name)
-            elif isinstance(op, (Add, Mul)):
-                self.operator(type(op).__name__.lower(), [self.index[op.a], self.index[op.b]],
-                              op.name)
+            self.put(op)
         output = operations[-1].name
         if softmax or final:
             self.operator(final or "softmax", [self.index[output]], "probabilities")

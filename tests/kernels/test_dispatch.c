@@ -3,6 +3,12 @@
 #include <criterion/criterion.h>
 #include <string.h>
 
+/* What CMake says that this build has, besides scalar code: fewer than all where they were chosen,
+ * or where the compiler lacks some. */
+#ifndef MBN_TEST_ISAS
+#error "MBN_TEST_ISAS: the list of instruction sets"
+#endif
+
 /* Of which instruction sets a complete build has an element type's tables. */
 static const uint32_t expected_tables[MBN_ELEMENT_COUNT] = {
 #if defined(__x86_64__)
@@ -18,6 +24,10 @@ static const uint32_t expected_tables[MBN_ELEMENT_COUNT] = {
 #endif
 };
 
+static uint32_t expected_of(int element) {
+    return expected_tables[element] & mbn_isa_parse(MBN_TEST_ISAS);
+}
+
 Test(dispatch, scalar_is_always_there) {
     cr_assert((mbn_isa_built() & 1u << MBN_ISA_SCALAR) != 0);
     cr_assert((mbn_isa_usable() & 1u << MBN_ISA_SCALAR) != 0);
@@ -30,14 +40,14 @@ Test(dispatch, tables_are_listed) {
     for (int element = 0; element < MBN_ELEMENT_COUNT; element++) {
         for (int isa = 0; isa < MBN_ISA_COUNT; isa++) {
             const mbn_kernels *table = mbn_kernels_for((mbn_element)element, (mbn_isa)isa);
-            const bool expected = (expected_tables[element] >> isa & 1u) != 0;
+            const bool expected = (expected_of(element) >> isa & 1u) != 0;
             cr_assert((table != NULL) == expected, "%s %s", mbn_isa_name((mbn_isa)isa),
                       mbn_element_name((mbn_element)element));
             if (table == NULL) continue;
             cr_assert(table->element == (mbn_element)element && table->isa == (mbn_isa)isa);
             cr_assert(strcmp(table->name, mbn_isa_name((mbn_isa)isa)) == 0);
         }
-        built |= expected_tables[element];
+        built |= expected_of(element);
     }
     cr_assert(mbn_isa_built() == built);
     cr_assert(mbn_kernels_for(MBN_ELEMENT_COUNT, MBN_ISA_SCALAR) == NULL);

@@ -62,6 +62,7 @@ Test(sparse, beneath_the_mask) {
     expect(wide, SPARSE, AVX2, &mbn_avx2_sparse);
     expect(wide, SPARSE, SSE, &mbn_sse_sparse);
     expect(wide, SPARSE, SCALAR, NULL);
+    expect(SCALAR | SSE | AVX512, SPARSE, AVX512, &mbn_sse_sparse); /* a virtual machine's CPU */
     expect(arm, SPARSE, NEON, NULL);
     expect(arm, SPARSE, MBN_ISA_MASK_ALL, NULL);
 }

@@ -11,6 +11,7 @@ import numpy
 
 from case import Case, main
 from models import write_bmp
+from tables import write_table
 
 
 def behead(path):
@@ -76,28 +77,12 @@ class Features(Case):
             "rows": [{"kernel": 3, "strides": [2, 2], "channels": 5, "activation": "relu"}],
             "hidden": [{"channels": 4, "activation": "relu"}],
         }  # fmt: skip
-        generator = numpy.random.default_rng(3)
-        header, data = {"__metadata__": {
-            "format": "mobilenet/1", "network": "backbone", "architecture": json.dumps(table)}}, b""
-        for name, *shape in (
-            ("features.0.0", 8, 3, 3, 3), ("features.1.block.0.0", 8, 1, 3, 3),
-            ("features.1.block.1.0", 5, 8, 1, 1), ("classifier.0", 4, 5),
-        ):  # fmt: skip
-            for parameter, sizes in ("weight", shape), ("bias", shape[:1]):
-                values = generator.standard_normal(sizes).astype("<f4").tobytes()
-                header[f"{name}.{parameter}"] = {
-                    "dtype": "F32", "shape": sizes, "data_offsets": [len(data), len(data + values)]
-                }
-                data += values
-        text = json.dumps(header).encode()
-        with open("m.safetensors", "wb") as file:
-            file.write(struct.pack("<Q", len(text)) + text + data)
+        tensors = write_table("m.safetensors", table)
         found = self.features("--stage", "stride4", "pool", "classifier.0")
         self.assertEqual(found["stride4"].shape, (2, 10, 12, 5))
         numpy.testing.assert_allclose(found["pool"], found["stride4"].mean((1, 2)), rtol=1e-4)
-        weight, bias = (numpy.frombuffer(data[-(size * 4) :], "<f4")[:count]
-                        for size, count in ((24, 20), (4, 4)))
-        hidden = numpy.maximum(found["pool"] @ weight.reshape(4, 5).T + bias, 0)
+        weight, bias = (tensors[f"classifier.0.{name}"] for name in ("weight", "bias"))
+        hidden = numpy.maximum(found["pool"] @ weight.T + bias, 0)
         numpy.testing.assert_allclose(found["classifier.0"], hidden, rtol=1e-4, atol=1e-6)
         self.assertIn("0 classes", self.succeed("plan", "m.safetensors"))
         reason = "m.safetensors: has no classifier; `mobilenet features' and"

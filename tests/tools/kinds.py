@@ -55,6 +55,10 @@ KINDS = {
     "m.keras": (
         zipped("metadata.json", "config.json", "model.weights.h5"), ("a Keras file", IMPORT),
     ),
+    "m.ort": (b"\x18\0\0\0ORTM" + b"\0" * 20, ("an ONNX Runtime file", "import the ONNX file")),
+    "m.xml": (b"<?xml version='1.0'?>\n<net name='m'>", ("XML, as OpenVINO writes networks",)),
+    "names.txt": (b"tench\ngoldfish\n", ("text, no model: give the file that holds the weights",)),
+    "page.pdf": (b"%PDF-1.7\n", ("a PDF document",)),
     "arrays.npz": (zipped("a.npy", "b.npy"), ("numpy arrays (.npz)",)),
     "other.zip": (zipped("readme.txt"), ("a zip archive", "unpack it first")),
     "m.onnx": (
@@ -102,7 +106,7 @@ class Kinds(Case):
         header = b"{" + b" " * 639
         pathlib.Path("m").write_bytes((640).to_bytes(8, "little") + header)
         self.fail_with(1, "mobilenet: m: header: ", "plan", "m")
-        pathlib.Path("m").write_bytes(b"garbage, not a model")
+        pathlib.Path("m").write_bytes(b"garbage\0, not a model")
         self.fail_with(1, "mobilenet: m: header: ", "plan", "m")
 
     def test_weights_of_another_program(self):

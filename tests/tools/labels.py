@@ -46,6 +46,18 @@ class Labels(Case):
                 self.assertEqual(self.read("\n".join(lines)), NAMES)
                 self.assertEqual(self.read("\n".join(reversed(lines))), NAMES)
 
+    def test_tables(self):
+        quoted = [name.replace('"', "'") for name in NAMES]
+        for head in "", "index,label\n":
+            lines = [f'{i},"{name}"' for i, name in enumerate(quoted)]
+            self.assertEqual(self.read(head + "\n".join(lines)), quoted)
+            self.assertEqual(self.read(head + "\n".join(lines).replace(",", "=", 1)), quoted)
+
+    def test_numbers_that_are_parts_of_labels(self):
+        for coins in (["10 cent", "20 cent", "50 cent", "1 euro", "2 euro", "5 euro", "20 euro"],
+                      ["cat", "7 up", "8 ball", "9 pin", "7 seas", "8 bit", "9 men"]):  # fmt: skip
+            self.assertEqual(self.read("\n".join(coins)), coins)
+
     def test_wordnet_ids(self):
         for border in " ", "\t", ",":
             self.assertEqual(self.read("\n".join(map(border.join, zip(IDS, NAMES)))), NAMES)
@@ -83,6 +95,10 @@ class Labels(Case):
             ({"model_type": "x", "id2label": by_index, "label2id": {}}, NAMES),
             ({"class_to_idx": to_index, "accuracy": 1}, unique),
             ({"label_names": NAMES, "label_descriptions": {}}, NAMES),
+            ({name: str(i) for name, i in to_index.items()}, unique),
+            ({"0": "1", "1": "2", "2": "3", "3": "4", "4": "5", "5": "6", "6": "0"}, list("1234560")),
+            ([{"name": name} for name in NAMES], NAMES),
+            ([{"id": i, "label": name} for i, name in reversed(list(enumerate(NAMES)))], NAMES),
         ):
             for indent in None, 2:
                 text = json.dumps(value, indent=indent, ensure_ascii=indent is None)
@@ -105,6 +121,7 @@ class Labels(Case):
             ("[", "labels: not JSON: line 1: "),
             ("{0: cat}", "line 1 is neither JSON nor"),
             ("", "labels: line 1 is empty"),
+            ("{", "labels: 0 labels for 7 classes"),
             (json.dumps([*six, " "]), "label 6 is empty"),
             (json.dumps([*six, "a\0b"]), "not JSON"),
         ):

@@ -252,6 +252,18 @@ class Outputs(Case):
                                for i, name in enumerate(names)))  # fmt: skip
         self.assertEqual(self.evaluate("--list", "list.txt")["top1"], right)
 
+    def test_a_softmax_of_one_output(self):
+        """As 0.1 wrote one, which is always 1: that is said."""
+        self.draw("a.bmp")
+        self.init_of_kind("softmax", None, "--classes", "1")
+        for command in ("classify", "m.safetensors", "data/a.bmp"), ("evaluate", "m.safetensors", "data",
+                                                                   "--list", "l.txt"):  # fmt: skip
+            with open("l.txt", "w") as file:
+                file.write("a.bmp 0\n")
+            _, errors = self.run_command(*command)
+            self.assertIn("mobilenet: m.safetensors: its one output is a softmax's, which is always 1",
+                          errors)  # fmt: skip
+
     def test_one_label(self):
         self.draw("a.bmp", "b.bmp", "c.bmp")
         self.init_of_kind("sigmoid", ["cat"], "--classes", "1")

@@ -8,12 +8,14 @@ import datetime
 import itertools
 import json
 import os
+import random
 import re
 import xml.etree.ElementTree
 
 import numpy
 
 from case import NETWORKS, Case, main
+from tables import write_table
 
 SVG = "{http://www.w3.org/2000/svg}"
 WAYS = [[], ["--band", "1"], ["--band", "1024"], ["--band", "none"], ["--threads", "2"],
@@ -343,8 +345,7 @@ class Plot(Steps):
         """Any two of one drawing are told apart also without red or green cones (Machado, Oliveira and
         Fernandes 2009, severity 1)."""
         colors = {}
-        for network in NETWORKS:
-            model = self.init(network)
+        for model in self.models():
             for way in [], ["--band", "none"], ["--threads", "2"], ["--isa", "scalar"]:
                 result, svg = self.plot(model, *way)
                 found = {}
@@ -353,9 +354,31 @@ class Plot(Steps):
                     self.assertIn(step["kind"], [text.text for text in row.iter(f"{SVG}text")])
                 for kind, color in found.items():
                     self.assertEqual(colors.setdefault(kind, color), color)
-                for a, b in itertools.combinations(found.values(), 2):
-                    self.assertGreater(color_difference(a, b), 20, (a, b))
-        self.assertGreater(len(colors), 12)
+                for (a, one), (b, other) in itertools.combinations(found.items(), 2):
+                    self.assertGreater(color_difference(one, other), 20, (a, b))
+        for kind in "head max pool", "head global max pool", "head pool", "project+depthwise+project":
+            self.assertIn(kind, colors)
+        self.assertGreater(len(colors), 20)
+
+    def models(self):
+        """One of each network, and of tables with rows of all kinds after each other."""
+        for network in NETWORKS:
+            yield self.init(network)
+        choice = random.Random(2).choice
+        for pool, kernel in itertools.product(("average", "max"), (3, 5, 3, 5)):
+            rows = []
+            for _ in range(6):
+                row = {"kernel": kernel, "strides": choice([[1, 1], [2, 2]]), "activation": "relu",
+                       "channels": choice([5, 16, 40])}  # fmt: skip
+                row.update(choice([{"kind": "separable"}, {"expand": 24}, {}]))
+                row.update(choice([{"squeeze": 4}, {}]))
+                rows.append(row)
+            table = {"stem": {"channels": 16, "activation": "relu"}, "rows": rows, "pool": pool}
+            table.update(choice([{"head": {"channels": 32, "activation": "relu"}}, {}]))
+            table.update(choice([{"max_pool": {"window": 2, "stride": 2}}, {}]))
+            table.update(choice([{"hidden": [{"channels": 9, "activation": "relu"}]}, {}]))
+            write_table("table.safetensors", table, (160, 192))
+            yield "table.safetensors"
 
     def test_axes_and_columns_are_labelled(self):
         _, svg = self.plot(self.init())

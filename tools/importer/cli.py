@@ -56,10 +56,11 @@ def _parser():
                "docs/importing.md.")
     parser.add_argument("source", metavar="SOURCE")
     parser.add_argument("output", metavar="OUT.safetensors")
-    parser.add_argument("--network", choices=NETWORKS, help="fail if it is another network")
+    parser.add_argument("--network", choices=NETWORKS, help="fail if it is another network (default: any)")
     parser.add_argument("--labels", metavar="FILE",
                         help="class names: text with a line for each, or JSON (a list, "
-                             "{\"0\": name}, {name: 0}, id2label, class_to_idx...)")
+                             "{\"0\": name}, {name: 0}, id2label, class_to_idx...; default: the "
+                             "source's, or none)")
     parser.add_argument("--resolution", metavar="R", type=_resolution,
                         help="input size it was trained at: R or HEIGHTxWIDTH (default: what the "
                              "source says, else 224)")
@@ -68,7 +69,8 @@ def _parser():
                              "(default: what the source says; else 256 at 224 and in proportion at "
                              "others for PyTorch's, 0 for the rest)")
     parser.add_argument("--crop-ratio", metavar="P", type=_number(float, 0.1, 1),
-                        help="instead of --resize: the part of the resized image that is cropped")
+                        help="instead of --resize: the part of the resized image that is cropped "
+                             "(default: what --resize says)")
     parser.add_argument("--interpolation", choices=("bilinear", "bicubic", "nearest", "area"),
                         help="how images are resized (default: what the source says; else bicubic "
                              "for timm's, bilinear for the rest)")
@@ -84,13 +86,15 @@ def _parser():
     parser.add_argument("--mean", metavar="R,G,B", type=_colour(-1000),
                         help="input = (pixel / 255 - mean) / std (default: what the source says; "
                              "else ImageNet's for PyTorch's, 0.5,0.5,0.5 for TensorFlow's)")
-    parser.add_argument("--std", metavar="R,G,B", type=_colour(1e-6))
+    parser.add_argument("--std", metavar="R,G,B", type=_colour(1e-6),
+                        help="the same (default: as for --mean)")
     parser.add_argument("--padding", choices=("same", "symmetric", "trailing"),
-                        help="where the source does not say: same for tf_... networks of timm, "
-                             "symmetric for weights of the article's v2")
+                        help="where the source does not say (default: same for Keras's, "
+                             "transformers' and the tf_... networks of timm, trailing for Keras's "
+                             "v1, symmetric for the rest)")
     parser.add_argument("--epsilon", metavar="E", type=_number(float, 1e-12, 1),
-                        help="of batch norm, where the source does not say: 0.001 for tf_... "
-                             "networks of timm")
+                        help="of batch norm, where the source does not say (default: that of the "
+                             "framework's own networks, 1e-5 or 1e-3)")
     parser.add_argument("--hidden-activation", choices=("none", "relu", "relu6", "hard_swish"),
                         help="between fully connected layers, where the source does not say "
                              "(default relu; hard_swish where they have the names of torchvision's "
@@ -101,7 +105,8 @@ def _parser():
                              "output, none where they are no classes (default: what the graph "
                              "ends with, else softmax, none for one output)")
     parser.add_argument("--output", metavar="NAME", dest="source_output",
-                        help="which output of the source, where it has several")
+                        help="which output of the source, where it has several (default: its only "
+                             "one)")
     parser.add_argument("--activation", choices=("relu", "relu6"),
                         help="of v1 and v2, for weights of PyTorch that do not say it (default "
                              "relu6)")
@@ -111,7 +116,8 @@ def _parser():
                              "some)")
     parser.add_argument("--prefix", metavar="NAME",
                         help="what the names of the network's tensors begin with, where there are "
-                             "other tensors, too; only these are read")
+                             "other tensors, too; only these are read (default: what stands "
+                             "before names that are known)")
     parser.add_argument("--no-check", action="store_true",
                         help="do not run what was imported")
     return parser
@@ -170,8 +176,11 @@ def _complete(imported, options):
                 "taken for granted: its outputs are logits of a softmax (--probabilities)"
                 if imported.classes > 1 else
                 "taken for granted: its one output is a value, no logit (--probabilities)")
+    if imported.classes == 1 and imported.probabilities == "softmax":
+        imported.notes.append("its one output is a softmax's, which is always 1: --probabilities "
+                              "sigmoid or none")
     if options.labels:
-        imported.labels = labels.read(options.labels, imported.label_count())
+        imported.labels = labels.read(options.labels, imported.label_counts())
 
 
 def _per_channel(option, values, channels):
@@ -238,7 +247,8 @@ def _import(options):
         raise
     labelled = f"{'with' if imported.labels else 'without'} labels"
     print(one_line(f"{imported.described}, " + (
-        f"{imported.classes} classes, {imported.parameters:,} parameters, {labelled}"
+        f"{imported.classes} {'class' if imported.classes == 1 else 'classes'}, "
+        f"{imported.parameters:,} parameters, {labelled}"
         if imported.classes else f"no classifier, {imported.parameters:,} parameters")))
     for sentence in (*imported.notes, *sentences):
         print(one_line(sentence))

@@ -56,6 +56,8 @@ def of_data(data, name=""):
     """(what a file is, the remedy); None where nothing is known of it."""
     if not data:
         return "empty", "download it again"
+    if data[4:8] == b"ORTM":
+        return "an ONNX Runtime file (.ort)", "import the ONNX file that it was made from"
     for beginning, what, remedy in _BEGINNINGS:
         if data.startswith(beginning):
             return what, remedy

@@ -40,6 +40,13 @@ def relu6(x):
     return numpy.clip(x, 0.0, 6.0)
 
 
+def cut_off(largest):
+    """What numbers from 0 to `largest` alone do to what is quantised with them: quantisers leave out
+    the activation before them.  What was six may have come out a little less where it was
+    measured."""
+    return relu6 if largest < 6.001 else relu
+
+
 def hard_sigmoid(slope=1 / 6, offset=0.5):
     return lambda x: numpy.clip(slope * x + offset, 0.0, 1.0)
 
@@ -277,8 +284,16 @@ class Builder:
         return self._binary(a, b, "mul", numpy.multiply, name)
 
     def global_pool(self, value, name, maximum=False, window=None):
+        """window: of a pool that has one, which is checked where the plane's size is known."""
         return Value(Node("global_pool", name, [self._usable(value, name)], value.channels,
                           maximum=maximum, window=window, flattened=False))
+
+    def average_pool(self, value, window, strides, same, name):
+        """same: TensorFlow's padding, by which a window that moves less than its size gives several
+        pixels, even one as large as the plane."""
+        if same and not all(step >= size for step, size in zip(strides, window)):
+            raise ImportFailure(f"{name}: an average pool that is not of the whole plane")
+        return self.global_pool(value, name, window=tuple(window))
 
     def flatten(self, value, name):
         """A plane of one pixel as a vector; that it has one pixel is checked where its size is

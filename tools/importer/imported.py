@@ -48,9 +48,11 @@ class Imported:
     parameters: int = 0
     make_reference: object = None  # a function: the check.Reference, or why there is none
 
-    def label_count(self):
-        """One sigmoid unit tells two classes apart: it has a name for each."""
-        return 2 if self.classes == 1 and self.probabilities == "sigmoid" else self.classes
+    def label_counts(self):
+        """How many labels there may be: one sigmoid unit tells two classes apart, and has a name for
+        each, or it is a label by itself."""
+        single = self.classes == 1 and self.probabilities == "sigmoid"
+        return (2, 1) if single else (self.classes,)
 
 
 def count(tensors):

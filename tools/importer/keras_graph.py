@@ -310,9 +310,11 @@ class Network:
 
     def layer_average_pooling2d(self, name, config, x):
         plane.spatial_axes(x, name)
-        window = config.get("pool_size", [2, 2])
-        window = tuple(window) if isinstance(window, list) else (window, window)
-        return Plane(self.builder.global_pool(x.value, name, window=window),
+        window, strides = config.get("pool_size", [2, 2]), config.get("strides")
+        window, strides = (size if isinstance(size, list) else [size] * 2 for size in
+                           (window, window if strides is None else strides))
+        return Plane(self.builder.average_pool(x.value, window, strides,
+                                               config.get("padding") == "same", name),
                      x.axes.translate(str.maketrans("hw", "11")))
 
     def layer_max_pooling2d(self, name, config, x):

@@ -18,7 +18,8 @@ def _failure(message):
     return ImportFailure(message, about_source=False)
 
 
-def read(path, classes):
+def read(path, counts):
+    """counts: how many there may be, the usual number first."""
     with open(path, "rb") as file:
         data = file.read()
     try:
@@ -32,13 +33,16 @@ def read(path, classes):
             labels = _of_text(text)
     except ValueError as error:
         raise _failure(f"{path}: {error}") from None
-    if len(labels) != classes:
+    classes = counts[0]
+    if len(labels) not in counts:
         hint = ""
         if len(labels) == classes + 1:
             hint = f" (the first is '{labels[0]}': remove it if it is a background class)"
             if classes == 1:
                 hint = " (--probabilities sigmoid, if its one output tells these apart)"
-        raise _failure(f"{path}: {len(labels)} labels for {classes} classes{hint}")
+        labelled, classed = (f"{number} {noun}{'' if number == 1 else ending}" for number, noun, ending in
+                             ((len(labels), "label", "s"), (classes, "class", "es")))
+        raise _failure(f"{path}: {labelled} for {classed}{hint}")
     for index, label in enumerate(labels):
         if not label or not label.isprintable():
             raise _failure(f"{path}: label {index} is empty or has control characters")
@@ -52,8 +56,12 @@ def _is_json(text):
 
 
 def _json(text):
+    def once(pairs):
+        if len(dict(pairs)) < len(pairs):
+            raise ValueError("a key is there twice")
+        return dict(pairs)
     try:
-        return json.loads(text)
+        return json.loads(text, object_pairs_hook=once)
     except (ValueError, RecursionError) as error:
         raise ValueError(f"not JSON: {error}") from None
 
@@ -64,21 +72,43 @@ def _of_text(text):
     lines = text.strip("\n\r {}").split("\n") if text.lstrip()[:1] == "{" else \
         text.rstrip().split("\n")
     lines = [line.strip() for line in lines]
-    indices = [_INDEXED.match(line) for line in lines]
-    if not indices[0] and len(lines) > 2 and all(indices[1:]):  # the head of a table
-        lines, indices = lines[1:], indices[1:]
-    if all(indices):
-        found = sorted(int(match[1]) for match in indices)
-        if found in (list(range(len(lines))), list(range(1, len(lines) + 1))):
-            first = found[0]
-            labels = [None] * len(lines)
-            for line, match in zip(lines, indices):
-                labels[int(match[1]) - first] = _unquoted(line[match.end():])
-            lines = labels
-        elif len(set(found)) == len(found) and found[0] in (0, 1) and found[-1] < 2 * len(found):
-            missing = next(i for i, index in enumerate(found) if index != i + found[0]) + found[0]
-            raise ValueError(f"there is no label {missing}, but one {found[-1]}")
-    return _without_ids(lines)
+    if not _INDEXED.match(lines[0]) and _indices(lines[1:]):
+        del lines[0]  # the head of a table
+    numbered = _by_index(lines)
+    labels = _without_ids(numbered or lines)
+    # ILSVRC has "n02119789 1 kit_fox".
+    return labels if numbered else _by_index(labels) or labels
+
+
+def _by_index(lines):
+    """The labels without the indices before them, by which they are put in order; None where lines
+    have none."""
+    indices = _indices(lines)
+    return indices and _arranged(indices, [_unquoted(line[_INDEXED.match(line).end():])
+                                           for line in lines])
+
+
+def _indices(lines):
+    """Numbers that do not begin with 0 or 1, or go far beyond the lines, are parts of the labels."""
+    matches = [_INDEXED.match(line) for line in lines]
+    if len(lines) < 2 or not all(matches):
+        return None
+    indices = [int(match[1]) for match in matches]
+    return indices if min(indices) <= 1 and max(indices) < 2 * len(lines) else None
+
+
+def _arranged(indices, labels):
+    """The labels in the order of their indices, from 0 or from 1."""
+    first = min(indices, default=0)
+    result = [None] * len(labels)
+    for index, label in zip(indices, labels):
+        if first > 1 or index - first >= len(labels):
+            raise ValueError(f"'{label}' has the index {index}, but there are {len(labels)} labels "
+                             "(where a number is part of a label, write a JSON array)")
+        if result[index - first] is not None:
+            raise ValueError(f"'{result[index - first]}' and '{label}' have both the index {index}")
+        result[index - first] = label
+    return result
 
 
 def _unquoted(text):
@@ -102,36 +132,42 @@ def of_value(value):
     """Labels of a decoded JSON value; ValueError with what is wrong with it.
 
         [label, ...], {"0": label, ...}, {label: 0, ...}, {"n01440764": label, ...}, or an object
-        with one of these under a name of KEYS; a label is a text, the last text of a list
-        (["n01440764", "tench"]), or an object's "name" or "label" """
+        with one of these under a name of KEYS; a label is a text, a list of texts (the first; the
+        last behind a WordNet ID: ["n01440764", "tench"]), or an object's "name" or "label", which
+        may have an "id" """
     if isinstance(value, dict):
         value = _of_object(value)
     if not isinstance(value, list):
         raise ValueError("neither a list nor an object of labels")
     if value and all(isinstance(item, dict) for item in value):
-        if all(type(item.get("id")) is int for item in value):
-            value = sorted(value, key=lambda item: item["id"])
-        value = [item.get("name", item.get("label")) for item in value]
-    labels = [item[-1] if isinstance(item, (list, tuple)) and item else item for item in value]
+        names = [item.get("name", item.get("label")) for item in value]
+        ids = [item.get("id") for item in value]
+        value = _arranged(ids, names) if all(type(i) is int and i >= 0 for i in ids) else names
+    labels = [_of_list(item) if isinstance(item, (list, tuple)) and item else item for item in value]
     if not all(isinstance(label, str) for label in labels):
         raise ValueError("a label is not a string")
     return _without_ids([label.strip() for label in labels])
+
+
+def _of_list(item):
+    return item[-1] if isinstance(item[0], str) and _WORDNET.fullmatch(item[0]) else item[0]
 
 
 def _of_object(value):
     for key in KEYS:
         if isinstance(value.get(key), (dict, list)):
             return _of_object(value[key]) if isinstance(value[key], dict) else value[key]
-    if value and all(_index(item) is not None for item in value.values()):
-        value = {str(_index(index)): name for name, index in value.items()}
-    elif value and all(isinstance(key, str) and _WORDNET.fullmatch(key) for key in value):
+    if not value:
+        return []
+    numbers = all(type(item) is int and item >= 0 for item in value.values())
+    if not numbers and all(_index(key) is not None for key in value):
+        return _arranged([_index(key) for key in value], list(value.values()))
+    if all(_index(item) is not None for item in value.values()):
+        return _arranged([_index(item) for item in value.values()], list(map(str, value)))
+    if all(isinstance(key, str) and _WORDNET.fullmatch(key) for key in value):
         return [value[key] for key in sorted(value)]
-    value = {str(key): item for key, item in value.items()}
-    first = 0 if "0" in value else 1 if str(len(value)) in value else 0
-    try:
-        return [value[str(index)] for index in range(first, first + len(value))]
-    except KeyError as missing:
-        raise ValueError(f"there is no label {missing}") from None
+    raise ValueError("neither a JSON array of labels nor an object {index: label}, {label: index} or "
+                     "{WordNet ID: label}")
 
 
 def _index(value):

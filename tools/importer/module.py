@@ -28,6 +28,10 @@ class Module:
         return tuple(value) if good else None
 
 
+# Layers whose weights are no tensors: of torch.nn.quantized, torch.ao.nn.quantized.dynamic...
+_QUANTISED = re.compile(r"\.quantized\.(?:.*\.)?(?:Linear|Conv)\w*(?<!PackedParams)$")
+
+
 def is_module(value):
     return isinstance(value, Object) and isinstance(value.state, dict) and (
         isinstance(value.state.get("_modules"), dict)
@@ -57,6 +61,9 @@ def flatten(root, code):
         for name, value in own.items():
             if isinstance(value, (View, Unreadable)):
                 tensors[f"{prefix}{name}"] = value
+        if _QUANTISED.search(module.path):
+            tensors[f"{prefix}weight"] = Unreadable(
+                f"in a {module.path}: import the network from before it was quantised")
         children = state if of_script else state["_modules"]
         stack += reversed([(f"{prefix}{name}.", child) for name, child in children.items()
                            if is_module(child)])

@@ -3,15 +3,26 @@ import math
 
 import numpy
 
-from . import onnx_constant, onnx_tensor, plane
+from . import onnx_constant, onnx_resize, onnx_tensor, plane
 from .errors import ImportFailure
-from .graph import Builder, Resizing, hard_sigmoid, hard_swish, relu
+from .graph import Builder, cut_off, hard_sigmoid, hard_swish, relu
 from .plane import Plane
 
 UNKNOWN = onnx_constant.UNKNOWN
 # Beyond any size: converters have various large numbers for "as far as it goes".
 _FAR = 1 << 20
 _FLOATS = ("float32", "float16", "float64", "bfloat16")
+_QUANTISED = "computes with integers: import the graph from before it was quantised"
+# Of operations, or of what they begin with, that no MobileNet has: what to do about them.
+_REMEDIES = (
+    ("com.microsoft.nchwc.", "is ONNX Runtime's own: import the graph from before it was optimised"),
+    ("com.microsoft.Fused", "is ONNX Runtime's own: import the graph from before it was optimised"),
+    ("QLinear", _QUANTISED), ("com.microsoft.QLinear", _QUANTISED), ("ConvInteger", _QUANTISED),
+    ("MatMulInteger", _QUANTISED), ("DynamicQuantize", _QUANTISED), ("QGemm", _QUANTISED),
+    ("com.microsoft.QGemm", _QUANTISED),
+    ("ArgMax", "picks a class: export the network without it"),
+    ("TopK", "picks classes: export the network without it"),
+)
 
 
 class _Node:
@@ -50,7 +61,7 @@ class _Node:
 class Graph:
     """output: the Value of the output that was asked for; number: which of the outputs it is;
     height, width: of the image; fixed: whether the file says so; type: of its elements; exact: it
-    computes with floats of 32 bits."""
+    computes with floats of 32 bits; notes: what is not as the source does it."""
 
     def __init__(self, model, options):
         graph = model.message(7)
@@ -61,7 +72,9 @@ class Graph:
         folder = onnx_tensor.Folder(options.source)
         self.builder, self.values = Builder(), {}
         self.exact, self.height, self.width, self.fixed = True, None, None, False
-        self.type = "float32"
+        self.type, self.notes = "float32", []
+        self.of_torch = model.text(2) == "pytorch"
+        self.whole = False  # the image's pixels are whole numbers still
         for message in graph.messages(5):
             name, array = onnx_tensor.tensor(message, folder)
             self.values[name] = array
@@ -113,6 +126,7 @@ class Graph:
         dims = [dim.integer(1, 0) for dim in shape.messages(1)] if shape else []
         self.type = onnx_tensor.type_name(tensor.integer(1, 1)) if tensor else "float32"
         self.exact &= self.type not in ("float16", "bfloat16")
+        self.whole = "int" in self.type
         image, height, width = plane.image(self.builder, name, dims)
         self.fixed = height is not None and width is not None
         default = options.resolution or (224, 224)
@@ -130,7 +144,9 @@ class Graph:
         if planes:
             method = getattr(self, "op_" + operation.lower().replace(".", "_"), None)
             if method is None:
-                raise ImportFailure(f"{node.name}: operation {operation} is in no MobileNet")
+                remedy = next((text for beginning, text in _REMEDIES
+                               if operation.startswith(beginning)), "is in no MobileNet")
+                raise ImportFailure(f"{node.name}: operation {operation} {remedy}")
             if any(p.partial for p in planes) and not operation.startswith("Reduce"):
                 raise ImportFailure(f"{node.name}: {operation} between the two halves of a global "
                                     "pool")
@@ -146,13 +162,13 @@ class Graph:
             self.values[name] = value
 
     @staticmethod
-    def _constant(node, value):
+    def constant(node, value):
         if not isinstance(value, numpy.ndarray):
             raise ImportFailure(f"{node.name}: a weight that is computed from something unknown")
         return value
 
     def _weight(self, node, value):
-        value = self._constant(node, value)
+        value = self.constant(node, value)
         self.exact &= value.dtype != numpy.float16
         return value
 
@@ -164,7 +180,7 @@ class Graph:
             raise ImportFailure(f"{node.name}: a convolution whose input is not NCHW")
         if weight.ndim != 4 or any(d != 1 for d in node.integers("dilations", [1, 1])):
             raise ImportFailure(f"{node.name}: not a plain 2-d convolution")
-        bias = None if bias is None else self._constant(node, bias)
+        bias = None if bias is None else self.constant(node, bias)
         return x.with_value(self.builder.conv(
             x.value, weight, bias, node.integers("strides", [1, 1])[:2], self._pads(node),
             node.integer("group", 1), node.name))
@@ -189,7 +205,7 @@ class Graph:
         if node.integer("transA", 0):
             raise ImportFailure(f"{node.name}: transA")
         bias = None if bias is None else \
-            node.float("beta", 1.0) * self._constant(node, bias).reshape(-1)
+            node.float("beta", 1.0) * self.constant(node, bias).reshape(-1)
         if bias is not None and bias.size == 1:
             bias = numpy.repeat(bias, weight.shape[0])
         return x.with_value(self.builder.dense(x.value, node.float("alpha", 1.0) * weight, bias,
@@ -211,7 +227,10 @@ class Graph:
     # ---- Batch norm and elementwise ----
 
     def op_batchnormalization(self, node, x, gamma, beta, mean, variance):
-        values = [self._constant(node, v) for v in (gamma, beta, mean, variance)]
+        if node.integer("training_mode", 0):
+            raise ImportFailure(f"{node.name}: a batch norm that is still being trained, by each "
+                                "batch's mean: export the network for inference (model.eval())")
+        values = [self.constant(node, v) for v in (gamma, beta, mean, variance)]
         if x.axes[1:2] != "c" and values[0].size != 1:
             raise ImportFailure(f"{node.name}: a batch norm along an axis that is not the "
                                 "channels'")
@@ -222,7 +241,7 @@ class Graph:
         if isinstance(a, Plane) and isinstance(b, Plane):
             return Plane(both(a.value, b.value), plane.combined(a, b))
         x, constant = (a, b) if isinstance(a, Plane) else (b, a)
-        constant = self._constant(node, constant).astype(numpy.float64)
+        constant = self.constant(node, constant).astype(numpy.float64)
         return x.with_value(with_constant(x.value, plane.per_channel(x, constant, node.name),
                                           x is b))
 
@@ -267,13 +286,13 @@ class Graph:
         def bound(value, key, default):
             if value is None:
                 return node.float(key, default)
-            return float(self._constant(node, value).reshape(-1)[0])
+            return float(self.constant(node, value).reshape(-1)[0])
         low, high = bound(low, "min", -math.inf), bound(high, "max", math.inf)
         return self._unary(node, x, lambda v: numpy.clip(v, low, high))
 
     def _extreme(self, node, a, b, function):
         x, constant = (a, b) if isinstance(a, Plane) else (b, a)
-        constant = self._constant(node, constant)
+        constant = self.constant(node, constant)
         if constant.size != 1:
             raise ImportFailure(f"{node.name}: {node.operation} with more than one number")
         number = float(constant.reshape(()))
@@ -320,7 +339,7 @@ class Graph:
                             node.name)
 
     def _reduced(self, node, x, axes, maximum):
-        axes = node.integers("axes") if axes is None else self._constant(node, axes).tolist()
+        axes = node.integers("axes") if axes is None else self.constant(node, axes).tolist()
         if not axes:
             raise ImportFailure(f"{node.name}: {node.operation} over everything")
         return plane.reduce(self.builder, x, axes, node.integer("keepdims", 1), maximum, node.name)
@@ -349,11 +368,11 @@ class Graph:
     # ---- Shapes ----
 
     def op_pad(self, node, x, pads=None, value=None, axes=None):
-        pads = node.integers("pads") if pads is None else self._constant(node, pads).tolist()
+        pads = node.integers("pads") if pads is None else self.constant(node, pads).tolist()
         fill = node.float("value", 0.0) if value is None else \
-            float(self._constant(node, value).reshape(-1)[0])
+            float(self.constant(node, value).reshape(-1)[0])
         places = list(range(len(x.axes))) if axes is None else \
-            [axis % len(x.axes) for axis in self._constant(node, axes).tolist()]
+            [axis % len(x.axes) for axis in self.constant(node, axes).tolist()]
         if fill != 0 or len(pads or []) != 2 * len(places) \
                 or node.text("mode", "constant") != "constant":
             raise ImportFailure(f"{node.name}: not a padding of an image with zeros")
@@ -383,11 +402,11 @@ class Graph:
         return plane.reshape(self.builder, x, [-1, x.value.channels], node.name)
 
     def op_squeeze(self, node, x, axes=None):
-        axes = node.integers("axes") if axes is None else self._constant(node, axes).tolist()
+        axes = node.integers("axes") if axes is None else self.constant(node, axes).tolist()
         return plane.squeeze(self.builder, x, axes, node.name)
 
     def op_unsqueeze(self, node, x, axes=None):
-        axes = node.integers("axes") if axes is None else self._constant(node, axes).tolist()
+        axes = node.integers("axes") if axes is None else self.constant(node, axes).tolist()
         return plane.unsqueeze(x, axes, node.name)
 
     def op_identity(self, node, x, *_):
@@ -400,14 +419,32 @@ class Graph:
         if kind not in _FLOATS:
             raise ImportFailure(f"{node.name}: the image becomes {kind}")
         self.exact &= kind not in ("float16", "bfloat16")
+        self.whole = False
         return x
 
-    def op_quantizelinear(self, node, x, *_):
-        """Rounds to 8 bits, which floats do not need."""
+    def op_quantizelinear(self, node, x, scale=None, zero=None):
+        """Rounds to 8 bits, which floats do not need, and cuts off what these cannot say."""
+        self.exact = False
+        kind = x.value.node.kind
+        if x.value.final or kind != "conv" and not (kind == "dense" and self._is_inside(node)):
+            return x
+        zero = numpy.zeros(1, numpy.uint8) if zero is None else self.constant(node, zero)
+        scale = self.constant(node, scale)
+        if zero.size != 1 or scale.size != 1 or zero.dtype.kind not in "iu" \
+                or int(zero.reshape(())) != numpy.iinfo(zero.dtype).min:
+            return x
+        steps = 2 ** (8 * zero.dtype.itemsize) - 1
+        return self._unary(node, x, cut_off(steps * float(scale.reshape(()))))
+
+    def _is_inside(self, node):
+        """Whether what is quantised is read by others than the end of the graph."""
+        floats = [name for other in self.nodes for name in other.outputs
+                  if other.inputs[:1] == node.outputs[:1]]
+        return not set(floats) & set(self.outputs)
+
+    def op_dequantizelinear(self, node, x, *_):
         self.exact = False
         return x
-
-    op_dequantizelinear = op_quantizelinear
 
     def op_shape(self, node, x):
         start, end = node.integer("start", 0), node.integer("end")
@@ -425,11 +462,11 @@ class Graph:
     def op_gather(self, node, x, indices):
         if not isinstance(x, Plane):
             raise ImportFailure(f"{node.name}: takes numbers that depend on the image")
-        return self._channels(node, x, node.integer("axis", 0), self._constant(node, indices))
+        return self._channels(node, x, node.integer("axis", 0), self.constant(node, indices))
 
     def op_gathernd(self, node, x, indices):
         """As torch writes x[:, [2, 1, 0]]: numbers of what is the first axis."""
-        indices = self._constant(node, indices) if isinstance(x, Plane) else None
+        indices = self.constant(node, indices) if isinstance(x, Plane) else None
         if indices is None or indices.ndim != 2 or indices.shape[1] != 1 \
                 or node.integer("batch_dims", 0):
             raise ImportFailure(f"{node.name}: operation GatherND is in no MobileNet")
@@ -440,10 +477,10 @@ class Graph:
             starts, ends = node.integers("starts", []), node.integers("ends", [])
             axes = node.integers("axes", list(range(len(starts))))
         else:
-            starts, ends = (self._constant(node, v).tolist() for v in (starts, ends))
+            starts, ends = (self.constant(node, v).tolist() for v in (starts, ends))
             axes = list(range(len(starts))) if axes is None else \
-                self._constant(node, axes).tolist()
-        steps = [1] * len(starts) if steps is None else self._constant(node, steps).tolist()
+                self.constant(node, axes).tolist()
+        steps = [1] * len(starts) if steps is None else self.constant(node, steps).tolist()
         for start, end, axis, step in zip(starts, ends, axes, steps):
             if x.axes[axis % len(x.axes)] != "c" and start == 0 and step == 1 and end >= _FAR:
                 continue  # all of it
@@ -452,7 +489,7 @@ class Graph:
         return x
 
     def op_split(self, node, x, sizes=None):
-        sizes = node.integers("split") if sizes is None else self._constant(node, sizes).tolist()
+        sizes = node.integers("split") if sizes is None else self.constant(node, sizes).tolist()
         count = x.value.channels
         if not sizes:
             parts = max(1, len(node.outputs))
@@ -486,52 +523,11 @@ class Graph:
         return self._repeated(node, x, [size if letter == "c" else 1 for letter in x.axes])
 
     def op_tile(self, node, x, repeats):
-        return self._repeated(node, x, self._constant(node, repeats).reshape(-1).tolist())
+        return self._repeated(node, x, self.constant(node, repeats).reshape(-1).tolist())
 
     def op_resize(self, node, x, *inputs):
-        """Inputs: region, scales, sizes; version 10 has scales alone."""
-        scales = inputs[0] if len(inputs) == 1 else inputs[1] if len(inputs) > 1 else None
-        sizes = inputs[2] if len(inputs) > 2 else None
-        rows, columns = plane.spatial_axes(x, node.name)
-        axes = node.integers("axes", list(range(len(x.axes))))
-
-        def along(array, axis):
-            array = self._constant(node, array).reshape(-1)
-            if axis not in axes or array.size != len(axes) \
-                    or array[axes.index(axis)] == onnx_constant.SIZE:
-                raise ImportFailure(f"{node.name}: resizes other than rows and columns")
-            return float(array[axes.index(axis)])
-        if sizes is not None and (not isinstance(sizes, numpy.ndarray) or sizes.size):
-            height, width = along(sizes, rows), along(sizes, columns)
-        elif self.fixed:
-            height, width = (math.floor(size * along(scales, axis)) for size, axis in
-                             ((self.height, rows), (self.width, columns)))
-        else:
-            raise ImportFailure(f"{node.name}: resizes images of any size by a factor; MobileNets "
-                                "have one size")
         return x.with_value(self.builder.resize(
-            x.value, Resizing(int(height), int(width), *self._interpolation(node)), node.name))
-
-    def _interpolation(self, node):
-        mode = node.text("mode", "nearest")
-        place = node.text("coordinate_transformation_mode", "half_pixel")
-        if node.text("keep_aspect_ratio_policy", "stretch") != "stretch":
-            raise ImportFailure(f"{node.name}: resizes by {node.text('keep_aspect_ratio_policy')}")
-        half = place in ("half_pixel", "pytorch_half_pixel")
-        if mode == "linear" and half and node.integer("antialias", 0):
-            return "bilinear", "pillow"
-        if mode == "linear" and half:
-            return "bilinear", "tensorflow"
-        if mode == "nearest" and (place, node.text("nearest_mode", "round_prefer_floor")) in (
-                ("tf_half_pixel_for_nn", "floor"), ("half_pixel", "round_prefer_ceil")):
-            return "nearest", "tensorflow"
-        if mode == "cubic" and half and node.integer("exclude_outside", 0) \
-                and abs(node.float("cubic_coeff_a", -0.75) + 0.5) < 1e-6:
-            return "bicubic", "tensorflow"
-        raise ImportFailure(
-            f"{node.name}: resizes the image by {mode} at {place}"
-            + (f", {node.text('nearest_mode', 'round_prefer_floor')}" if mode == "nearest" else "")
-            + ", which no preprocessing here does: export the network without it")
+            x.value, onnx_resize.resizing(self, node, x, inputs), node.name))
 
 
 def _slice(start, end, step):

@@ -107,7 +107,7 @@ def squeeze(builder, plane, axes, name):
         axes = [i for i, letter in enumerate(plane.axes) if letter not in "nc"]
     axes = {axis % len(plane.axes) for axis in axes}
     letters = {plane.axes[axis] for axis in axes}
-    if letters & {"c"}:
+    if letters & {"c"} and (plane.value.channels != 1 or not plane.is_vector):
         raise ImportFailure(f"{name}: takes the axis of channels away")
     value = plane.value
     if letters & set("hws"):

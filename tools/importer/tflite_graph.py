@@ -5,7 +5,7 @@ import numpy
 
 from . import flatbuffer, plane, tflite_names
 from .errors import ImportFailure
-from .graph import Builder, Resizing, hard_swish, relu, relu6
+from .graph import Builder, Resizing, cut_off, hard_swish, relu, relu6
 from .plane import Plane
 
 _DTYPES = {"float32": "<f4", "float16": "<f2", "int32": "<i4", "uint8": "u1", "int64": "<i8",
@@ -219,6 +219,15 @@ class Graph:
         function = _ACTIVATIONS[kind]
         return value if function is None else self.builder.unary(value, function, node.name)
 
+    def cut_off(self, node, value):
+        parameters, kind = self.tensor(node.outputs[0]).table(4), self.type_of(node.outputs[0])
+        scale = [] if parameters is None else parameters.vector(2, "f32")
+        if len(scale) != 1 or kind not in ("uint8", "int8"):
+            return value
+        if (parameters.vector(3, "i64") or [0])[0] != numpy.iinfo(kind).min:
+            return value
+        return self.builder.unary(value, cut_off(255 * scale[0]), node.name)
+
     # ---- Convolutions, fully connected layers ----
 
     def pads(self, node):
@@ -238,7 +247,7 @@ class Graph:
         groups = max(1, x.value.channels // max(1, weight.shape[3]))
         value = self.builder.conv(x.value, weight.transpose(0, 3, 1, 2), bias, strides,
                                   self.pads(node), groups, node.name)
-        return x.with_value(self.activate(node, value, 3))
+        return x.with_value(self.cut_off(node, self.activate(node, value, 3)))
 
     def op_depthwise_conv_2d(self, node):
         x, weight, bias = self.image_plane(node), node.constant(1), node.constant(2)
@@ -250,7 +259,7 @@ class Graph:
         strides = node.option(2, "i32"), node.option(1, "i32")
         value = self.builder.conv(x.value, weight.transpose(3, 0, 1, 2), bias, strides,
                                   self.pads(node), channels, node.name)
-        return x.with_value(self.activate(node, value, 4))
+        return x.with_value(self.cut_off(node, self.activate(node, value, 4)))
 
     def op_fully_connected(self, node):
         x = node.plane(0)
@@ -381,9 +390,9 @@ class Graph:
         return self.reduced(node, True)
 
     def op_average_pool_2d(self, node):
-        value = self.builder.global_pool(
-            self.image_plane(node).value, node.name,
-            window=(node.option(4, "i32"), node.option(3, "i32")))
+        value = self.builder.average_pool(
+            self.image_plane(node).value, (node.option(4, "i32"), node.option(3, "i32")),
+            (node.option(2, "i32"), node.option(1, "i32")), self.pads(node) == "same", node.name)
         return Plane(self.activate(node, value, 5), "n11c")
 
     def op_max_pool_2d(self, node):

@@ -9,6 +9,8 @@ from ..imported import Imported, count
 
 NAME = "model file"
 _FORMATS = ("mobilenet/1", "mobilenet/2")
+# Keys of mobilenet/2.
+_LATER = ("input_channels", "interpolation", "resampling", "fit", "fill", "probabilities")
 
 
 def recognise(data):
@@ -31,6 +33,8 @@ def read(data, options):
     for name in ("key", "prefix", "activation", "hidden_activation"):
         if getattr(options, name, None) is not None:
             raise ImportFailure(f"a model file already: --{name.replace('_', '-')} is for its source")
+    if metadata["format"] == "mobilenet/1":  # means nothing by these, whatever they are
+        metadata = {key: value for key, value in metadata.items() if key not in _LATER}
     said = _Metadata(metadata)
     table = said.json("architecture", dict, {})
     epsilon = said.number("batch_norm_epsilon", float, None)

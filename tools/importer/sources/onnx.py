@@ -27,6 +27,7 @@ def read(data, options):
     imported = from_graph(structure, f"ONNX ({producer})" if producer else "ONNX",
                           graph.height, graph.width, graph.type, graph.fixed)
     imported.exact, imported.output = graph.exact, graph.number
+    imported.notes += graph.notes
     if producer == "pytorch" and imported.mean is None and imported.input_channels == 3:
         imported.mean, imported.std = IMAGENET_MEAN, IMAGENET_STD
         if structure.resized is None:

@@ -31,7 +31,7 @@ def read(data, options):
     elif imported.mean is None:
         imported.mean, imported.std = _normalisation(graph.model)
     imported.exact, imported.output = not graph.quantised, graph.number
-    imported.labels = _labels(data, imported.label_count())
+    imported.labels = _labels(data, imported.label_counts())
     return imported
 
 
@@ -102,14 +102,14 @@ def _quantised(values, image):
         image["dtype"])
 
 
-def _labels(data, classes):
+def _labels(data, counts):
     """Class names that are packed into the file, as TensorFlow Lite's metadata has them."""
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             for info in archive.infolist():
                 if info.filename.endswith(".txt") and info.file_size < 1 << 24:
                     lines = archive.read(info).decode("utf-8").rstrip().split("\n")
-                    if len(lines) == classes and all(line.strip() for line in lines):
+                    if len(lines) in counts and all(line.strip() for line in lines):
                         return [line.strip() for line in lines]
     except Exception:  # no zip, a damaged one, or no text: there are no labels then
         pass
