@@ -101,7 +101,8 @@ class Examples(Case):
     def test_kernels(self):
         usable = re.search(r"usable +(.*)", self.succeed("info")).group(1).split(", ")
         lines = self.example("kernels").splitlines()
-        self.assertEqual([line.split()[0] for line in lines], [i for i in ISAS if i in usable])
+        floats = [isa for isa in ISAS if isa in usable and not isa.endswith("bf16")]
+        self.assertEqual([line.split()[0] for line in lines], floats)
 
 
 if __name__ == "__main__":
