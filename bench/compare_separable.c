@@ -79,7 +79,7 @@ static void run(bench_state *state, const void *context) {
     separable_seconds /= runs;
     standard_seconds /= runs;
     const double standard_work = (double)standard.multiply_adds;
-    const double peak = machine_peak(k->isa), percent = 100 * 2 / peak;
+    const double peak = machine_peak(k), percent = 100 * 2 / peak;
     bench_counter(state, "peak_GFLOP/s", 1e-9 * peak);
     bench_counter(state, "us_separable", 1e6 * separable_seconds);
     bench_counter(state, "us_standard", 1e6 * standard_seconds);

@@ -15,7 +15,7 @@
 #include <string.h>
 #include <unistd.h>
 
-static double peaks[MBN_ISA_COUNT];
+static double peaks[MBN_ELEMENT_COUNT][MBN_ISA_COUNT];
 
 struct level {
     const char *name;
@@ -48,6 +48,33 @@ static const char *cpu_name(void) {
     return cpuinfo_get_package(0)->name;
 }
 
+machine_table_name machine_name(const mbn_kernels *kernels) {
+    machine_table_name name;
+    const bool plain = kernels->element == MBN_ELEMENT_F32;
+    snprintf(name.text, sizeof name.text, "%s%s%s", kernels->name, plain ? "" : ":",
+             plain ? "" : mbn_element_name(kernels->element));
+    return name;
+}
+
+/* Of all tables, whose list goes into the head, too. */
+static void measure_peaks(uint32_t isa_mask) {
+    char tables[256] = "", key[64], value[64];
+    for (int element = 0; element < MBN_ELEMENT_COUNT; element++) {
+        for (int isa = 0; isa < MBN_ISA_COUNT; isa++) {
+            const mbn_kernels *kernels = mbn_kernels_for((mbn_element)element, (mbn_isa)isa);
+            if (kernels == NULL || (isa_mask >> isa & 1u) == 0) continue;
+            peaks[element][isa] = peak_flops(kernels);
+            const machine_table_name name = machine_name(kernels);
+            snprintf(tables + strlen(tables), sizeof tables - strlen(tables), "%s%s",
+                     tables[0] == '\0' ? "" : ",", name.text);
+            snprintf(key, sizeof key, "peak GFLOP/s %s", name.text);
+            snprintf(value, sizeof value, "%.2f", 1e-9 * peaks[element][isa]);
+            bench_context(key, value);
+        }
+    }
+    bench_context("tables", tables);
+}
+
 void machine_measure(uint32_t isa_mask) {
     bench_context("cpu", cpu_name());
 #ifdef NDEBUG
@@ -55,21 +82,11 @@ void machine_measure(uint32_t isa_mask) {
 #else
     bench_context("build", "DEBUG: these times say nothing");
 #endif
-    char isas[64] = "", key[64], value[64];
-    mbn_isa best = MBN_ISA_SCALAR;
-    for (int i = 0; i < MBN_ISA_COUNT; i++) {
-        if ((isa_mask >> i & 1u) == 0) continue;
-        best = (mbn_isa)i;
-        peaks[i] = peak_flops(best);
-        snprintf(isas + strlen(isas), sizeof isas - strlen(isas), "%s%s", isas[0] == 0 ? "" : ",",
-                 mbn_isa_name(best));
-        snprintf(key, sizeof key, "peak GFLOP/s %s", mbn_isa_name(best));
-        snprintf(value, sizeof value, "%.2f", 1e-9 * peaks[i]);
-        bench_context(key, value);
-    }
-    bench_context("isa", isas);
+    measure_peaks(isa_mask);
     struct level levels[4];
     const int count = levels_of(levels);
+    const mbn_kernels *best = mbn_kernels_best(MBN_ELEMENT_F32, isa_mask);
+    char key[64], value[64];
     for (int i = 0; i < count; i++) {
         snprintf(key, sizeof key, "read GB/s %s", levels[i].name);
         snprintf(value, sizeof value, "%.0f (%zu KiB)", 1e-9 * peak_read(best, levels[i].bytes),
@@ -78,8 +95,8 @@ void machine_measure(uint32_t isa_mask) {
     }
 }
 
-double machine_peak(mbn_isa isa) {
-    return peak_flops_again(isa, peaks[isa]);
+double machine_peak(const mbn_kernels *kernels) {
+    return peak_flops_again(kernels, peaks[kernels->element][kernels->isa]);
 }
 
 int machine_cpus(void) {

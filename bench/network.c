@@ -71,7 +71,7 @@ static void run(bench_state *state, const void *context) {
     }
     if (status == MBN_OK) {
         const double flops = 2.0 * (double)mbn_model_network(l.model)->multiply_adds;
-        const double peak = machine_peak(c->kernels->isa) * c->threads;
+        const double peak = machine_peak(c->kernels) * c->threads;
         bench_rate(state, "images/s", 1);
         bench_rate(state, "GFLOP/s", 1e-9 * flops);
         bench_rate(state, "%peak", 100 * flops / peak);
@@ -86,14 +86,14 @@ void bench_register_networks(bench_suite *suite) {
     const char *network;
     for (int32_t i = 0; (network = mbn_network_name(i)) != NULL; i++) {
         for (int isa = 0; isa < MBN_ISA_COUNT; isa++) {
-            if ((bench_suite_isas(suite) >> isa & 1u) == 0) continue;
+            const mbn_kernels *kernels = mbn_kernels_for(MBN_ELEMENT_F32, (mbn_isa)isa);
+            if (kernels == NULL || (bench_suite_isas(suite) >> isa & 1u) == 0) continue;
             for (int threads = 1; threads <= cpus; threads += cpus > 1 ? cpus - 1 : 1) {
                 struct network_case *context = bench_suite_allocate(suite, sizeof *context);
-                *context = (struct network_case){
-                    network, mbn_kernels_for(MBN_ELEMENT_F32, (mbn_isa)isa), threads};
+                *context = (struct network_case){network, kernels, threads};
                 char name[128];
-                bench_format(name, sizeof name, "network/%s/%s/threads:%d",
-                             mbn_isa_name((mbn_isa)isa), network, threads);
+                bench_format(name, sizeof name, "network/%s/%s/threads:%d", kernels->name, network,
+                             threads);
                 bench_entry *entry = bench_register(name, run, context);
                 bench_in_milliseconds(entry);
                 if (threads > 1) bench_by_wall_clock(entry);

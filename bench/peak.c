@@ -11,22 +11,25 @@ static const double probe_seconds = 2e-3, probe_again_seconds = 1e-3;
 
 static volatile float sink;
 
-static const peak_probe *probe_for(mbn_isa isa) {
-    switch (isa) {
-#ifdef MBN_HAVE_SSE
-    case MBN_ISA_SSE: return &peak_probe_sse;
-#endif
-#ifdef MBN_HAVE_AVX2
-    case MBN_ISA_AVX2: return &peak_probe_avx2;
-#endif
-#ifdef MBN_HAVE_AVX512
-    case MBN_ISA_AVX512: return &peak_probe_avx512;
-#endif
-#ifdef MBN_HAVE_NEON
-    case MBN_ISA_NEON: return &peak_probe_neon;
-#endif
-    default: return &peak_probe_scalar;
+#define MBN_PEAK(isa, element) extern const peak_probe peak_##isa##_##element;
+#include "peaks.inc"
+#undef MBN_PEAK
+
+static const peak_probe *const all[] = {
+#define MBN_PEAK(isa, element) &peak_##isa##_##element,
+#include "peaks.inc"
+#undef MBN_PEAK
+};
+
+/* An instruction set without a probe for the table's element has one for floats. */
+static const peak_probe *find(const mbn_kernels *kernels) {
+    const peak_probe *found = NULL;
+    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
+        if (all[i]->isa != kernels->isa) continue;
+        if (all[i]->element == kernels->element) return all[i];
+        if (all[i]->element == MBN_ELEMENT_F32) found = all[i];
     }
+    return found;
 }
 
 struct work {
@@ -66,24 +69,24 @@ static double repeats_per_second(const struct work *work) {
     return median_rate(work, repeats, PROBES);
 }
 
-double peak_flops(mbn_isa isa) {
-    struct work work = {probe_for(isa), NULL, 0};
+double peak_flops(const mbn_kernels *kernels) {
+    struct work work = {find(kernels), NULL, 0};
     return repeats_per_second(&work) * work.probe->flops;
 }
 
-double peak_flops_again(mbn_isa isa, double before) {
-    struct work work = {probe_for(isa), NULL, 0};
+double peak_flops_again(const mbn_kernels *kernels, double before) {
+    struct work work = {find(kernels), NULL, 0};
     const double flops = work.probe->flops;
     const long repeats = (long)(before * probe_again_seconds / flops) + 1;
     return median_rate(&work, repeats, PROBES_AGAIN) * flops;
 }
 
-double peak_read(mbn_isa isa, size_t bytes) {
+double peak_read(const mbn_kernels *kernels, size_t bytes) {
     size_t count = (bytes + 4095) / 4096 * 1024;
     float *data = NULL;
     if (posix_memalign((void **)&data, 4096, count * sizeof(float)) != 0) return 0;
     for (size_t i = 0; i < count; i++) data[i] = 1.0f;
-    struct work work = {probe_for(isa), data, count};
+    struct work work = {find(kernels), data, count};
     double rate = repeats_per_second(&work) * (double)count * sizeof(float);
     free(data);
     return rate;

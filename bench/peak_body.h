@@ -3,15 +3,23 @@
  *     VEC_SPLAT(f), VEC_LOAD(p)
  *     VEC_ADD(x, y)
  *     VEC_MULTIPLY_ADD(x, a, b)      x * a + b, or x + a * b where that is the instruction
+ *     FACTOR, FACTOR_SPLAT(f)        the type of a and b, where it is not VEC
+ *     PER_LANE                       the products that one instruction sums, where there are several
  *     VEC_SUM(x)                     the sum of the lanes
  *     VEC_REGISTER                   assembler constraint of a register that holds a VEC
  *     CHAINS                         CHAINS_14 or CHAINS_24: how many independent chains
- *     PROBE                          the peak_probe to define
+ *     PROBE, ISA, ELEMENT            the peak_probe to define, and what it is of
  *
  * Chains: as many as registers allow, two of them left for a and b.  A core with two units of
  * latency four needs eight to be busy; one that multiplies and adds in turn, latency three and
  * three (two and three on Zen 5), twelve. */
 #include "peak.h"
+
+#ifndef FACTOR
+#define FACTOR VEC
+#define FACTOR_SPLAT(f) VEC_SPLAT(f)
+#define PER_LANE 1
+#endif
 
 #define CHAINS_14(DO)                                                                              \
     DO(0) DO(1) DO(2) DO(3) DO(4) DO(5) DO(6) DO(7) DO(8) DO(9) DO(10) DO(11) DO(12) DO(13)
@@ -36,7 +44,8 @@ enum { CHAIN_COUNT = 0 CHAINS(COUNT_ONE), ROUNDS = 4 };
 
 static float multiply_add(long steps) {
     /* x goes to 1, or grows until it is too large to change: no infinity, no denormals. */
-    VEC a = VEC_SPLAT(0.75f), b = VEC_SPLAT(0.25f), sum = VEC_SPLAT(0.0f);
+    FACTOR a = FACTOR_SPLAT(0.75f), b = FACTOR_SPLAT(0.25f);
+    VEC sum = VEC_SPLAT(0.0f);
     HIDE(a);
     HIDE(b);
     CHAINS(START)
@@ -64,4 +73,5 @@ static float read(const float *data, size_t count) {
     return VEC_SUM(sum);
 }
 
-const peak_probe PROBE = {2.0 * LANES * CHAIN_COUNT * ROUNDS, multiply_add, read};
+const peak_probe PROBE = {ISA, ELEMENT, 2.0 * LANES *PER_LANE *CHAIN_COUNT *ROUNDS, multiply_add,
+                          read};

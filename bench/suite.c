@@ -217,23 +217,12 @@ static void register_shapes(bench_suite *suite, const bench_family *family, cons
     free(names.text);
 }
 
-static void register_table(bench_suite *suite, const bench_family *family,
-                           const mbn_kernels *kernels) {
-    char by[MAX_NAME];
-    if (kernels->element == MBN_ELEMENT_F32) {
-        bench_format(by, sizeof by, "%s", kernels->name);
-    } else {
-        bench_format(by, sizeof by, "%s:%s", kernels->name, mbn_element_name(kernels->element));
-    }
-    register_shapes(suite, family, by, family->run, kernels);
-}
-
 void bench_register_family(bench_suite *suite, const bench_family *family) {
     for (mbn_element element = 0; element < MBN_ELEMENT_COUNT; element++) {
         for (int isa = 0; isa < MBN_ISA_COUNT; isa++) {
             const mbn_kernels *kernels = mbn_kernels_for(element, (mbn_isa)isa);
             if (kernels == NULL || (suite->isas >> isa & 1u) == 0) continue;
-            register_table(suite, family, kernels);
+            register_shapes(suite, family, machine_name(kernels).text, family->run, kernels);
         }
     }
 }
@@ -245,7 +234,7 @@ void bench_register_peer(bench_suite *suite, const bench_family *family, const b
 
 void bench_report(bench_state *state, const bench_case *c, double flops, double bytes) {
     if (flops > 0) {
-        const double peak = machine_peak(c->kernels->isa);
+        const double peak = machine_peak(c->kernels);
         bench_rate(state, "GFLOP/s", 1e-9 * flops);
         bench_rate(state, "%peak", 100 * flops / peak);
         bench_counter(state, "peak_GFLOP/s", 1e-9 * peak);

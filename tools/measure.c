@@ -92,7 +92,7 @@ static mbn_status time_rounds(const mbn_inspection *inspection, int32_t rounds,
     mbn_status status = time_run(context, samples, &warm_up, error);
     for (int32_t round = 0; status == MBN_OK && round < rounds; round++) {
         if (round % rounds_per_probe == 0) {
-            samples->peaks[samples->peak_count++] = peak_flops(inspection->kernels->isa);
+            samples->peaks[samples->peak_count++] = peak_flops(inspection->kernels);
         }
         status = time_run(context, samples, &samples->runs[round], error);
         if (status != MBN_OK) break;

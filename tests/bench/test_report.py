@@ -15,7 +15,7 @@ LOADER = importlib.machinery.SourceFileLoader("report", str(PATH))
 report = importlib.util.module_from_spec(importlib.util.spec_from_loader("report", LOADER))
 LOADER.exec_module(report)
 
-CONTEXT = {"isa": "scalar,avx2", "cpu": "a CPU", "date": "2026-11-25T00:00:00",
+CONTEXT = {"tables": "scalar,avx2", "cpu": "a CPU", "date": "2026-11-25T00:00:00",
            "peak GFLOP/s scalar": "10.00", "peak GFLOP/s avx2": "100.00",
            "read GB/s L2": "200 (512 KiB)", "read GB/s L1": "400 (24 KiB)", "xnnpack": "1"}
 
@@ -166,7 +166,7 @@ class Files(unittest.TestCase):
                              ("compare_separable", "compare_separable")):
             self.fails_and_touches_nothing(f"no results with avx2 of {name}; bench/README.md has",
                                            whole_report(family))
-        bare = {**whole_report(), "context": {"isa": "avx2", "cpu": "a CPU"}}
+        bare = {**whole_report(), "context": {"tables": "avx2", "cpu": "a CPU"}}
         self.fails_and_touches_nothing("its context lacks date, read GB/s L2", bare)
 
     def test_without_matplotlib(self):

@@ -45,14 +45,14 @@ static bool answer_run(runner_context *context, double seconds, int least, doubl
 }
 
 static bool serve(runner_context *context, double *milliseconds) {
-    const mbn_isa isa = mbn_model_kernels(context->session->model)->isa;
+    const mbn_kernels *kernels = mbn_model_kernels(context->session->model);
     printf("{\"version\": \"%s\"}\n", mbn_version());
     fflush(stdout);
     char command[16];
     double number;
     while (runner_read_command(command, &number)) {
         if (strcmp(command, "peak") == 0)
-            printf("{\"flops\": %.0f}\n", peak_flops(isa));
+            printf("{\"flops\": %.0f}\n", peak_flops(kernels));
         else if (strcmp(command, "handover") == 0)
             printf("{\"seconds\": %.3g}\n", runner_handover());
         else if (strcmp(command, "runs") == 0

@@ -9,5 +9,7 @@
 #define VEC_SUM(x) _mm_cvtss_f32(_mm_dp_ps(x, _mm_set1_ps(1.0f), 0xff))
 #define VEC_REGISTER "x"
 #define CHAINS CHAINS_14
-#define PROBE peak_probe_sse
+#define PROBE peak_sse_f32
+#define ISA MBN_ISA_SSE
+#define ELEMENT MBN_ELEMENT_F32
 #include "peak_body.h"

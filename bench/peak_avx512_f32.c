@@ -9,5 +9,7 @@
 #define VEC_SUM(x) _mm512_reduce_add_ps(x)
 #define VEC_REGISTER "v"
 #define CHAINS CHAINS_24
-#define PROBE peak_probe_avx512
+#define PROBE peak_avx512_f32
+#define ISA MBN_ISA_AVX512
+#define ELEMENT MBN_ELEMENT_F32
 #include "peak_body.h"

@@ -13,5 +13,7 @@
 #error "which register class holds a float here?"
 #endif
 #define CHAINS CHAINS_14
-#define PROBE peak_probe_scalar
+#define PROBE peak_scalar_f32
+#define ISA MBN_ISA_SCALAR
+#define ELEMENT MBN_ELEMENT_F32
 #include "peak_body.h"

@@ -9,5 +9,7 @@
 #define VEC_SUM(x) vaddvq_f32(x)
 #define VEC_REGISTER "w"
 #define CHAINS CHAINS_24
-#define PROBE peak_probe_neon
+#define PROBE peak_neon_f32
+#define ISA MBN_ISA_NEON
+#define ELEMENT MBN_ELEMENT_F32
 #include "peak_body.h"

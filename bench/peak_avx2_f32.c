@@ -9,7 +9,9 @@
 #define VEC_SUM(x) sum_lanes(x)
 #define VEC_REGISTER "x"
 #define CHAINS CHAINS_14
-#define PROBE peak_probe_avx2
+#define PROBE peak_avx2_f32
+#define ISA MBN_ISA_AVX2
+#define ELEMENT MBN_ELEMENT_F32
 
 static float sum_lanes(__m256 x) {
     __m128 sum = _mm_add_ps(_mm256_castps256_ps128(x), _mm256_extractf128_ps(x, 1));
