@@ -243,7 +243,15 @@ double bench_layer_bytes(const mbn_kernels *kernels, const mbn_layer *layer) {
     const double output =
         (double)layer->output_height * layer->output_width * layer->output_channels;
     const double biases = layer->weights > 0 ? sizeof(float) * (double)layer->output_channels : 0;
-    return kernels->element_bytes *
-               (input + output + (layer->residual >= 0 ? output : 0) + (double)layer->weights) +
-           biases;
+    const double element = kernels->element_bytes;
+    double reads = element, writes = element;
+    if (layer->kind == MBN_LAYER_FULLY_CONNECTED) {
+        reads = writes = bench_vectors(kernels)->element_bytes;
+    } else if (layer->kind == MBN_LAYER_GLOBAL_POOL) {
+        writes = bench_vectors(kernels)->element_bytes;
+    } else if (layer->kind == MBN_LAYER_CONVOLUTION && kernels->reads_floats) {
+        reads = sizeof(float);
+    }
+    return reads * input + writes * output + (layer->residual >= 0 ? element * output : 0) +
+           element * (double)layer->weights + biases;
 }

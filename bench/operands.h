@@ -50,7 +50,7 @@ mbn_convolution_args bench_convolution_args(bench_memory *memory, const mbn_kern
 
 mbn_depthwise_fn *bench_depthwise_function(const mbn_kernels *kernels, const mbn_layer *layer);
 
-/* Bytes that any implementation of the table's element type must move: input, weights, biases,
+/* Bytes that any implementation of the table's element types must move: input, weights, biases,
  * output, and the residual. */
 double bench_layer_bytes(const mbn_kernels *kernels, const mbn_layer *layer);
 

@@ -96,6 +96,32 @@ class Tables(unittest.TestCase):
         self.assertIn("| a | 1.00 | 1.0 | 1.0 | 8.00 (8.00x) |",
                       report.each_shape(groups["depthwise"], "avx2"))
 
+    def test_other_elements_have_the_best_table_of_float32_beside_them(self):
+        context = {**CONTEXT, "tables": "scalar,avx2,scalar:bf16,avx2:bf16,avx512bf16:bf16",
+                   "peak GFLOP/s avx512bf16:bf16": "200.00"}
+        results, _ = tables(
+            work("pointwise/scalar/a", 9, 1), work("pointwise/avx2/a", 6, 50),
+            work("pointwise/xnnpack/a", 7, 1), work("pointwise/avx2:bf16/a", 8, 40),
+            work("pointwise/avx512bf16:bf16/a", 3, 90), work("pointwise/avx512bf16:bf16/b", 1, 80))
+        self.assertEqual(report.elements_of(results), ["f32", "bf16"])
+        own, floats = report.of_element("f32", context, results)
+        self.assertEqual(own["tables"], "scalar,avx2")
+        self.assertEqual(own["xnnpack"], "1")
+        self.assertNotIn("peak GFLOP/s avx512bf16", own)
+        self.assertEqual(list(report.by_shape(floats)["pointwise"]["a"]),
+                         ["scalar", "avx2", "xnnpack"])
+        own, found = report.of_element("bf16", context, results)
+        self.assertEqual(report.best_isa(own), "avx512bf16")
+        self.assertEqual(own["peak GFLOP/s avx512bf16"], "200.00")
+        self.assertFalse({"xnnpack", "peak GFLOP/s avx2", "peak GFLOP/s scalar"} & set(own))
+        groups = report.by_shape(found)
+        self.assertIn("| pointwise | avx512bf16 | 2 | 87.5 | 80.0 | 90.0 |",
+                      report.against_peak(groups))
+        self.assertIn("| pointwise | float32 | 1 | 2.00 | 0 | 2.00 (a) |",
+                      report.against_peers(groups, "avx512bf16"))
+        self.assertIn("| a | 3.00 | 90.0 | 1.0 | 6.00 (2.00x) |",
+                      report.each_shape(groups["pointwise"], "avx512bf16"))
+
     def test_separable_ratios_of_all_shapes_are_of_their_sums(self):
         counters = {"parameters_standard": 9, "parameters_separable": 3, "macs_ratio": 2,
                     "time_ratio": 3, "us_separable": 1, "macs_separable": 1e6}
@@ -119,11 +145,15 @@ PAIR = {key: 2 for key in ("parameters_standard", "parameters_separable", "macs_
                            "time_ratio")}
 
 
-def whole_report(without=""):
-    """JSON of all that a page needs, but for one family."""
-    runs = [work(f"{family}/avx2/{shape}", 1, 50) for family, shape in SHAPES.items()]
-    runs += [work(STANDARD, 1, 50), run("compare_separable/avx2/3x3s1/7x7x8-8", 1, **PAIR)]
-    return {"context": CONTEXT, "benchmarks": [r for r in runs if not without or
+def whole_report(without="", tables=("avx2",)):
+    """JSON of all that a page needs of each table, but for one family."""
+    runs = []
+    for table in tables:
+        runs += [work(f"{family}/{table}/{shape}", 1, 50) for family, shape in SHAPES.items()]
+        runs += [work(STANDARD.replace("avx2", table), 1, 50),
+                 run(f"compare_separable/{table}/3x3s1/7x7x8-8", 1, **PAIR)]
+    context = {**CONTEXT, "tables": ",".join(tables)}
+    return {"context": context, "benchmarks": [r for r in runs if not without or
                                                not r["run_name"].startswith(without)]}
 
 
@@ -166,6 +196,9 @@ class Files(unittest.TestCase):
                              ("compare_separable", "compare_separable")):
             self.fails_and_touches_nothing(f"no results with avx2 of {name}; bench/README.md has",
                                            whole_report(family))
+        self.fails_and_touches_nothing(
+            "no results with avx2 in bfloat16 of pointwise; bench/README.md has",
+            whole_report("pointwise/avx2:bf16", ("avx2", "avx2:bf16")))
         bare = {**whole_report(), "context": {"tables": "avx2", "cpu": "a CPU"}}
         self.fails_and_touches_nothing("its context lacks date, read GB/s L2", bare)
 
@@ -189,6 +222,30 @@ class Files(unittest.TestCase):
                                                  for plot in ("roofline", "separable")})
         self.assertIn("# Kernels, measured", (self.results / "kernels.md").read_text())
         self.assertIn("<svg", (self.results / "roofline.svg").read_text())
+
+        self.assertNotIn("float32", (self.results / "kernels.md").read_text())
+
+    def test_a_page_for_each_element(self):
+        try:
+            import matplotlib
+        except ImportError:
+            self.skipTest("needs python3-matplotlib")
+        self.assertEqual(self.make(whole_report()).returncode, 0)
+        floats = (self.results / "kernels.md").read_text()
+        (self.results / "kernels.md").unlink()
+        done = self.make(whole_report("", ("avx2", "avx2:bf16")))
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual((self.results / "kernels.md").read_text(), floats)
+        page = (self.results / "kernels-bf16.md").read_text()
+        for text in ("# Kernels in bfloat16, measured", "## Against float32", "(roofline-bf16.svg)",
+                     "(separable-bf16.svg)"):
+            self.assertIn(text, page)
+        self.assertIn("<svg", (self.results / "roofline-bf16.svg").read_text())
+        before = {p.name: p.read_bytes() for p in self.results.iterdir() if "bf16" not in p.name}
+        self.assertEqual(self.make(whole_report("", ("avx2:bf16",))).returncode, 0)
+        self.assertEqual({p.name: p.read_bytes() for p in self.results.iterdir()
+                          if "bf16" not in p.name}, before)
+        self.assertNotIn("Against float32", (self.results / "kernels-bf16.md").read_text())
 
     def test_help_names_the_default(self):
         done = self.make("", "", "--help")
