@@ -48,6 +48,17 @@ static const char *cpu_name(void) {
     return cpuinfo_get_package(0)->name;
 }
 
+const mbn_kernels *machine_table(uint32_t isa_mask, int index) {
+    for (int element = 0; element < MBN_ELEMENT_COUNT; element++) {
+        for (int isa = 0; isa < MBN_ISA_COUNT; isa++) {
+            const mbn_kernels *kernels = mbn_kernels_for((mbn_element)element, (mbn_isa)isa);
+            const bool wanted = kernels != NULL && (isa_mask >> isa & 1u) != 0;
+            if (wanted && index-- == 0) return kernels;
+        }
+    }
+    return NULL;
+}
+
 machine_table_name machine_name(const mbn_kernels *kernels) {
     machine_table_name name;
     const bool plain = kernels->element == MBN_ELEMENT_F32;
@@ -59,18 +70,16 @@ machine_table_name machine_name(const mbn_kernels *kernels) {
 /* Of all tables, whose list goes into the head, too. */
 static void measure_peaks(uint32_t isa_mask) {
     char tables[256] = "", key[64], value[64];
-    for (int element = 0; element < MBN_ELEMENT_COUNT; element++) {
-        for (int isa = 0; isa < MBN_ISA_COUNT; isa++) {
-            const mbn_kernels *kernels = mbn_kernels_for((mbn_element)element, (mbn_isa)isa);
-            if (kernels == NULL || (isa_mask >> isa & 1u) == 0) continue;
-            peaks[element][isa] = peak_flops(kernels);
-            const machine_table_name name = machine_name(kernels);
-            snprintf(tables + strlen(tables), sizeof tables - strlen(tables), "%s%s",
-                     tables[0] == '\0' ? "" : ",", name.text);
-            snprintf(key, sizeof key, "peak GFLOP/s %s", name.text);
-            snprintf(value, sizeof value, "%.2f", 1e-9 * peaks[element][isa]);
-            bench_context(key, value);
-        }
+    const mbn_kernels *kernels;
+    for (int i = 0; (kernels = machine_table(isa_mask, i)) != NULL; i++) {
+        const double peak = peak_flops(kernels);
+        peaks[kernels->element][kernels->isa] = peak;
+        const machine_table_name name = machine_name(kernels);
+        snprintf(tables + strlen(tables), sizeof tables - strlen(tables), "%s%s", i == 0 ? "" : ",",
+                 name.text);
+        snprintf(key, sizeof key, "peak GFLOP/s %s", name.text);
+        snprintf(value, sizeof value, "%.2f", 1e-9 * peak);
+        bench_context(key, value);
     }
     bench_context("tables", tables);
 }

@@ -26,7 +26,11 @@ static void unload(struct loaded *l) {
 
 static mbn_status load_model(const struct network_case *c, mbn_model **model, mbn_error *error) {
     const mbn_network_options options = {.network = c->network};
-    const mbn_model_options only = {.isa_mask = 1u << c->kernels->isa};
+    const mbn_model_options only = {
+        .isa_mask = 1u << c->kernels->isa,
+        .precision = c->kernels->element == MBN_ELEMENT_BF16 ? MBN_PRECISION_BFLOAT16
+                                                             : MBN_PRECISION_FLOAT32,
+    };
     size_t size = 0;
     mbn_status status = mbn_network_init(&options, 1, NULL, &size, error);
     if (status != MBN_OK) return status;
@@ -81,23 +85,26 @@ static void run(bench_state *state, const void *context) {
     unload(&l);
 }
 
-void bench_register_networks(bench_suite *suite) {
+static void register_table(bench_suite *suite, const mbn_kernels *kernels, const char *network) {
     const int cpus = machine_cpus();
+    for (int threads = 1; threads <= cpus; threads += cpus > 1 ? cpus - 1 : 1) {
+        struct network_case *context = bench_suite_allocate(suite, sizeof *context);
+        *context = (struct network_case){network, kernels, threads};
+        char name[128];
+        bench_format(name, sizeof name, "network/%s/%s/threads:%d", machine_name(kernels).text,
+                     network, threads);
+        bench_entry *entry = bench_register(name, run, context);
+        bench_in_milliseconds(entry);
+        if (threads > 1) bench_by_wall_clock(entry);
+    }
+}
+
+void bench_register_networks(bench_suite *suite) {
     const char *network;
     for (int32_t i = 0; (network = mbn_network_name(i)) != NULL; i++) {
-        for (int isa = 0; isa < MBN_ISA_COUNT; isa++) {
-            const mbn_kernels *kernels = mbn_kernels_for(MBN_ELEMENT_F32, (mbn_isa)isa);
-            if (kernels == NULL || (bench_suite_isas(suite) >> isa & 1u) == 0) continue;
-            for (int threads = 1; threads <= cpus; threads += cpus > 1 ? cpus - 1 : 1) {
-                struct network_case *context = bench_suite_allocate(suite, sizeof *context);
-                *context = (struct network_case){network, kernels, threads};
-                char name[128];
-                bench_format(name, sizeof name, "network/%s/%s/threads:%d", kernels->name, network,
-                             threads);
-                bench_entry *entry = bench_register(name, run, context);
-                bench_in_milliseconds(entry);
-                if (threads > 1) bench_by_wall_clock(entry);
-            }
+        const mbn_kernels *kernels;
+        for (int t = 0; (kernels = machine_table(bench_suite_isas(suite), t)) != NULL; t++) {
+            register_table(suite, kernels, network);
         }
     }
 }

@@ -218,12 +218,9 @@ static void register_shapes(bench_suite *suite, const bench_family *family, cons
 }
 
 void bench_register_family(bench_suite *suite, const bench_family *family) {
-    for (mbn_element element = 0; element < MBN_ELEMENT_COUNT; element++) {
-        for (int isa = 0; isa < MBN_ISA_COUNT; isa++) {
-            const mbn_kernels *kernels = mbn_kernels_for(element, (mbn_isa)isa);
-            if (kernels == NULL || (suite->isas >> isa & 1u) == 0) continue;
-            register_shapes(suite, family, machine_name(kernels).text, family->run, kernels);
-        }
+    const mbn_kernels *kernels;
+    for (int i = 0; (kernels = machine_table(suite->isas, i)) != NULL; i++) {
+        register_shapes(suite, family, machine_name(kernels).text, family->run, kernels);
     }
 }
 
