@@ -3,8 +3,8 @@
 
 enum { TO_BLOCKED = 1, NCHW = 2 };
 
-/* What users hand in and take out: the image, and the feature maps that blocks and heads end
- * with. */
+/* What users hand in and take out: the image, interleaved where networks have it converted for
+ * tables that do not read floats, and the feature maps that blocks and heads end with. */
 static bool shape(const bench_case *c, char *text, size_t size) {
     const mbn_layer *l = c->layer;
     if (l->role == MBN_ROLE_STEM) {
@@ -25,9 +25,13 @@ static void run(bench_state *state, const void *context) {
     const int32_t channels = image ? l->input_channels : l->output_channels;
     const mbn_kernels *k = c->kernels;
     const bool planes = (c->variant & NCHW) != 0;
+    const bool interleaved = image && (c->variant & TO_BLOCKED) != 0 && !k->reads_floats;
+    mbn_blocking blocking = k->blocking;
+    if (interleaved) blocking.block = bench_image_block(k, channels);
     bench_memory memory = {0};
     const mbn_layout_args args = {
-        .blocked = bench_input_plane(&memory, k, channels, height, width),
+        .blocked = interleaved ? bench_image_plane(&memory, k, channels, height, width)
+                               : bench_input_plane(&memory, k, channels, height, width),
         .strided = bench_random(&memory, (size_t)height * (size_t)width * (size_t)channels),
         .channel_stride = planes ? (ptrdiff_t)height * width : 1,
         .strided_row_stride = planes ? width : (ptrdiff_t)width * channels,
@@ -35,9 +39,9 @@ static void run(bench_state *state, const void *context) {
         .height = height,
         .width = width,
         .channels = channels,
-        .blocking = k->blocking,
+        .blocking = blocking,
     };
-    const mbn_range range = bench_whole(height, channels, k->blocking.block);
+    const mbn_range range = bench_whole(height, channels, blocking.block);
     mbn_layout_fn *convert = (c->variant & TO_BLOCKED) != 0 ? k->to_blocked : k->from_blocked;
     while (bench_keep_running(state)) convert(&args, range);
     bench_report(state, c, 0,

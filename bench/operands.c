@@ -46,8 +46,8 @@ mbn_plane bench_output_plane(bench_memory *memory, const mbn_kernels *kernels, i
     return (mbn_plane){bench_bytes(memory, bytes), row, height * row};
 }
 
-/* Random values, converted by the table itself. */
-static void fill(bench_memory *memory, const mbn_kernels *kernels, mbn_plane plane,
+/* Random values, converted by the table itself to planes of so many channels side by side. */
+static void fill(bench_memory *memory, const mbn_kernels *kernels, mbn_plane plane, int32_t block,
                  int32_t channels, int32_t height, int32_t width) {
     const mbn_layout_args args = {
         .blocked = plane,
@@ -58,16 +58,33 @@ static void fill(bench_memory *memory, const mbn_kernels *kernels, mbn_plane pla
         .height = height,
         .width = width,
         .channels = channels,
-        .blocking = kernels->blocking,
+        .blocking = {block, kernels->blocking.panel, kernels->blocking.depth},
     };
-    kernels->to_blocked(&args, bench_whole(height, channels, kernels->blocking.block));
+    kernels->to_blocked(&args, bench_whole(height, channels, block));
     free(memory->buffers[--memory->count]);
 }
 
 mbn_plane bench_input_plane(bench_memory *memory, const mbn_kernels *kernels, int32_t channels,
                             int32_t height, int32_t width) {
     const mbn_plane plane = bench_output_plane(memory, kernels, channels, height, width);
-    fill(memory, kernels, plane, channels, height, width);
+    fill(memory, kernels, plane, kernels->blocking.block, channels, height, width);
+    return plane;
+}
+
+int32_t bench_image_block(const mbn_kernels *kernels, int32_t channels) {
+    const int32_t depth = kernels->reads_floats ? 1 : kernels->blocking.depth;
+    return (channels + depth - 1) / depth * depth;
+}
+
+mbn_plane bench_image_plane(bench_memory *memory, const mbn_kernels *kernels, int32_t channels,
+                            int32_t height, int32_t width) {
+    const int32_t block = bench_image_block(kernels, channels);
+    const size_t count = (size_t)height * (size_t)width * (size_t)block;
+    const int32_t bytes = kernels->reads_floats ? (int32_t)sizeof(float) : kernels->element_bytes;
+    const ptrdiff_t row = (ptrdiff_t)width * block * bytes;
+    if (kernels->reads_floats) return (mbn_plane){bench_random(memory, count), row, height * row};
+    const mbn_plane plane = {bench_bytes(memory, count * (size_t)bytes), row, height * row};
+    fill(memory, kernels, plane, block, channels, height, width);
     return plane;
 }
 
@@ -81,7 +98,8 @@ static mbn_plane haloed_plane(bench_memory *memory, const mbn_kernels *kernels,
     const ptrdiff_t pixel = (ptrdiff_t)kernels->blocking.block * kernels->element_bytes;
     mbn_plane inside = plane;
     inside.data = (char *)plane.data + layer->pad_top * plane.row_stride + layer->pad_left * pixel;
-    fill(memory, kernels, inside, layer->input_channels, layer->input_height, layer->input_width);
+    fill(memory, kernels, inside, kernels->blocking.block, layer->input_channels,
+         layer->input_height, layer->input_width);
     return plane;
 }
 
@@ -195,20 +213,15 @@ mbn_depthwise_args bench_depthwise_args(bench_memory *memory, const mbn_kernels 
     };
 }
 
-/* Interleaved pixels. */
-static mbn_plane image_plane(bench_memory *memory, const mbn_layer *layer) {
-    const ptrdiff_t row = (ptrdiff_t)layer->input_width * layer->input_channels;
-    const ptrdiff_t count = layer->input_height * row, unit = sizeof(float);
-    return (mbn_plane){bench_random(memory, (size_t)count), row * unit, count * unit};
-}
-
 mbn_convolution_args bench_convolution_args(bench_memory *memory, const mbn_kernels *kernels,
                                             const mbn_layer *layer) {
     const mbn_kernels *source =
         kernels->reads_floats ? mbn_kernels_best(MBN_ELEMENT_F32, 1u << kernels->isa) : kernels;
-    const bool halo = layer->input_channels > 4 || !kernels->reads_floats;
+    const bool halo = layer->input_channels > 4;
     return (mbn_convolution_args){
-        .input = halo ? haloed_plane(memory, source, layer) : image_plane(memory, layer),
+        .input = halo ? haloed_plane(memory, source, layer)
+                      : bench_image_plane(memory, kernels, layer->input_channels,
+                                          layer->input_height, layer->input_width),
         .residual = residual_plane(memory, kernels, layer),
         .output = bench_output_plane(memory, kernels, layer->output_channels, layer->output_height,
                                      layer->output_width),
@@ -216,7 +229,8 @@ mbn_convolution_args bench_convolution_args(bench_memory *memory, const mbn_kern
             bench_packed_operands(memory, kernels, layer->output_channels, layer->input_channels,
                                   layer->kernel_height, layer->kernel_width),
         .finish = {.activation = layer->activation},
-        .input_block = halo ? source->blocking.block : layer->input_channels,
+        .input_block =
+            halo ? source->blocking.block : bench_image_block(kernels, layer->input_channels),
         .input_height = layer->input_height + (halo ? layer->pad_top + layer->pad_bottom : 0),
         .input_width = layer->input_width + (halo ? layer->pad_left + layer->pad_right : 0),
         .output_height = layer->output_height,
