@@ -2,8 +2,9 @@
 
 import numpy
 
-# Of the range of this library's logits.
-TOLERANCE = 1e-3
+# Of the range of this library's logits in float32, by what was computed in.  bfloat16 keeps eight bits of
+# every activation, which is 1e-3 to 1e-2 in the end.
+TOLERANCE = {"f32": 1e-3, "bf16": 3e-2, "f16": 3e-2}
 
 
 def difference(ours, theirs):

@@ -36,7 +36,7 @@ def measure(model, number_of_rounds):
     for (runtime, threads), taken in turns.items():
         result = {kind: statistics.median(turn[kind] for turn in taken) for kind in KINDS}
         row["runtimes"].setdefault(runtime, {})[str(threads)] = result | {"rounds": taken}
-        print(f"  {process.title(runtime):14}{threads} thread{'s' if threads > 1 else ' '} " + ", ".join(
+        print(f"  {runtime:14}{threads} thread{'s' if threads > 1 else ' '} " + ", ".join(
             f"{kind.removesuffix('_ms')} {result[kind]:.2f}" for kind in KINDS), flush=True)
     return row
 

@@ -8,8 +8,8 @@ import matplotlib.pyplot as pyplot
 import process
 
 # Ours stands out; the others can be told apart, also without telling red from green (Okabe and Ito).
-COLORS = {process.OURS: "#0b5394", "openvino": "#cc79a7", "litert": "#e69f00",
-          "onnxruntime": "#56b4e9", "ncnn": "#999999"}
+COLORS = {process.OURS: "#0b5394", process.FLOATS: "#9fc5e8", "openvino": "#cc79a7",
+          "litert": "#e69f00", "onnxruntime": "#56b4e9", "ncnn": "#999999"}
 BAR = 0.16
 
 
@@ -19,12 +19,16 @@ def draw(results, stem):
     counts = sorted({row["threads"] for row in results["latency"]})
     figure, axes = pyplot.subplots(len(counts), 1, figsize=(10, 0.6 + 3.4 * len(counts)),
                                    squeeze=False, layout="constrained")
+    titles = process.titles(results)
     for axis, threads in zip(axes[:, 0], counts):
-        _panel(axis, [row for row in results["latency"] if row["threads"] == threads], threads)
-    axes[0, 0].legend(ncols=len(COLORS), frameon=False, fontsize=8.5, loc="lower right",
-                      bbox_to_anchor=(1, 1), borderaxespad=0, columnspacing=1.2, handlelength=1)
+        _panel(axis, [row for row in results["latency"] if row["threads"] == threads], threads,
+               titles)
+    axes[0, 0].legend(ncols=3 if process.FLOATS in titles else len(titles), frameon=False,
+                      fontsize=8.5, loc="lower right", bbox_to_anchor=(1, 1), borderaxespad=0,
+                      columnspacing=1.2, handlelength=1)
     machine = results["machine"]
-    figure.suptitle("MobileNet, float32, batch 1: time as a multiple of the floor", fontsize=13)
+    figure.suptitle(f"MobileNet, {process.DTYPES[results['dtype']]}, batch 1: time as a multiple of "
+                    "the floor", fontsize=13)
     figure.supxlabel(f"{machine['CPU']}, {results['isa']}; {machine['Date']}; bars: multiples of "
                      "multiply-adds at the measured peak, labels: ms", fontsize=8.5,
                      color="#555555")
@@ -35,7 +39,7 @@ def draw(results, stem):
     return [(path, "Time of each network on each runtime as a multiple of the floor")]
 
 
-def _panel(axis, rows, threads):
+def _panel(axis, rows, threads, titles):
     runtimes = list(dict.fromkeys(runtime for row in rows for runtime in row["runtimes"]))
     for index, runtime in enumerate(runtimes):
         shown = [(place + (index - (len(runtimes) - 1) / 2) * BAR, row)
@@ -43,7 +47,7 @@ def _panel(axis, rows, threads):
         times = [row["runtimes"][runtime]["median"] for _, row in shown]
         bars = axis.bar([place for place, _ in shown],
                         [time / row["floor_ms"] for time, (_, row) in zip(times, shown)],
-                        BAR * 0.94, label=process.title(runtime), color=COLORS[runtime])
+                        BAR * 0.94, label=titles[runtime], color=COLORS[runtime])
         axis.bar_label(bars, [f"{time:.2f}" for time in times], fontsize=7.5, padding=1.5,
                        fontweight="bold" if runtime == process.OURS else "normal")
     axis.axhline(1, color="black", linewidth=1)

@@ -14,7 +14,7 @@ PHASES = ("process_ms", "start_ms", "load_ms", "first_ms")
 def measure(model, number_of_rounds):
     print(f"{model.name}, cold", flush=True)
     cpus = machine.cpus_for(1)
-    runtimes = [process.OURS, *model.peers]
+    runtimes = model.runtimes
     times = {runtime: [] for runtime in runtimes}
     with machine.measuring():
         memory = {runtime: _attempt(_memory, runtime, model, cpus) for runtime in runtimes}
@@ -28,7 +28,7 @@ def measure(model, number_of_rounds):
             continue
         medians = {phase: statistics.median(t[phase] for t in times[runtime]) for phase in PHASES}
         row["runtimes"][runtime] = medians | memory[runtime]
-        print(f"  {process.title(runtime):14}" + ", ".join(
+        print(f"  {runtime:14}" + ", ".join(
             f"{phase.removesuffix('_ms')} {medians[phase]:.1f} ms" for phase in PHASES) + ", " +
             ", ".join(f"{key.removesuffix('_bytes')} {value / 2**20:.1f} MiB"
                       for key, value in memory[runtime].items()), flush=True)

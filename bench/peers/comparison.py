@@ -28,7 +28,7 @@ def run(chosen, options):
                "latency": [], "throughput": [], "busy": [], "cold": []}
     try:
         for name, source in chosen:
-            model = models.Model(name, source, peers)
+            model = models.Model(name, source, peers, options.dtype)
             results["isa"] = model.description["isa"]
             for threads in options.threads:
                 results["latency"].append(latency.measure(model, threads, options.rounds))

@@ -50,6 +50,6 @@ def _print(row):
     if row["handover_ns"]:
         print(f"  a cache line from CPU to CPU: {_list(row['handover_ns'])} ns")
     for runtime, result in row["runtimes"].items():
-        print(f"  {process.title(runtime):14}{result['median']:8.3f} ms, "
+        print(f"  {process.title(runtime, result['dtype']):24}{result['median']:8.3f} ms, "
               f"{result['median'] / row['floor_ms']:.2f} x floor, spread "
               f"{100 * result['spread']:.0f} %", flush=True)

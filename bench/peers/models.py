@@ -16,6 +16,7 @@ import numpy
 
 import environment
 import network
+import process
 import runtimes
 
 NETWORKS = ("mobilenet_v1", "mobilenet_v2", "mobilenet_v3_large", "mobilenet_v3_small")
@@ -23,9 +24,9 @@ SEED = 1
 
 
 class Model:
-    def __init__(self, name, source, peers):
+    def __init__(self, name, source, peers, dtype):
         """name: a network's, or a model file's."""
-        self.name = name
+        self.name, self.dtype = name, dtype
         self.folder = environment.BUILD / "models" / name
         shutil.rmtree(self.folder, ignore_errors=True)
         self.folder.mkdir(parents=True)
@@ -34,12 +35,13 @@ class Model:
             shutil.copyfile(source, self.weights)
         else:
             _run(environment.COMMAND, "init", name, self.weights, "--seed", str(SEED))
-        description = _run(environment.RUNNER, "describe", self.weights)
+        description = _run(environment.RUNNER, "describe", dtype, self.weights)
         (self.folder / "network.json").write_text(description)
         self.description = json.loads(description)
         self.input = self.folder / "input.f32"
         _seeded_input(self.description["input_shape"]).tofile(self.input)
-        self.peers = self._write(peers)
+        own = [process.OURS] if dtype == "f32" else [process.OURS, process.FLOATS]
+        self.runtimes = own + self._write(peers)
 
     @property
     def multiply_adds(self):

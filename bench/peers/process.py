@@ -12,6 +12,9 @@ import machine
 import runtimes
 
 OURS = "mobilenet"
+FLOATS = "mobilenet_f32"  # this library in float32, beside another type
+OWN = (OURS, FLOATS)
+DTYPES = {"f32": "float32", "bf16": "bfloat16", "f16": "float16"}
 ANSWER_SECONDS = 120
 
 
@@ -19,8 +22,21 @@ class WorkerFailed(Exception):
     pass
 
 
-def title(runtime):
-    return OURS if runtime == OURS else runtimes.load(runtime).NAME
+def title(runtime, dtype=None):
+    """What tables call a runtime.  dtype: what it computes in, where that is to be said."""
+    name = OURS if runtime in OWN else runtimes.load(runtime).NAME
+    return f"{name}, {DTYPES[dtype]}" if dtype else name
+
+
+def titles(results):
+    """Of all runtimes in a comparison: those that did not compute in its type say in which they did."""
+    found = {}
+    for part in ("latency", "throughput", "busy", "cold"):
+        for row in results[part]:
+            for runtime, result in row["runtimes"].items():
+                dtype = result.get("dtype", results["dtype"])
+                found.setdefault(runtime, title(runtime, dtype if dtype != results["dtype"] else None))
+    return found
 
 
 class Worker:
@@ -31,10 +47,12 @@ class Worker:
         logs = environment.BUILD / "logs"
         logs.mkdir(exist_ok=True)
         self.log = logs / f"{model.name}-{runtime}-{mode}.log"
-        if runtime == OURS:
-            command = [environment.RUNNER, mode, model.weights, model.input]
+        dtype = "f32" if runtime == FLOATS else model.dtype
+        if runtime in OWN:
+            command = [environment.RUNNER, mode, dtype, model.weights, model.input]
         else:
-            command = [sys.executable, environment.HERE / "worker.py", runtime, mode, model.folder]
+            command = [sys.executable, environment.HERE / "worker.py", runtime, mode, dtype,
+                       model.folder]
         with machine.pinned(cpus), open(self.log, "w", encoding="utf-8") as log:
             self.started = time.monotonic()
             self.process = subprocess.Popen([*command, *map(str, arguments)], stderr=log, bufsize=0,

@@ -7,18 +7,19 @@ MIB = 2**20
 
 
 def markdown(results, pictures):
+    titles = process.titles(results)
     sections = [_head(results)]
     for threads in sorted({row["threads"] for row in results["latency"]}):
         rows = [row for row in results["latency"] if row["threads"] == threads]
-        sections.append(_latency(rows, threads, results))
+        sections.append(_latency(rows, threads, results, titles))
     sections.append("\n".join(f"![{alt}]({path.name})" for path, alt in pictures))
     if results["throughput"]:
-        sections.append(_throughput(results["throughput"], results["restricted"]))
+        sections.append(_throughput(results["throughput"], results["restricted"], titles))
     if results["busy"]:
-        sections.append(_busy(results["busy"], results["rounds"]))
+        sections.append(_busy(results["busy"], results["rounds"], titles))
     if results["cold"]:
-        sections.append(_cold(results["cold"]))
-    sections.append(_agreement(results["latency"]))
+        sections.append(_cold(results["cold"], titles))
+    sections.append(_agreement(results["latency"], titles))
     return "\n\n".join(sections) + "\n"
 
 
@@ -28,20 +29,33 @@ def _head(results):
     if results["restricted"]:
         facts["Instruction set"] += "; restricted to it, while the others use all that the CPU has"
     versions = {runtime: result["version"] for row in results["latency"]
-                for runtime, result in row["runtimes"].items()}
+                for runtime, result in row["runtimes"].items() if runtime != process.FLOATS}
     facts["Versions"] = ", ".join(f"{process.title(runtime)} {version}"
                                   for runtime, version in versions.items())
-    return ("# MobileNet on this library and on other runtimes, float32\n\n"
+    dtype = process.DTYPES[results["dtype"]]
+    return (f"# MobileNet on this library and on other runtimes, {dtype}\n\n"
             "Written by `bench/peers/compare`; its [README](../../bench/peers/README.md) says how "
-            "everything is measured.\nBatch 1, weights the same for all.\n\n"
+            "everything is measured.\nBatch 1, weights the same for all."
+            + _floats(results) + "\n\n"
             + _table(["", ""], [[heading, fact] for heading, fact in facts.items()]))
 
 
-def _latency(rows, threads, results):
+def _floats(results):
+    """What is in which type, where not all are in one."""
+    if process.FLOATS not in _runtimes(results["latency"]):
+        return ""
+    return ("\nOpenVINO runs as it does when nothing is asked for.  Columns that say float32 are of this "
+            "library, in the same run,\nand of runtimes that have nothing else for this CPU; multiples "
+            "of the floor are of that of bfloat16.")
+
+
+def _latency(rows, threads, results, titles):
     runtimes = _runtimes(rows)
-    heads = ["network", "floor", *map(process.title, runtimes)]
+    heads = ["network", "floor", *(titles[runtime] for runtime in runtimes)]
     if not results["restricted"]:
         heads.append("ahead of the fastest by")
+    if process.FLOATS in runtimes:
+        heads.append("faster than float32")
     scaling = _one_thread(results["latency"]) if threads > 1 else {}
     if scaling:
         heads.append("faster than 1 thread")
@@ -54,6 +68,8 @@ def _latency(rows, threads, results):
                          if result else "-")
         if not results["restricted"]:
             cells.append(_ahead(row, min, lambda best, ours: best / ours))
+        if process.FLOATS in runtimes:
+            cells.append(_over_floats(row, lambda floats, ours: floats / ours))
         if scaling:
             one = scaling.get(row["model"])
             cells.append(f"{one / row['runtimes'][process.OURS]['median']:.2f}x" if one else "-")
@@ -92,11 +108,13 @@ def _one_thread(latency):
             for row in latency if row["threads"] == 1}
 
 
-def _throughput(rows, restricted):
+def _throughput(rows, restricted, titles):
     runtimes = _runtimes(rows)
-    heads = ["network", *map(process.title, runtimes)]
+    heads = ["network", *(titles[runtime] for runtime in runtimes)]
     if not restricted:
         heads.append("ahead of the best by")
+    if process.FLOATS in runtimes:
+        heads.append("faster than float32")
     lines = []
     for row in rows:
         cells = [f"`{row['model']}`"]
@@ -105,12 +123,14 @@ def _throughput(rows, restricted):
             cells.append(f"{result['median']:.0f}" if result else "-")
         if not restricted:
             cells.append(_ahead(row, max, lambda best, ours: ours / best))
+        if process.FLOATS in runtimes:
+            cells.append(_over_floats(row, lambda floats, ours: ours / floats))
         lines.append(cells)
     return (f"## Throughput, {rows[0]['cpus']} CPUs\n\nImages per second, medians.\n"
             + _quality(rows) + _table(heads, lines))
 
 
-def _busy(rows, number_of_rounds):
+def _busy(rows, number_of_rounds, titles):
     """What more threads gain, and whether they are a cliff."""
     heads = ["network", "runtime", "threads", "mean", "90th percentile", "slowest", "of one thread's"]
     lines = []
@@ -121,14 +141,14 @@ def _busy(rows, number_of_rounds):
                 one = of_threads.get("1")
                 ratios = [f"{time / one[kind]:.2f}" for time, kind in zip(times, busy.KINDS)] \
                     if one and threads != "1" else ["-"]
-                lines.append([f"`{row['model']}`", process.title(runtime), threads,
+                lines.append([f"`{row['model']}`", titles[runtime], threads,
                               *(f"{time:.1f}" for time in times), " / ".join(ratios)])
     return (f"## Busy machine\n\n{rows[0]['cpus']} CPUs, each with a process that never rests; "
             f"milliseconds of {rows[0]['runs']} runs, medians over {number_of_rounds} interleaved rounds.\n\n"
             + _table(heads, lines))
 
 
-def _cold(rows):
+def _cold(rows, titles):
     heads = ["network", "runtime", "start", "load", "first run", "load and first run",
              "whole process", "resident", "private", "private / weights"]
     lines = []
@@ -137,7 +157,7 @@ def _cold(rows):
             times = [result["start_ms"], result["load_ms"], result["first_ms"],
                      result["load_ms"] + result["first_ms"], result["process_ms"]]
             memory = [result["resident_bytes"], result["private_bytes"]]
-            lines.append([f"`{row['model']}`", process.title(runtime),
+            lines.append([f"`{row['model']}`", titles[runtime],
                           *(f"{time:.1f}" for time in times),
                           *(f"{size / MIB:.1f}" for size in memory),
                           f"{result['private_bytes'] / row['weights_bytes']:.2f}x"])
@@ -151,8 +171,9 @@ def _cold(rows):
             + _table(heads, lines))
 
 
-def _agreement(rows):
-    runtimes = _runtimes(rows)[1:]
+def _agreement(rows, titles):
+    floats = process.FLOATS if process.FLOATS in _runtimes(rows) else process.OURS
+    runtimes = [runtime for runtime in _runtimes(rows) if runtime != floats]
     lines = []
     for row in rows:
         cells = [f"`{row['model']}`", str(row["threads"])]
@@ -160,17 +181,22 @@ def _agreement(rows):
             result = row["runtimes"].get(runtime)
             cells.append(f"{result['difference']:.1e}" if result else "-")
         lines.append(cells)
-    return ("## Agreement\n\nThe largest difference between a logit and this library's, as a part "
-            "of the logits' range.\n\n"
-            + _table(["network", "threads", *map(process.title, runtimes)], lines))
+    return ("## Agreement\n\nThe largest difference between a logit and this library's in float32, as a "
+            "part of the logits' range.\n\n"
+            + _table(["network", "threads", *(titles[runtime] for runtime in runtimes)], lines))
 
 
 def _ahead(row, best_of, ratio):
     others = [result["median"] for runtime, result in row["runtimes"].items()
-              if runtime != process.OURS]
+              if runtime not in process.OWN]
     if not others:
         return "-"
     return f"{ratio(best_of(others), row['runtimes'][process.OURS]['median']):.2f}x"
+
+
+def _over_floats(row, ratio):
+    floats, ours = (row["runtimes"][runtime]["median"] for runtime in (process.FLOATS, process.OURS))
+    return f"{ratio(floats, ours):.2f}x"
 
 
 def _runtimes(rows):

@@ -23,34 +23,39 @@ def start(mode, model, threads, cpus=None):
     """Workers for all runtimes, agreed on the logits: ours first.  cpus: as many as there are threads,
     unless they are given."""
     workers = []
-    for runtime in (process.OURS, *model.peers):
+    for runtime in model.runtimes:
         output = model.output(runtime, mode)
         worker = process.Worker(runtime, mode, model, [output, threads],
                                 cpus or machine.cpus_for(threads))
         try:
-            worker.version = worker.answer()["version"]
+            answer = worker.answer()
         except process.WorkerFailed as failure:
             worker.close()
-            if runtime == process.OURS:
+            if runtime in process.OWN:
                 raise
             print(f"compare: left out: {failure}", file=sys.stderr)
             continue
-        worker.difference = agreement.difference(
-            agreement.read(model.output(process.OURS, mode)), agreement.read(output))
+        worker.version, worker.dtype = answer["version"], answer["dtype"]
         workers.append(worker)
+    floats = process.FLOATS if process.FLOATS in model.runtimes else process.OURS
+    for worker in workers:
+        worker.difference = agreement.difference(
+            agreement.read(model.output(floats, mode)),
+            agreement.read(model.output(worker.runtime, mode)))
     _check(model, workers)
     return workers
 
 
 def _check(model, workers):
-    text = ", ".join(f"{process.title(w.runtime)} {w.difference:.1e}" for w in workers[1:])
+    text = ", ".join(f"{process.title(w.runtime, w.dtype)} {w.difference:.1e}" for w in workers)
     print(f"  largest difference, of the logits' range: {text}", flush=True)
-    wrong = [w.runtime for w in workers if w.difference > agreement.TOLERANCE]
+    wrong = [w for w in workers if not w.difference <= agreement.TOLERANCE[w.dtype]]
     if wrong:
         for worker in workers:
             worker.close()
-        raise Disagreement(f"{model.name}: {', '.join(wrong)} differ by more than "
-                           f"{agreement.TOLERANCE:g} of the range")
+        raise Disagreement(f"{model.name}: " + ", ".join(
+            f"{process.title(w.runtime, w.dtype)} differs by {w.difference:.1e} of the range, more than "
+            f"{agreement.TOLERANCE[w.dtype]:g}" for w in wrong))
 
 
 def run(workers, count, take, before=lambda: None):
@@ -70,6 +75,7 @@ def run(workers, count, take, before=lambda: None):
             worker.close()
     return {worker.runtime: summary(turns[worker.runtime]) | {
         "version": worker.version,
+        "dtype": worker.dtype,
         "difference": worker.difference,
     } for worker in workers if worker.runtime in turns}
 
@@ -78,7 +84,7 @@ def _take(worker, take, turns):
     try:
         turns[worker.runtime].append(take(worker))
     except process.WorkerFailed as failure:
-        if worker.runtime == process.OURS:
+        if worker.runtime in process.OWN:
             raise
         print(f"compare: left out: {failure}", file=sys.stderr)
         del turns[worker.runtime]

@@ -19,6 +19,7 @@ class Threads:
 
     def __init__(self, sessions):
         self.sessions = sessions
+        self.dtype = sessions[0].dtype
         self.run(0)
 
     def run(self, seconds):
@@ -40,15 +41,15 @@ class Threads:
 class Processes:
     """A process for each session."""
 
-    def __init__(self, runtime, folder, image, count):
+    def __init__(self, runtime, folder, image, count, dtype):
         context = multiprocessing.get_context("spawn")
         self.pipes = []
         for _ in range(count):
             ours, theirs = context.Pipe()
-            context.Process(target=_serve, args=(theirs, runtime, folder, image),
+            context.Process(target=_serve, args=(theirs, runtime, folder, image, dtype),
                             daemon=True).start()
             self.pipes.append(ours)
-        self.logits = [pipe.recv() for pipe in self.pipes][0]
+        self.logits, self.dtype = [pipe.recv() for pipe in self.pipes][0]
 
     def run(self, seconds):
         for pipe in self.pipes:
@@ -59,11 +60,11 @@ class Processes:
         return self.logits
 
 
-def _serve(pipe, runtime, folder, image):
+def _serve(pipe, runtime, folder, image, dtype):
     import runtimes
-    session = runtimes.load(runtime).Session(folder, image, 1)
+    session = runtimes.load(runtime).Session(folder, image, 1, dtype)
     session.run()
-    pipe.send(session.output())
+    pipe.send((session.output(), session.dtype))
     try:
         while True:
             pipe.send(_run_for(session, pipe.recv()))

@@ -15,7 +15,7 @@ def measure(model, number_of_rounds):
     results = rounds.run(workers, number_of_rounds, _take)
     row = {"model": model.name, "cpus": count, "runtimes": results}
     for runtime, result in row["runtimes"].items():
-        print(f"  {process.title(runtime):14}{result['median']:8.1f} images/s", flush=True)
+        print(f"  {process.title(runtime, result['dtype']):24}{result['median']:8.1f} images/s", flush=True)
     return row
 
 

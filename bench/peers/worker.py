@@ -1,12 +1,13 @@
 """Another runtime's side of a comparison; runner/ is this library's.  Both take the same commands on
 standard input, a line each, and answer with a line of JSON:
 
-    worker.py RUNTIME latency FOLDER OUTPUT THREADS      run SECONDS -> {"ms": [...]}
-                                                         runs COUNT -> {"ms": [...]}
-    worker.py RUNTIME throughput FOLDER OUTPUT STREAMS   run SECONDS -> {"images", "seconds"}
-    worker.py RUNTIME cold FOLDER [pause]                {"begun"}, then {"loaded", "first"}
+    worker.py RUNTIME latency DTYPE FOLDER OUTPUT THREADS      run SECONDS -> {"ms": [...]}
+                                                               runs COUNT -> {"ms": [...]}
+    worker.py RUNTIME throughput DTYPE FOLDER OUTPUT STREAMS   run SECONDS -> {"images", "seconds"}
+    worker.py RUNTIME cold DTYPE FOLDER [pause]                {"begun"}, then {"loaded", "first"}
 
-FOLDER has the runtime's model and input.f32; the logits are written to OUTPUT.  Times of `cold` are
+DTYPE is what to compute in: the first answer but of `cold` has what it is.  FOLDER has the runtime's
+model and input.f32; the logits are written to OUTPUT.  Times of `cold` are
 of the monotonic clock, which all processes share; it begins when everything is imported.  With
 `pause` it waits for a line before it loads and for another after the result.
 """
@@ -27,14 +28,14 @@ WARM_SECONDS, WARM_RUNS, RUNS_MIN = 0.15, 5, 20
 
 def main():
     answers = _take_standard_output()
-    name, mode, folder, *arguments = sys.argv[1:]
+    name, mode, dtype, folder, *arguments = sys.argv[1:]
     runtime, folder = runtimes.load(name), pathlib.Path(folder)
     if mode == "cold":
-        _cold(runtime, folder, answers, pause=bool(arguments))
+        _cold(runtime, folder, dtype, answers, pause=bool(arguments))
         return
     output, threads = arguments[0], int(arguments[1])
     serve = {"latency": _latency, "throughput": _throughput}[mode]
-    serve(runtime, folder, output, threads, answers)
+    serve(runtime, folder, dtype, output, threads, answers)
 
 
 def _take_standard_output():
@@ -53,9 +54,9 @@ def _image(folder):
     return numpy.fromfile(folder / "input.f32", numpy.float32).reshape(shape)
 
 
-def _ready(runtime, logits, output, answers):
-    logits.astype(numpy.float32).tofile(output)
-    _answer(answers, version=importlib.metadata.version(runtime.PACKAGE))
+def _ready(runtime, session, output, answers):
+    session.output().astype(numpy.float32).tofile(output)
+    _answer(answers, version=importlib.metadata.version(runtime.PACKAGE), dtype=session.dtype)
 
 
 def _commands():
@@ -65,10 +66,10 @@ def _commands():
         yield command, float(number)
 
 
-def _latency(runtime, folder, output, threads, answers):
-    session = runtime.Session(folder, _image(folder), threads)
+def _latency(runtime, folder, dtype, output, threads, answers):
+    session = runtime.Session(folder, _image(folder), threads, dtype)
     session.run()
-    _ready(runtime, session.output(), output, answers)
+    _ready(runtime, session, output, answers)
     for command, number in _commands():
         _warm_up(session.run)
         seconds, least = (0, int(number)) if command == "runs" else (number, RUNS_MIN)
@@ -94,21 +95,21 @@ def _time_runs(run, seconds, least):
     return milliseconds
 
 
-def _throughput(runtime, folder, output, count, answers):
-    streams = runtime.open_streams(folder, _image(folder), count)
-    _ready(runtime, streams.output(), output, answers)
+def _throughput(runtime, folder, dtype, output, count, answers):
+    streams = runtime.open_streams(folder, _image(folder), count, dtype)
+    _ready(runtime, streams, output, answers)
     for _, seconds in _commands():
         start = time.monotonic()
         images = streams.run(seconds)
         _answer(answers, images=images, seconds=time.monotonic() - start)
 
 
-def _cold(runtime, folder, answers, pause):
+def _cold(runtime, folder, dtype, answers, pause):
     image = _image(folder)
     _answer(answers, begun=time.monotonic())
     if pause:
         sys.stdin.readline()
-    session = runtime.Session(folder, image, 1)
+    session = runtime.Session(folder, image, 1, dtype)
     loaded = time.monotonic()
     session.run()
     _answer(answers, loaded=loaded, first=time.monotonic())

@@ -29,6 +29,31 @@ RESULTS = {
         "mobilenet": {"process_ms": 9.04, "load_ms": 3, "first_ms": 4.5, "private_bytes": 150},
         "litert": {"process_ms": 90, "load_ms": 30, "first_ms": 45, "private_bytes": 225}}}],
 }
+# In bfloat16, where one of the others has but float32.
+BFLOAT16 = {
+    "dtype": "bf16",
+    "latency": [
+        {"model": name, "threads": 1, "floor_ms": 1.0, "runtimes": {
+            "mobilenet": {"median": 2.0, "dtype": "bf16"},
+            "mobilenet_f32": {"median": 1.0, "dtype": "f32"},
+            "litert": {"median": 3.0, "dtype": "f32"},
+            "openvino": {"median": time, "dtype": "bf16"}}}
+        for name, time in (("mobilenet_v1", 2.5), ("mobilenet_v2", 4.0))],
+}
+PAGE_IN_BFLOAT16 = """<!-- cite bf16.json latency 1 -->
+<!-- end -->
+"""
+EXPECTED_IN_BFLOAT16 = """<!-- cite bf16.json latency 1 -->
+|  | v1 | v2 |
+| --- | --- | --- |
+| floor, ms | 1.00 | 1.00 |
+| this library, ms | 2.00 | 2.00 |
+| times the floor | 2.00 | 2.00 |
+| fastest other, ms | 2.50 (OpenVINO) | 3.00 (LiteRT, float32) |
+| ahead of it by | 1.25x | 1.50x |
+| faster than its own float32 | 0.50x | 0.50x |
+<!-- end -->
+"""
 PAGE = """Before.
 <!-- cite made-up.json latency 1 -->
 | old |
@@ -96,6 +121,10 @@ class Cite(unittest.TestCase):
             self.assertEqual(cite(root, "--check", page).returncode, 0)
             page.write_text(EXPECTED.replace("| 3.00 |", "| 2.90 |"))
             self.assertIn("not the figures of docs/results", cite(root, "--check", page).stderr)
+            (root / "docs/results/bf16.json").write_text(json.dumps(BFLOAT16))
+            page.write_text(PAGE_IN_BFLOAT16)
+            self.assertEqual(cite(root, page).returncode, 0)
+            self.assertEqual(page.read_text(), EXPECTED_IN_BFLOAT16)
             page.write_text("no figures\n")
             self.assertIn("cites nothing", cite(root, page).stderr)
 

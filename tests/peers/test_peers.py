@@ -3,13 +3,16 @@ a report.  Runs in build/peers/venv where bench/peers/compare has made that; wha
 not installed would have to show is skipped."""
 
 import contextlib
+import copy
 import io
+import itertools
 import json
 import os
 import pathlib
 import struct
 import sys
 import tempfile
+import types
 import unittest
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -44,21 +47,30 @@ def load(name):
         raise unittest.SkipTest(f"{name}: {error}") from None
 
 
+def tolerance(session):
+    return TOLERANCE if session.dtype == "f32" else agreement.TOLERANCE[session.dtype]
+
+
 class Models(unittest.TestCase):
-    """Every runtime computes what plain loops compute."""
+    """Every runtime computes what plain loops compute; in bfloat16 nearly, if it has that."""
 
     def check(self, name):
         runtime = load(name)
-        for source in SOURCES:
-            with self.subTest(source), tempfile.TemporaryDirectory() as folder:
+        for source, dtype in itertools.product(SOURCES, ("f32", "bf16")):
+            with self.subTest(source, dtype=dtype), tempfile.TemporaryDirectory() as folder:
                 tiny = Tiny(source)
                 layers = network.from_description(tiny.description, tiny.tensors)
                 runtime.write(layers, pathlib.Path(folder))
                 for threads in (1, 2):
-                    session = runtime.Session(pathlib.Path(folder), tiny.image, threads)
+                    session = runtime.Session(pathlib.Path(folder), tiny.image, threads, dtype)
                     session.run()
-                    self.assertLess(agreement.difference(tiny.logits(), session.output()),
-                                    TOLERANCE)
+                    if dtype == "f32":
+                        self.assertEqual(session.dtype, "f32")
+                    difference = agreement.difference(tiny.logits(), session.output())
+                    self.assertLess(difference, tolerance(session))
+                    # What says that it computes in bfloat16 does.
+                    if session.dtype == "bf16":
+                        self.assertGreater(difference, 10 * TOLERANCE)
 
     def test_onnxruntime(self):
         self.check("onnxruntime")
@@ -82,9 +94,14 @@ class Streams(unittest.TestCase):
             folder = pathlib.Path(text)
             tiny = Tiny("torchvision")
             runtime.write(network.from_description(tiny.description, tiny.tensors), folder)
-            streams = runtime.open_streams(folder, tiny.image, 2)
-            self.assertGreaterEqual(streams.run(0.05), 2)
-            self.assertLess(agreement.difference(tiny.logits(), streams.output()), TOLERANCE)
+            for dtype in ("f32", "bf16"):
+                with self.subTest(dtype):
+                    streams = runtime.open_streams(folder, tiny.image, 2, dtype)
+                    self.assertGreaterEqual(streams.run(0.05), 2)
+                    self.assertEqual(streams.dtype,
+                                     runtime.Session(folder, tiny.image, 1, dtype).dtype)
+                    self.assertLess(agreement.difference(tiny.logits(), streams.output()),
+                                    tolerance(streams))
 
     def test_onnxruntime(self):
         self.check("onnxruntime")
@@ -166,7 +183,7 @@ class Safetensors(unittest.TestCase):
 class FakeWorker:
     def __init__(self, runtime):
         self.runtime, self.closed = runtime, False
-        self.version, self.difference = "1", 0.0
+        self.version, self.dtype, self.difference = "1", "f32", 0.0
 
     def close(self):
         self.closed = True
@@ -208,6 +225,58 @@ class Rounds(unittest.TestCase):
             self.run_with_a_failure_of("mobilenet")
 
 
+class Start(unittest.TestCase):
+    """Workers are held to this library's float32, each as its type allows."""
+
+    def start(self, dtype, off):
+        """off: {runtime: (dtype, how far its last logit is off)}."""
+        with tempfile.TemporaryDirectory() as text:
+            model = types.SimpleNamespace(
+                name="net", runtimes=list(off), dtype=dtype,
+                output=lambda runtime, mode: pathlib.Path(text) / runtime)
+
+            class Worker(FakeWorker):
+                def __init__(self, runtime, mode, of, arguments, cpus):
+                    super().__init__(runtime)
+                    workers.append(self)
+                    logits = numpy.arange(11, dtype=numpy.float32)
+                    logits[-1] += off[runtime][1]
+                    logits.tofile(arguments[0])
+
+                def answer(self):
+                    return {"version": "1", "dtype": off[self.runtime][0]}
+
+            workers = []
+            saved = process.Worker, process.title
+            process.Worker, process.title = Worker, lambda runtime, dtype: f"{runtime} {dtype}"
+            try:
+                with contextlib.redirect_stdout(io.StringIO()):
+                    return rounds.start("latency", model, 1)
+            except rounds.Disagreement:
+                self.assertTrue(all(worker.closed for worker in workers))
+                raise
+            finally:
+                process.Worker, process.title = saved
+
+    def test_bfloat16(self):
+        off = {"mobilenet": ("bf16", 0.1), "mobilenet_f32": ("f32", 0), "b": ("bf16", -0.2),
+               "f": ("f32", 1e-3)}
+        workers = self.start("bf16", off)
+        self.assertEqual([worker.dtype for worker in workers], ["bf16", "f32", "bf16", "f32"])
+        for worker, difference in zip(workers, (0.01, 0, 0.02, 1e-4)):
+            self.assertAlmostEqual(worker.difference, difference, delta=1e-6)
+        with self.assertRaisesRegex(rounds.Disagreement, "^net: f f32 differs by 1.0e-02"):
+            self.start("bf16", off | {"f": ("f32", 0.1)})
+        with self.assertRaisesRegex(rounds.Disagreement, "mobilenet bf16.*, b bf16.*than 0.03"):
+            self.start("bf16", off | {"mobilenet": ("bf16", 0.4), "b": ("bf16", float("nan"))})
+
+    def test_float32(self):
+        off = {"mobilenet": ("f32", 0.1), "f": ("f32", 0.101)}
+        self.assertAlmostEqual(self.start("f32", off)[1].difference, 1e-4, delta=2e-6)
+        with self.assertRaises(rounds.Disagreement):
+            self.start("f32", off | {"f": ("f32", 0.2)})
+
+
 class Figures(unittest.TestCase):
     RESULTS = {
         "dtype": "f32", "isa": "avx2", "restricted": False, "rounds": 3, "machine": {"CPU": "a CPU"},
@@ -216,11 +285,11 @@ class Figures(unittest.TestCase):
              "handover_ns": [] if threads == 1 else [301, 99],
              "runtimes": {
                  "mobilenet": {"median": ours, "spread": 0.1, "disturbed": 0, "difference": 0,
-                               "version": "1"},
+                               "version": "1", "dtype": "f32"},
                  "slow": {"median": 9, "spread": 0, "disturbed": 0, "difference": 2e-6,
-                          "version": "2"},
+                          "version": "2", "dtype": "f32"},
                  "fast": {"median": 6, "spread": 0, "disturbed": 0, "difference": 1e-6,
-                          "version": "3"}}}
+                          "version": "3", "dtype": "f32"}}}
             for threads, ours in ((1, 3.0), (2, 2.0))],
         "throughput": [{"model": "net", "cpus": 2, "runtimes": {
             name: {"median": median, "spread": 0, "disturbed": 0.5}
@@ -233,8 +302,9 @@ class Figures(unittest.TestCase):
     }
 
     def setUp(self):
-        title, report.process.title = report.process.title, str
-        self.addCleanup(setattr, report.process, "title", title)
+        load = runtimes.load
+        self.addCleanup(setattr, runtimes, "load", load)
+        runtimes.load = lambda name: types.SimpleNamespace(NAME=name)
 
     def test_report(self):
         text = report.markdown(self.RESULTS, [])
@@ -260,6 +330,33 @@ class Figures(unittest.TestCase):
                      "avx2 (this library); restricted to it, while"):
             self.assertIn(line + ("\n" if line.endswith("|") else ""), text)
         self.assertNotIn("ahead", text)
+
+    def test_report_in_bfloat16(self):
+        results = copy.deepcopy(self.RESULTS) | {"dtype": "bf16"}
+        for part, floats in (("latency", 5.4), ("throughput", 150)):
+            for row in results[part]:
+                for name in ("mobilenet", "fast"):
+                    row["runtimes"][name]["dtype"] = "bf16"
+                row["runtimes"] = {
+                    "mobilenet": row["runtimes"].pop("mobilenet"),
+                    "mobilenet_f32": row["runtimes"]["slow"] | {"median": floats, "dtype": "f32"},
+                    **row["runtimes"]}
+        text = report.markdown(results, [])
+        # This library's float32 is nobody to be ahead of.
+        for line in ("# MobileNet on this library and on other runtimes, bfloat16",
+                     "| network | floor | mobilenet | mobilenet, float32 | slow, float32 | fast | "
+                     "ahead of the fastest by | faster than float32 |",
+                     "| `net` | 2.00 | 3.00 (1.50x) | 5.40 (2.70x) | 9.00 (4.50x) | 6.00 (3.00x) | "
+                     "2.00x | 1.80x |",
+                     "| 6.00 (6.00x) | 3.00x | 2.70x | 1.50x |",
+                     "| `net` | 300 | 150 | 100 | 200 | 1.50x | 2.00x |",
+                     "| network | threads | mobilenet | slow, float32 | fast |",
+                     "| `net` | 1 | 0.0e+00 | 2.0e-06 | 1.0e-06 |",
+                     "| Versions | mobilenet 1, slow 2, fast 3 |"):
+            self.assertIn(line, text)
+        self.assertNotIn("float32", report.markdown(self.RESULTS, []).replace(
+            "# MobileNet on this library and on other runtimes, float32", "").replace(
+            "this library's in float32", ""))
 
     def test_rounds(self):
         self.assertEqual([rounds.rotated([1, 2, 3], by) for by in (0, 1, 5)],

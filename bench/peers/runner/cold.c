@@ -11,14 +11,15 @@ static void wait_for_line(void) {
     runner_read_command(command, &number);
 }
 
-bool runner_cold(const char *model, const char *input, bool pause) {
+bool runner_cold(const char *dtype, const char *model, const char *input, bool pause) {
     printf("{\"begun\": %.6f}\n", runner_seconds());
     fflush(stdout);
     if (pause) wait_for_line();
 
     runner_session session = {0};
     runner_context context = {0};
-    bool ok = runner_load(&session, model, input) && runner_context_create(&context, &session, 1);
+    bool ok =
+        runner_load(&session, dtype, model, input) && runner_context_create(&context, &session, 1);
     const double loaded = runner_seconds();
     ok = ok && runner_run(&context);
     if (ok) {

@@ -54,13 +54,9 @@ static json_t *network_json(const mbn_network *network, const char *isa) {
         "layers", layers);
 }
 
-bool runner_describe(const char *model) {
-    mbn_model *loaded;
-    mbn_error error;
-    if (mbn_model_load(model, NULL, &loaded, &error) != MBN_OK) {
-        fprintf(stderr, "mobilenet-runner: loading: %s\n", error.message);
-        return false;
-    }
+bool runner_describe(const char *dtype, const char *model) {
+    mbn_model *loaded = runner_load_model(dtype, model);
+    if (loaded == NULL) return false;
     json_t *network =
         network_json(mbn_model_network(loaded), mbn_isa_name(mbn_model_kernels(loaded)->isa));
     const bool printed = network != NULL && json_dumpf(network, stdout, JSON_INDENT(1)) == 0;

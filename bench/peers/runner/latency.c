@@ -46,8 +46,7 @@ static bool answer_run(runner_context *context, double seconds, int least, doubl
 
 static bool serve(runner_context *context, double *milliseconds) {
     const mbn_kernels *kernels = mbn_model_kernels(context->session->model);
-    printf("{\"version\": \"%s\"}\n", mbn_version());
-    fflush(stdout);
+    runner_ready(context->session);
     char command[16];
     double number;
     while (runner_read_command(command, &number)) {
@@ -64,11 +63,12 @@ static bool serve(runner_context *context, double *milliseconds) {
     return true;
 }
 
-bool runner_latency(const char *model, const char *input, const char *output, int threads) {
+bool runner_latency(const char *dtype, const char *model, const char *input, const char *output,
+                    int threads) {
     runner_session session = {0};
     runner_context context = {0};
     double *milliseconds = malloc(RUNS_MAX * sizeof *milliseconds);
-    const bool served = milliseconds != NULL && runner_load(&session, model, input) &&
+    const bool served = milliseconds != NULL && runner_load(&session, dtype, model, input) &&
                         runner_context_create(&context, &session, threads) &&
                         runner_run(&context) && runner_write_output(&context, output) &&
                         serve(&context, milliseconds);

@@ -19,8 +19,10 @@ typedef struct runner_session {
     const float *input; /* [height][width][3] */
 } runner_session;
 
-/* What goes wrong is printed on standard error, and false returned: the runner ends then. */
-bool runner_load(runner_session *session, const char *model, const char *input);
+/* dtype: what to run in, "f32" or "bf16".  What goes wrong is printed on standard error, and NULL or
+ * false returned: the runner ends then. */
+mbn_model *runner_load_model(const char *dtype, const char *path);
+bool runner_load(runner_session *session, const char *dtype, const char *model, const char *input);
 void runner_unload(runner_session *session);
 
 typedef struct runner_context {
@@ -36,13 +38,18 @@ void runner_context_free(runner_context *context);
 /* Writes the output's floats as they are in memory. */
 bool runner_write_output(const runner_context *context, const char *path);
 
+/* The first answer: the library's version, and what the model runs in. */
+void runner_ready(const runner_session *session);
+
 /* A command: its name and, if it has one, its number.  False at the end of standard input. */
 bool runner_read_command(char name[16], double *number);
 
 /* The runner's modes. */
-bool runner_describe(const char *model);
-bool runner_latency(const char *model, const char *input, const char *output, int threads);
-bool runner_throughput(const char *model, const char *input, const char *output, int threads);
-bool runner_cold(const char *model, const char *input, bool pause);
+bool runner_describe(const char *dtype, const char *model);
+bool runner_latency(const char *dtype, const char *model, const char *input, const char *output,
+                    int threads);
+bool runner_throughput(const char *dtype, const char *model, const char *input, const char *output,
+                       int threads);
+bool runner_cold(const char *dtype, const char *model, const char *input, bool pause);
 
 #endif

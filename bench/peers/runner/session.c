@@ -45,11 +45,23 @@ static size_t count_input(const runner_session *session) {
     return 3 * (size_t)session->network->input_height * (size_t)session->network->input_width;
 }
 
-bool runner_load(runner_session *session, const char *model, const char *input) {
-    *session = (runner_session){0};
+mbn_model *runner_load_model(const char *dtype, const char *path) {
+    mbn_model_options options = {.precision = MBN_PRECISION_FLOAT32};
+    if (strcmp(dtype, "bf16") == 0) {
+        options.precision = MBN_PRECISION_BFLOAT16;
+    } else if (strcmp(dtype, "f32") != 0) {
+        fail(dtype, "neither f32 nor bf16");
+        return NULL;
+    }
+    mbn_model *model = NULL;
     mbn_error error;
-    if (mbn_model_load(model, NULL, &session->model, &error) != MBN_OK)
-        return fail("loading", error.message);
+    if (mbn_model_load(path, &options, &model, &error) != MBN_OK) fail("loading", error.message);
+    return model;
+}
+
+bool runner_load(runner_session *session, const char *dtype, const char *model, const char *input) {
+    *session = (runner_session){.model = runner_load_model(dtype, model)};
+    if (session->model == NULL) return false;
     session->network = mbn_model_network(session->model);
     session->input = map_floats(input, count_input(session));
     return session->input != NULL;
@@ -91,6 +103,12 @@ bool runner_write_output(const runner_context *context, const char *path) {
     if (file == NULL) return fail(path, strerror(errno));
     const bool written = fwrite(context->output, sizeof(float), count, file) == count;
     return (fclose(file) == 0 && written) || fail(path, strerror(errno));
+}
+
+void runner_ready(const runner_session *session) {
+    printf("{\"version\": \"%s\", \"dtype\": \"%s\"}\n", mbn_version(),
+           mbn_element_name(mbn_model_kernels(session->model)->element));
+    fflush(stdout);
 }
 
 bool runner_read_command(char name[16], double *number) {

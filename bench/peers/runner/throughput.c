@@ -43,8 +43,7 @@ static bool run_streams(struct stream *streams, int count, double seconds, long 
 }
 
 static bool serve(struct stream *streams, int count) {
-    printf("{\"version\": \"%s\"}\n", mbn_version());
-    fflush(stdout);
+    runner_ready(streams[0].context.session);
     char command[16];
     double seconds;
     while (runner_read_command(command, &seconds)) {
@@ -57,10 +56,11 @@ static bool serve(struct stream *streams, int count) {
     return true;
 }
 
-bool runner_throughput(const char *model, const char *input, const char *output, int threads) {
+bool runner_throughput(const char *dtype, const char *model, const char *input, const char *output,
+                       int threads) {
     runner_session session = {0};
     struct stream *streams = calloc((size_t)threads, sizeof *streams);
-    bool ok = streams != NULL && runner_load(&session, model, input);
+    bool ok = streams != NULL && runner_load(&session, dtype, model, input);
     for (int i = 0; ok && i < threads; i++)
         ok = runner_context_create(&streams[i].context, &session, 1) &&
              runner_run(&streams[i].context);

@@ -3,12 +3,14 @@
     NAME                                what tables call it
     PACKAGE                             what pip calls it
     write(network, folder)              writes its model; runs in compare's process
-    Session(folder, image, threads)     a loaded model; image is [height, width, 3]
+    Session(folder, image, threads, dtype)     a loaded model; image is [height, width, 3]
         .run()                          one inference, on input already in the runtime's own tensor
         .output()                       the logits of the last run
-    open_streams(folder, image, count)  for throughput: .run(seconds) -> images, .output()
+        .dtype                          what it computes in
+    open_streams(folder, image, count, dtype)  for throughput: .run(seconds) -> images, .output(), .dtype
 
-A worker process imports one of them and nothing of the others.
+A dtype is "f32" or "bf16": what is asked for; where a runtime does not have it on this CPU, its session
+says "f32".  A worker process imports one of them and nothing of the others.
 """
 
 import importlib

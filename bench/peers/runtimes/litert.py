@@ -1,4 +1,5 @@
-"""LiteRT (TensorFlow Lite): XNNPACK, which its interpreter applies by itself."""
+"""LiteRT (TensorFlow Lite): XNNPACK, which its interpreter applies by itself.  XNNPACK has no
+convolution in bfloat16, so it is float32 whatever is asked for."""
 
 import numpy
 from ai_edge_litert.interpreter import Interpreter
@@ -16,7 +17,9 @@ def write(network, folder):
 
 
 class Session:
-    def __init__(self, folder, image, threads):
+    dtype = "f32"
+
+    def __init__(self, folder, image, threads, dtype):
         self.interpreter = Interpreter(str(folder / MODEL), num_threads=threads)
         self.interpreter.allocate_tensors()
         (given,) = self.interpreter.get_input_details()
@@ -30,5 +33,5 @@ class Session:
         return numpy.array(self.interpreter.get_tensor(self.result["index"])[0])
 
 
-def open_streams(folder, image, count):
-    return streams.Threads([Session(folder, image, 1) for _ in range(count)])
+def open_streams(folder, image, count, dtype):
+    return streams.Threads([Session(folder, image, 1, dtype) for _ in range(count)])

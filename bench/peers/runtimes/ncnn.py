@@ -1,4 +1,4 @@
-"""ncnn, in float32: its half and bfloat16 storage are off."""
+"""ncnn.  In float32 its half and bfloat16 storage are off; in bfloat16 that is on."""
 
 import ncnn
 import numpy
@@ -16,16 +16,15 @@ def write(network, folder):
 
 
 class Session:
-    def __init__(self, folder, image, threads):
+    def __init__(self, folder, image, threads, dtype):
+        self.dtype = dtype
         self.net = ncnn.Net()
         options = self.net.opt
         options.num_threads = threads
         options.use_fp16_packed = False
         options.use_fp16_storage = False
         options.use_fp16_arithmetic = False
-        options.use_bf16_storage = False
-        if hasattr(options, "use_bf16_packed"):
-            options.use_bf16_packed = False
+        options.use_bf16_storage = options.use_bf16_packed = dtype == "bf16"
         if self.net.load_param(str(folder / PARAM)) or self.net.load_model(str(folder / BIN)):
             raise RuntimeError(f"ncnn does not load {folder / PARAM}")
         # The Mat points into the array until it is cloned.
@@ -44,6 +43,6 @@ class Session:
         return numpy.array(self.logits).reshape(-1).copy()
 
 
-def open_streams(folder, image, count):
+def open_streams(folder, image, count, dtype):
     # Its Python binding holds the interpreter's lock while it runs, so threads would not overlap.
-    return streams.Processes("ncnn", folder, image, count)
+    return streams.Processes("ncnn", folder, image, count, dtype)

@@ -1,4 +1,5 @@
-"""ONNX Runtime's CPU provider."""
+"""ONNX Runtime's CPU provider.  It has no arithmetic in bfloat16 but for matrix products on Arm, so it is
+float32 whatever is asked for."""
 
 import copy
 
@@ -18,7 +19,9 @@ def write(network, folder):
 
 
 class Session:
-    def __init__(self, folder, image, threads):
+    dtype = "f32"
+
+    def __init__(self, folder, image, threads, dtype):
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
@@ -49,6 +52,6 @@ class Session:
         return other
 
 
-def open_streams(folder, image, count):
-    first = Session(folder, image, 1)
+def open_streams(folder, image, count, dtype):
+    first = Session(folder, image, 1, dtype)
     return streams.Threads([first] + [first.sibling() for _ in range(count - 1)])

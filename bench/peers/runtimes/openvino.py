@@ -1,5 +1,5 @@
-"""OpenVINO's CPU plugin.  Its default on processors with bfloat16 is bfloat16: here it is told to
-compute in float32."""
+"""OpenVINO's CPU plugin.  Its default on processors with bfloat16 is bfloat16: that is what it runs then,
+and for float32 it is told to compute in that."""
 
 import time
 
@@ -9,7 +9,7 @@ import openvino
 NAME = "OpenVINO"
 PACKAGE = "openvino"
 MODEL = "openvino.xml"
-FLOAT32 = {"INFERENCE_PRECISION_HINT": "f32"}
+PRECISION = {"f32": {"INFERENCE_PRECISION_HINT": "f32"}, "bf16": {}}
 
 
 def write(network, folder):
@@ -23,8 +23,13 @@ def write(network, folder):
     onnx.unlink()
 
 
-def _compile(folder, options):
-    return openvino.Core().compile_model(folder / MODEL, "CPU", FLOAT32 | options)
+def _compile(folder, dtype, options):
+    return openvino.Core().compile_model(folder / MODEL, "CPU", PRECISION[dtype] | options)
+
+
+def _dtype(model):
+    """What it has chosen."""
+    return model.get_property("INFERENCE_PRECISION_HINT").get_type_name()
 
 
 def _tensor(image):
@@ -32,9 +37,10 @@ def _tensor(image):
 
 
 class Session:
-    def __init__(self, folder, image, threads):
-        model = _compile(folder, {"PERFORMANCE_HINT": "LATENCY",
-                                  "INFERENCE_NUM_THREADS": str(threads)})
+    def __init__(self, folder, image, threads, dtype):
+        model = _compile(folder, dtype, {"PERFORMANCE_HINT": "LATENCY",
+                                         "INFERENCE_NUM_THREADS": str(threads)})
+        self.dtype = _dtype(model)
         self.request = model.create_infer_request()
         self.image = _tensor(image)
         self.request.set_input_tensor(self.image)
@@ -49,9 +55,10 @@ class Session:
 class Streams:
     """OpenVINO's own streams: as many, and as many requests in flight, as it finds best."""
 
-    def __init__(self, folder, image, count):
-        self.model = _compile(folder, {"PERFORMANCE_HINT": "THROUGHPUT",
-                                       "INFERENCE_NUM_THREADS": str(count)})
+    def __init__(self, folder, image, count, dtype):
+        self.model = _compile(folder, dtype, {"PERFORMANCE_HINT": "THROUGHPUT",
+                                              "INFERENCE_NUM_THREADS": str(count)})
+        self.dtype = _dtype(self.model)
         self.queue = openvino.AsyncInferQueue(self.model)
         self.image = _tensor(image)
         for request in self.queue:
@@ -71,5 +78,5 @@ class Streams:
         return self.queue[0].get_output_tensor().data.reshape(-1).copy()
 
 
-def open_streams(folder, image, count):
-    return Streams(folder, image, count)
+def open_streams(folder, image, count, dtype):
+    return Streams(folder, image, count, dtype)
