@@ -76,10 +76,10 @@ static inline vec vec_low_half(vec a) {
 static inline vec vec_high_half(vec a) {
     return _mm512_zextps256_ps512(_mm512_extractf32x8_ps(a, 1));
 }
-/* 12 floats, with a zero behind every third */
 #define VEC_SPREAD
-static inline vec vec_spread(const void *p) {
-    return _mm512_maskz_expand_ps(0x7777, _mm512_maskz_loadu_ps(0x0FFF, p));
+static inline vec vec_spread(vec a) {
+    const __m512i from = _mm512_set_epi32(0, 11, 10, 9, 0, 8, 7, 6, 0, 5, 4, 3, 0, 2, 1, 0);
+    return _mm512_maskz_permutexvar_ps(0x7777, from, a);
 }
 /* rows become columns */
 static inline void vec_transpose(vec square[16]) {

@@ -34,7 +34,8 @@ static inline void element_store_two(void *p, vec a, vec b) {
 static inline void element_convert(const float *values, int32_t count, void *elements) {
     char *out = (char *)elements;
     for (int32_t i = 0; i < count; i += 16) {
-        const __mmask16 some = count - i >= 16 ? 0xFFFF : (__mmask16)((1u << (count - i)) - 1u);
+        const uint32_t left = (uint32_t)(count - i);
+        const __mmask16 some = (__mmask16)(left >= 16 ? 0xFFFFu : (1u << left) - 1u);
         const __m512 floats = _mm512_maskz_loadu_ps(some, values + i);
         _mm256_mask_storeu_epi16(out + 2 * i, some, (__m256i)_mm512_cvtneps_pbh(floats));
     }

@@ -82,8 +82,8 @@ static void convert_rgb_row(const mbn_layout_args *args, int32_t y) {
 #ifdef VEC_SPREAD
     enum { SPREAD_PIXELS = BLOCK / IMAGE_BLOCK };
     if (interleaved) {
-        for (; x + SPREAD_PIXELS <= args->width; x += SPREAD_PIXELS, from += 3 * SPREAD_PIXELS) {
-            element_store(blocked + (ptrdiff_t)x * IMAGE_WORD, vec_spread(from));
+        for (; 3 * (args->width - x) >= BLOCK; x += SPREAD_PIXELS, from += 3 * SPREAD_PIXELS) {
+            element_store(blocked + (ptrdiff_t)x * IMAGE_WORD, vec_spread(vec_load(from)));
         }
     }
 #endif

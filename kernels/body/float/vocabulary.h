@@ -23,7 +23,7 @@
  *     vec_high_half(a)
  *
  * and where VEC_SPREAD is defined, for images
- *     vec_spread(p)              VEC_WIDTH floats, of which every fourth is zero and the others from p
+ *     vec_spread(a)              a's floats from the first on, with a zero behind every third
  *
  * An element type's words, f32.h here, or for bfloat16 the instruction set's bf16.h:
  *
