@@ -4,12 +4,12 @@
 
 #include <mobilenet/kernels.h>
 
-/* The tables of the instruction sets in a mask, one by one, element type by element type; NULL past the
- * end. */
+/* The tables of the instruction sets in a mask, one by one, element type by element type; NULL past
+ * the end. */
 const mbn_kernels *machine_table(uint32_t isa_mask, int index);
 
-/* What benchmarks call a table: the instruction set's name, with the element's behind it unless that is
- * float32 ("avx2", "avx2:bf16"). */
+/* What benchmarks call a table: the instruction set's name, with the element's behind it unless
+ * that is float32 ("avx2", "avx2:bf16"). */
 typedef struct machine_table_name {
     char text[32];
 } machine_table_name;

@@ -27,8 +27,8 @@ mbn_plane bench_input_plane(bench_memory *memory, const mbn_kernels *kernels, in
 mbn_plane bench_output_plane(bench_memory *memory, const mbn_kernels *kernels, int32_t channels,
                              int32_t height, int32_t width);
 
-/* Interleaved pixels, random, as a table's convolution reads an image: floats, or its own elements with
- * zeros up to whole steps of its depth, so many side by side. */
+/* Interleaved pixels, random, as a table's convolution reads an image: floats, or its own elements
+ * with zeros up to whole steps of its depth, so many side by side. */
 mbn_plane bench_image_plane(bench_memory *memory, const mbn_kernels *kernels, int32_t channels,
                             int32_t height, int32_t width);
 int32_t bench_image_block(const mbn_kernels *kernels, int32_t channels);

@@ -24,8 +24,8 @@ double peak_flops(const mbn_kernels *kernels);
 /* The same in some 3 ms, where the rate of a while ago is known. */
 double peak_flops_again(const mbn_kernels *kernels, double before);
 
-/* Bytes per second that the table's instruction set reads, over and over, from a buffer of this many
- * bytes (rounded to 4096). */
+/* Bytes per second that the table's instruction set reads, over and over, from a buffer of this
+ * many bytes (rounded to 4096). */
 double peak_read(const mbn_kernels *kernels, size_t bytes);
 
 #endif

@@ -4,7 +4,7 @@
  *     VEC_ADD(x, y)
  *     VEC_MULTIPLY_ADD(x, a, b)      x * a + b, or x + a * b where that is the instruction
  *     FACTOR, FACTOR_SPLAT(f)        the type of a and b, where it is not VEC
- *     PER_LANE                       the products that one instruction sums, where there are several
+ *     PER_LANE                       products that one instruction sums, where there are several
  *     VEC_SUM(x)                     the sum of the lanes
  *     VEC_REGISTER                   assembler constraint of a register that holds a VEC
  *     CHAINS                         CHAINS_14 or CHAINS_24: how many independent chains

@@ -15,8 +15,9 @@ typedef struct bench_case {
     int variant; /* the family's */
 } bench_case;
 
-/* Benchmarks are called `family/table/shape`, or `family/table/square/shape` (machine_name).  Layers
- * whose shapes read the same are one benchmark: the name decides what is worth measuring twice. */
+/* Benchmarks are called `family/table/shape`, or `family/table/square/shape` (machine_name).
+ * Layers whose shapes read the same are one benchmark: the name decides what is worth measuring
+ * twice. */
 typedef struct bench_family {
     const char *name;
     int variant; /* for a function that serves several families */
@@ -52,10 +53,10 @@ uint32_t bench_suite_isas(const bench_suite *suite);
 __attribute__((format(printf, 3, 4))) bool bench_format(char *text, size_t size, const char *format,
                                                         ...);
 
-/* Sets the counters of a case: GFLOP/s, peak_GFLOP/s (of the table's elements and instruction set, one
- * core, measured now) and %peak unless flops is 0, and GB/s.  Both are per iteration: useful
- * operations, a multiply-add being two, and the bytes that any implementation must move (each operand
- * once, without padding). */
+/* Sets the counters of a case: GFLOP/s, peak_GFLOP/s (of the table's elements and instruction set,
+ * one core, measured now) and %peak unless flops is 0, and GB/s.  Both are per iteration: useful
+ * operations, a multiply-add being two, and the bytes that any implementation must move (each
+ * operand once, without padding). */
 void bench_report(bench_state *state, const bench_case *c, double flops, double bytes);
 
 #endif

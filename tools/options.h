@@ -40,8 +40,8 @@ typedef struct mbn_run_options {
 /* --isa, --precision; input: an mbn_run_options. */
 extern const struct argp mbn_model_argp;
 
-/* These and --threads; input: an mbn_run_options.  The second is of a command that runs images side by
- * side, on all CPUs where it is not told otherwise. */
+/* These and --threads; input: an mbn_run_options.  The second is of a command that runs images side
+ * by side, on all CPUs where it is not told otherwise. */
 extern const struct argp mbn_run_argp, mbn_run_many_argp;
 
 /* "default", "same", ...; "default", "torchvision", "keras". */

@@ -39,8 +39,8 @@ static isa_list list_isas(uint32_t mask) {
     return list;
 }
 
-/* An instruction set beyond that of the best float32 table is there for the sake of bfloat16.  Where
- * both have the same one, bfloat16 has to be unpacked, and gains nothing. */
+/* An instruction set beyond that of the best float32 table is there for the sake of bfloat16.
+ * Where both have the same one, bfloat16 has to be unpacked, and gains nothing. */
 static const mbn_kernels *fastest_kernels(uint32_t mask) {
     const mbn_kernels *f32 = mbn_kernels_best(MBN_ELEMENT_F32, mask);
     const mbn_kernels *bf16 = mbn_kernels_best(MBN_ELEMENT_BF16, mask);

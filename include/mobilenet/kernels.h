@@ -25,14 +25,15 @@
  * - NaN in gives NaN out, through every activation.
  * - Arguments are not validated; debug builds assert them.
  *
- * bfloat16.  Planes and weights are bfloat16; biases, vectors, sums and activations are float32, and
- * a result is rounded once, when it is stored: to nearest, ties to even; NaN stays NaN, infinity
- * infinity.  (A fully connected layer rounds the vector that it reads.)  The chain runs over k in pairs (channels of a tap; taps of a row, in depthwise
- * convolution), of which the second is added first.  A product of two bfloat16 is a float32, so
- * tables give the same sums whether they fuse multiply-adds or not; only MBN_ISA_NEON_BF16 rounds
- * otherwise (the instruction rounds to odd).  Denormals count as zero, among operands, products,
- * sums and results, where the floating-point control register says so, as it does while a network
- * runs; where it does not, they may count as zero in any of these.
+ * bfloat16.  Planes and weights are bfloat16; biases, vectors, sums and activations are float32,
+ * and a result is rounded once, when it is stored: to nearest, ties to even; NaN stays NaN,
+ * infinity infinity.  (A fully connected layer rounds the vector that it reads.)  The chain runs
+ * over k in pairs (channels of a tap; taps of a row, in depthwise convolution), of which the second
+ * is added first.  A product of two bfloat16 is a float32, so tables give the same sums whether
+ * they fuse multiply-adds or not; only MBN_ISA_NEON_BF16 rounds otherwise (the instruction rounds
+ * to odd).  Denormals count as zero, among operands, products, sums and results, where the
+ * floating-point control register says so, as it does while a network runs; where it does not, they
+ * may count as zero in any of these.
  */
 #ifndef MOBILENET_KERNELS_H
 #define MOBILENET_KERNELS_H
@@ -189,8 +190,8 @@ typedef struct mbn_depthwise_args {
  * may be blocked differently from the output: by input_block channels, so that interleaved pixels
  * (NHWC, input_block == input_channels, row_stride == width * input_channels elements) and planes
  * (NCHW, input_block == 1, block_stride == height * width elements) are read as they are; it is a
- * multiple of the table's depth.  Taps outside the input plane count as zero.  Packed by the table's pack_convolution; the range's
- * blocks lie on panel borders. */
+ * multiple of the table's depth.  Taps outside the input plane count as zero.  Packed by the
+ * table's pack_convolution; the range's blocks lie on panel borders. */
 typedef struct mbn_convolution_args {
     mbn_plane input;    /* [input_channels / input_block][input_height][input_width][input_block] */
     mbn_plane residual; /* the output's shape, or none */
@@ -369,20 +370,20 @@ MBN_API uint32_t mbn_isa_parse(const char *names);
 /* "f32", "bf16"; NULL for anything else. */
 MBN_API const char *mbn_element_name(mbn_element element);
 
-/* What the float32 and the bfloat16 tables have as pack_convolution.  Packed form: panel after panel;
- * a panel of v blocks that begins at block b starts b strides further (mbn_operands) and is [K /
- * depth][v * B][depth] elements, k ascending as (ky, kx, c) with every tap's channels rounded up to
- * depth; channels past input_channels and output_channels are 0. */
+/* What the float32 and the bfloat16 tables have as pack_convolution.  Packed form: panel after
+ * panel; a panel of v blocks that begins at block b starts b strides further (mbn_operands) and is
+ * [K / depth][v * B][depth] elements, k ascending as (ky, kx, c) with every tap's channels rounded
+ * up to depth; channels past input_channels and output_channels are 0. */
 MBN_API size_t mbn_pack_convolution(const mbn_pack_convolution_args *args, void *packed);
 MBN_API size_t mbn_pack_convolution_bf16(const mbn_pack_convolution_args *args, void *packed);
 
-/* What they have as pack_depthwise.  Packed form: [channels / B][KH * KW][B] elements, channels past
- * `channels` are 0. */
+/* What they have as pack_depthwise.  Packed form: [channels / B][KH * KW][B] elements, channels
+ * past `channels` are 0. */
 MBN_API size_t mbn_pack_depthwise(const mbn_pack_depthwise_args *args, void *packed);
 MBN_API size_t mbn_pack_depthwise_bf16(const mbn_pack_depthwise_args *args, void *packed);
 
-/* What those have that take taps in pairs: [channels / B][KH][KW / 2, rounded up][B][2], with 0 beside
- * a last tap that is alone. */
+/* What those have that take taps in pairs: [channels / B][KH][KW / 2, rounded up][B][2], with 0
+ * beside a last tap that is alone. */
 MBN_API size_t mbn_pack_depthwise_bf16_pairs(const mbn_pack_depthwise_args *args, void *packed);
 
 /* A vector of one float per channel (bias, scale, shift), zero-padded to whole blocks.  values may

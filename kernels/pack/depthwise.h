@@ -1,4 +1,5 @@
-/* Weights from a framework's layout to [channels / B][KH * KW][B].  Included as convolution.h is. */
+/* Weights from a framework's layout to [channels / B][KH * KW][B].  Included as convolution.h
+ * is. */
 #include <mobilenet/kernels.h>
 
 static size_t pack_depthwise(const mbn_pack_depthwise_args *args, void *packed) {

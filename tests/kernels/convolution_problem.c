@@ -33,7 +33,8 @@ convolution_case awkward_case(int32_t index, int32_t kernel_height, int32_t kern
     return c;
 }
 
-/* Which of `count` summands comes as number i: in bfloat16 the second of a pair before the first. */
+/* Which of `count` summands comes as number i: in bfloat16 the second of a pair before the
+ * first. */
 static int32_t in_turn(const convolution_problem *p, int32_t i, int32_t count) {
     return p->element == MBN_ELEMENT_BF16 && (i ^ 1) < count ? i ^ 1 : i;
 }

@@ -20,8 +20,8 @@ float *read_golden(const char *name, size_t count);
 mbn_model *load_seeded(const mbn_network_options *options, uint64_t seed, mbn_precision precision,
                        uint32_t isa_mask);
 
-/* Expects what the model computed to be within 1e-4 of the golden values' range; in bfloat16, within
- * 0.04 of it, and in nearly their direction. */
+/* Expects what the model computed to be within 1e-4 of the golden values' range; in bfloat16,
+ * within 0.04 of it, and in nearly their direction. */
 void compare_golden(const char *name, const mbn_model *model, const float *values,
                     const float *golden, size_t count);
 

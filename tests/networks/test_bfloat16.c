@@ -1,5 +1,5 @@
-/* Networks in bfloat16 against numpy's: the same bits (tests/golden/make_bfloat16.py), since products
- * are exact, and sums and roundings are in an order that kernels.h states. */
+/* Networks in bfloat16 against numpy's: the same bits (tests/golden/make_bfloat16.py), since
+ * products are exact, and sums and roundings are in an order that kernels.h states. */
 #include "golden.h"
 
 #include <criterion/criterion.h>

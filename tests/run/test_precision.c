@@ -144,8 +144,8 @@ static uint16_t to_half(float value) {
     return (uint16_t)(bits >> 31 << 15 | half);
 }
 
-/* The file with coarse values, in which tensor i is of type i % types: F32, BF16, F16.  Variances stay
- * positive. */
+/* The file with coarse values, in which tensor i is of type i % types: F32, BF16, F16.  Variances
+ * stay positive. */
 static void *retyped(const char *file, size_t *size, int types) {
     static const char *const dtypes[] = {"F32", "BF16", "F16"};
     uint64_t length;

@@ -1,6 +1,6 @@
-/* The same by an instruction that sums products of pairs: two taps of a row at a time, with the last
- * one of three or five alone.  A pixel is in two pairs, as the first and as the second, so each has to
- * be put together from memory once for every column. */
+/* The same by an instruction that sums products of pairs: two taps of a row at a time, with the
+ * last one of three or five alone.  A pixel is in two pairs, as the first and as the second, so
+ * each has to be put together from memory once for every column. */
 
 /* Arguments as of the tile above; weights: [kernel][pairs of taps]. */
 MBN_INLINE void depthwise_tile(int32_t rows, int32_t columns, int32_t kernel, int32_t vertical,

@@ -1,7 +1,7 @@
-/* Fully connected layer, of vectors of floats: every weight is read once, so what counts is to keep loads in flight.
- * Where the hardware's prefetcher is not enough for that, weights are fetched FULLY_CONNECTED_AHEAD
- * bytes ahead.  Four chains per output, over steps of k modulo 4, hide the latency of the multiply-adds;
- * they are summed as (0 + 1) + (2 + 3), then the bias is added. */
+/* Fully connected layer, of vectors of floats: every weight is read once, so what counts is to keep
+ * loads in flight.  Where the hardware's prefetcher is not enough for that, weights are fetched
+ * FULLY_CONNECTED_AHEAD bytes ahead.  Four chains per output, over steps of k modulo 4, hide the
+ * latency of the multiply-adds; they are summed as (0 + 1) + (2 + 3), then the bias is added. */
 #include "epilogue.h"
 
 /* FLOATS_AT_ONCE: of the vector, which become elements; whole rounds of chains. */

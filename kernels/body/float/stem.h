@@ -1,8 +1,8 @@
-/* The stem of v3: one vector of outputs, 3x3 taps at stride 2 over 3 channels, IMAGE_STEPS steps.  With a broadcast
- * for every multiply-add it would be bound by loads, so what two pixels read is loaded once: every
- * other column is the last of one pixel's and the first of the next one's.  A tile is four runs of
- * four pixels side by side, whose multiply-adds do not wait for each other's; the 9 weights of a
- * row of taps stay in registers. */
+/* The stem of v3: one vector of outputs, 3x3 taps at stride 2 over 3 channels, IMAGE_STEPS steps.
+ * With a broadcast for every multiply-add it would be bound by loads, so what two pixels read is
+ * loaded once: every other column is the last of one pixel's and the first of the next one's.  A
+ * tile is four runs of four pixels side by side, whose multiply-adds do not wait for each other's;
+ * the 9 weights of a row of taps stay in registers. */
 enum { STEM_RUNS = 4, STEM_RUN = 4, STEM_PIXELS = STEM_RUNS * STEM_RUN };
 
 /* column_stride: bytes between neighbouring inputs, a constant.  The first and the last column may

@@ -31,8 +31,8 @@
  *     element_store(p, a)        floats as elements, rounded
  *     element_store_two(p, a, b) likewise, b behind a
  *     element_convert(floats, count, elements)   any number of them
- *     elements_of(floats, count, buffer)   the same, with zeros to a whole operand: in the buffer, or
- *                                          where they are
+ *     elements_of(floats, count, buffer)   the same, with zeros to a whole operand: in the buffer,
+ *                                          or where they are
  *     operand                    a vector of DEPTH elements per lane
  *     operand_load(p)
  *     operand_broadcast(p)       the same DEPTH elements in every lane
