@@ -243,8 +243,9 @@ typedef struct mbn_model mbn_model;
  *   DEFAULT   The file's own: float32, of every file that is read today.
  *   FLOAT32
  *   BFLOAT16  Of any file of floats.  Half the bytes, and less time where the processor multiplies
- *             bfloat16; everywhere else it works, too, and takes longer.  <mobilenet/kernels.h> says what is
- *             rounded when, docs/performance.md how near the logits are to those of float32.
+ *             bfloat16; everywhere else it works, too, and takes longer.  <mobilenet/kernels.h>
+ *             says what is rounded when, docs/performance.md how near the logits are to those of
+ *             float32.
  *   FASTEST   BFLOAT16 where this machine has an instruction set for it, and mask and environment
  *             allow it; else FLOAT32. */
 typedef enum mbn_precision {
