@@ -20,6 +20,8 @@
  * pixels.  Making the operand costs a blend per pair of pixels, which Zen 5 runs beside the
  * multiply-adds (24 channels: 69 % of the FMA peak become 92 %) and Intel in the place of the one
  * it saves. */
+#define TILES_FEW 0
+
 #define VEC_HALVES 1
 #define HALVES_PIXELS_1 14
 #define HALVES_PIXELS_2 14

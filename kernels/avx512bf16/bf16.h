@@ -16,6 +16,7 @@
 #define POINTWISE_PIXELS_2 14
 #define POINTWISE_PIXELS_3 9
 
+#define TILES_FEW 0
 #define VEC_HALVES 1
 #define HALVES_PIXELS_1 14
 #define HALVES_PIXELS_2 14

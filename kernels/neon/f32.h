@@ -16,6 +16,8 @@
 #define POINTWISE_PIXELS_3 7
 #define POINTWISE_PIXELS_4 6
 
+#define TILES_FEW 0
+
 #define VEC_HALVES 0 /* every channel count of MobileNet fills whole vectors */
 
 /* As for SSE. */

@@ -300,9 +300,15 @@ static void check_value(const kernel_call *call, const expected *e, int32_t c, i
               described_case(), c, y, x, actual, wrong, e->value, e->tolerance);
 }
 
+/* Its instruction rounds sums to odd. */
+static bool rounds_otherwise(const mbn_kernels *table) {
+    return table->isa == MBN_ISA_NEON_BF16;
+}
+
 static void check_values(const kernel_call *call) {
     const plane *p = &call->output;
     const expected *exact = call->expected;
+    const bool chain = call->chain && !rounds_otherwise(call->table);
     bool plain = true, fused = true;
     for (int32_t c = 0; c < p->channels; c++) {
         for (int32_t y = 0; y < p->height; y++) {
@@ -313,7 +319,7 @@ static void check_values(const kernel_call *call) {
                 if (isnan(actual)) continue;
                 plain = plain && actual == e.plain;
                 fused = fused && actual == e.fused;
-                if (!call->chain || plain || fused) continue;
+                if (!chain || plain || fused) continue;
                 cr_assert(
                     false,
                     "%s: channel %d row %d column %d is %.9g: neither this nor, for the outputs "

@@ -54,15 +54,9 @@ static void store_apart(const mbn_pointwise_args *args, const epilogue *e, int32
 
 MBN_INLINE void finish_tile(const mbn_pointwise_args *args, const epilogue *e, int32_t pixels,
                             int32_t vectors, vec acc[16][4], const tile_place *place) {
-    if (place->contiguous < pixels) {
-        float values[16 * 4 * VEC_WIDTH];
-        MBN_UNROLL
-        for (int32_t p = 0; p < pixels; p++) {
-            MBN_UNROLL
-            for (int32_t v = 0; v < vectors; v++) {
-                vec_store(values + (p * vectors + v) * VEC_WIDTH, acc[p][v]);
-            }
-        }
+    if (TILES_FEW || place->contiguous < pixels) {
+        float values[TILE_FLOATS];
+        spill_tile(pixels, 0, vectors, acc, values);
         store_apart(args, e, pixels, vectors, place, values);
         return;
     }
@@ -117,18 +111,18 @@ MBN_INLINE void pointwise_sums(const mbn_pointwise_args *args, int32_t pixels, i
     for (; left >= VEC_WIDTH; left -= VEC_WIDTH) {
         /* Behind the last whole block there is nothing to load: the same again. */
         const bool more = left >= 2 * VEC_WIDTH;
-        const char *next_weights = w + VEC_WIDTH * step;
+        const char *next_weights = w + LANES * step;
         const char *next_input = x + args->input.block_stride;
         MBN_UNROLL
-        for (int32_t k = 0; k < VEC_WIDTH; k++) fetch_ahead(ahead + k * ahead_step);
-        ahead += VEC_WIDTH * ahead_step;
+        for (int32_t k = 0; k < LANES; k++) fetch_ahead(ahead + k * ahead_step);
+        ahead += LANES * ahead_step;
         lanes_multiply(pixels, vectors, w, more ? next_input : x, PIXEL_BYTES,
                        more ? next_weights : w, &state, acc);
         w = next_weights;
         x = next_input;
     }
-    for (int32_t k = 0; k < left; k++, w += step, ahead += ahead_step) {
-        pointwise_step(pixels, vectors, x + (ptrdiff_t)k * ELEMENT_BYTES, w, ahead, NULL, acc);
+    for (int32_t k = 0; k < steps_of(left); k++, w += step, ahead += ahead_step) {
+        pointwise_step(pixels, vectors, x + (ptrdiff_t)k * OPERAND_BYTES, w, ahead, NULL, acc);
     }
 #else
     pointwise_step(pixels, vectors, x, w, ahead, bias, acc);

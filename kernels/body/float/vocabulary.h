@@ -13,9 +13,6 @@
  *     vec_exp2_whole(n)          2^n for whole n in [-127, 127]; -127 gives 0
  *     vec_transpose(square)      VEC_WIDTH vectors: rows become columns
  *
- * with VEC_LANES, which asks for VEC_WIDTH 4 and DEPTH 1:
- *     vec_fma_lane(a, b, lane, c)  a * b[lane] + c for a constant lane
- *
  * with VEC_HALVES, for tiles whose last vector holds two pixels:
  *     vec_load_twice(p)          VEC_WIDTH / 2 floats, in both halves
  *     vec_join_halves(a, b)      the low half of a beside the high half of b
@@ -33,7 +30,11 @@
  *     operand_broadcast(p)       the same DEPTH elements in every lane
  *     operand_dot(a, b, sum)     sum + the products, the second one first where there are two
  *     operand_dot_floats(x, count, w, sum)   sum + x[0] to x[count - 1] times the operand at w
- * and with VEC_HALVES
+ * with VEC_LANES
+ *     lane_operands              a pixel's VEC_WIDTH elements, DEPTH of which are a lane
+ *     lanes_load(p)
+ *     operand_dot_lane(a, b, lane, sum)      likewise of a and in every lane b's constant one
+ * with VEC_HALVES
  *     operand_load_twice(p)      operand_join_halves(a, b)
  * with DEPTHWISE_PAIRS, which asks for DEPTH 2:
  *     pair_load(p)               two pixels: each lane has both values of a channel
@@ -54,9 +55,10 @@
 #error "VEC_WIDTH: floats in a vector, and the table's block"
 #endif
 #if !defined(PANEL) || !defined(PANEL_MAX)
-#error "PANEL: the table's; PANEL_MAX: vectors in the widest panel that it makes, 3 or 4"
+#error "PANEL: the table's; PANEL_MAX: vectors in the widest panel that it makes, 1, 3 or 4"
 #endif
-#if !defined(POINTWISE_PIXELS_1) || !defined(POINTWISE_PIXELS_2) || !defined(POINTWISE_PIXELS_3)
+#if !defined(POINTWISE_PIXELS_1) ||                                                                \
+    (PANEL_MAX >= 3 && (!defined(POINTWISE_PIXELS_2) || !defined(POINTWISE_PIXELS_3)))
 #error "POINTWISE_PIXELS_<n>: pixels of a tile with n vectors, at most 14"
 #endif
 #if PANEL_MAX >= 4 && !defined(POINTWISE_PIXELS_4)
@@ -68,6 +70,9 @@
 #if VEC_HALVES &&                                                                                  \
     (!defined(HALVES_PIXELS_1) || !defined(HALVES_PIXELS_2) || !defined(HALVES_PIXELS_3))
 #error "HALVES_PIXELS_<n>: their pixels"
+#endif
+#if !defined(TILES_FEW)
+#error "TILES_FEW: whether the table is to be small rather than fast: few sizes of tiles, 0 or 1"
 #endif
 #if !defined(NARROW_PIXELS)
 #error "NARROW_PIXELS: pixels of the tile for standard convolution on narrow planes"
