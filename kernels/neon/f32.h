@@ -35,5 +35,6 @@
 #define DEPTHWISE_NARROW 4
 
 #define VEC_LANES 1
+#define VEC_MATRIX 0
 
 #endif

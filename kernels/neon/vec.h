@@ -46,15 +46,17 @@ static inline vec vec_fma(vec a, vec b, vec c) {
 }
 /* a * b[lane] + c for a constant lane.  In assembler: of vfmaq_laneq_f32 with the same lane gcc 12
  * makes a dup that it shares, and spills accumulators for want of registers. */
-static inline vec vec_fma_lane(vec a, vec b, int lane, vec c) {
-    switch (lane) {
-    case 0: __asm__ volatile("fmla %0.4s, %1.4s, %2.s[0]" : "+w"(c) : "w"(a), "w"(b)); break;
-    case 1: __asm__ volatile("fmla %0.4s, %1.4s, %2.s[1]" : "+w"(c) : "w"(a), "w"(b)); break;
-    case 2: __asm__ volatile("fmla %0.4s, %1.4s, %2.s[2]" : "+w"(c) : "w"(a), "w"(b)); break;
-    case 3: __asm__ volatile("fmla %0.4s, %1.4s, %2.s[3]" : "+w"(c) : "w"(a), "w"(b)); break;
+#define vec_fma_lane(a, b, lane, c) fma_lane_##lane(a, b, c)
+#define FMA_LANE(lane)                                                                             \
+    static inline vec fma_lane_##lane(vec a, vec b, vec c) {                                       \
+        __asm__ volatile("fmla %0.4s, %1.4s, %2.s[" #lane "]" : "+w"(c) : "w"(a), "w"(b));         \
+        return c;                                                                                  \
     }
-    return c;
-}
+FMA_LANE(0)
+FMA_LANE(1)
+FMA_LANE(2)
+FMA_LANE(3)
+#undef FMA_LANE
 /* NaN where either is */
 static inline vec vec_max(vec limit, vec x) {
     return vmaxq_f32(limit, x);

@@ -1,4 +1,4 @@
-/* The bfloat16 table of AArch64 NEON with BF16: one instruction for 8 multiply-adds. */
+/* The bfloat16 table of AArch64 NEON with BF16: one instruction for 16 multiply-adds. */
 #ifndef MBN_KERNELS_NEONBF16_BF16_H
 #define MBN_KERNELS_NEONBF16_BF16_H
 
@@ -15,8 +15,10 @@
 #define PANEL_MAX 4
 #define POINTWISE_PIXELS_1 14
 #define POINTWISE_PIXELS_2 10
-#define POINTWISE_PIXELS_3 7
+#define POINTWISE_PIXELS_3 8
 #define POINTWISE_PIXELS_4 6
+#define CONVOLUTION_PIXELS_3 7
+#define CONVOLUTION_PIXELS_4 5
 #define TILES_FEW 0
 
 #define VEC_HALVES 0
@@ -26,11 +28,12 @@
 #define DEPTHWISE_ROWS 2
 #define DEPTHWISE_COLUMNS 7
 #define DEPTHWISE_NARROW 4
-#define VEC_LANES 1
+#define VEC_LANES 0
+#define VEC_MATRIX 1
 
 #define ELEMENT MBN_ELEMENT_BF16
 #define ELEMENT_BYTES 2
-#define DEPTH 2
+#define DEPTH 4
 #define VECTORS (&mbn_neon_f32)
 #define READS_FLOATS false
 #define PACK_CONVOLUTION mbn_pack_convolution_bf16
@@ -56,41 +59,59 @@ static inline void element_convert(const float *values, int32_t count, void *ele
     for (; i < count; i++) out[i] = mbn_bf16_of_float(values[i]);
 }
 
-typedef bfloat16x8_t operand;
+/* Of four lanes the first pairs, and the second ones. */
+typedef struct operand {
+    bfloat16x8_t first, second;
+} operand;
 
+static inline operand operand_of(uint32x4x2_t pairs) {
+    return (operand){vreinterpretq_bf16_u32(pairs.val[0]), vreinterpretq_bf16_u32(pairs.val[1])};
+}
 static inline operand operand_load(const void *p) {
-    return vreinterpretq_bf16_u16(vld1q_u16(p));
+    return operand_of(vld2q_u32(p));
 }
 static inline operand operand_broadcast(const void *p) {
-    int32_t pair;
-    memcpy(&pair, p, sizeof pair);
-    return vreinterpretq_bf16_s32(vdupq_n_s32(pair));
+    return operand_of(vld2q_dup_u32(p));
 }
 static inline vec operand_dot(operand a, operand b, vec sum) {
-    return vbfdotq_f32(sum, a, b);
+    return vbfdotq_f32(vbfdotq_f32(sum, a.first, b.first), a.second, b.second);
 }
-static inline vec operand_dot_floats(const float *x, int32_t count, const void *w, vec sum) {
-    const uint32x4_t pairs = vreinterpretq_u32_u16(vld1q_u16(w));
-    if (count == 2) {
-        const uint32x4_t second = vandq_u32(pairs, vdupq_n_u32(0xFFFF0000));
-        sum = vec_fma(vec_broadcast(x + 1), vreinterpretq_f32_u32(second), sum);
-    }
+/* x * the first values of pairs, and the second ones. */
+static inline vec fma_first(const float *x, uint32x4_t pairs, vec sum) {
     return vec_fma(vec_broadcast(x), vreinterpretq_f32_u32(vshlq_n_u32(pairs, 16)), sum);
 }
-
-/* In assembler as vec_fma_lane is. */
-typedef bfloat16x4_t lane_operands;
-
-static inline lane_operands lanes_load(const void *p) {
-    return vreinterpret_bf16_u16(vld1_u16(p));
+static inline vec fma_second(const float *x, uint32x4_t pairs, vec sum) {
+    const uint32x4_t values = vandq_u32(pairs, vdupq_n_u32(0xFFFF0000));
+    return vec_fma(vec_broadcast(x), vreinterpretq_f32_u32(values), sum);
 }
-static inline vec operand_dot_lane(operand a, lane_operands b, int lane, vec sum) {
-    if (lane == 0) {
-        __asm__ volatile("bfdot %0.4s, %1.8h, %2.2h[0]" : "+w"(sum) : "w"(a), "w"(b));
-    } else {
-        __asm__ volatile("bfdot %0.4s, %1.8h, %2.2h[1]" : "+w"(sum) : "w"(a), "w"(b));
-    }
+static inline vec operand_dot_floats(const float *x, int32_t count, const void *w, vec sum) {
+    const uint32x4x2_t pairs = vld2q_u32(w);
+    VEC_FENCE();
+    if (count >= 2) sum = fma_second(x + 1, pairs.val[0], sum);
+    sum = fma_first(x, pairs.val[0], sum);
+    if (count >= 4) sum = fma_second(x + 3, pairs.val[1], sum);
+    if (count >= 3) sum = fma_first(x + 2, pairs.val[1], sum);
     return sum;
+}
+
+typedef bfloat16x8_t matrix;
+
+static inline matrix matrix_load(const void *p) {
+    return vreinterpretq_bf16_u16(vld1q_u16(p));
+}
+static inline matrix matrix_load_first(const void *p) {
+    return vreinterpretq_bf16_u16(vcombine_u16(vld1_u16(p), vdup_n_u16(0)));
+}
+/* In assembler for the reason that vec_fma_lane is. */
+static inline vec matrix_dot(matrix a, matrix b, vec sum) {
+    __asm__ volatile("bfmmla %0.4s, %1.8h, %2.8h" : "+w"(sum) : "w"(a), "w"(b));
+    return sum;
+}
+static inline vec vec_lower(vec a, vec b) {
+    return vcombine_f32(vget_low_f32(a), vget_low_f32(b));
+}
+static inline vec vec_upper(vec a, vec b) {
+    return vcombine_f32(vget_high_f32(a), vget_high_f32(b));
 }
 
 #endif

@@ -37,5 +37,6 @@
 #define DEPTHWISE_NARROW 4
 
 #define VEC_LANES 0 /* no multiply-add by one lane */
+#define VEC_MATRIX 0
 
 #endif

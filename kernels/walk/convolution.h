@@ -192,10 +192,10 @@ static void convolution(const mbn_convolution_args *args, mbn_range range) {
             case 1: convolution_vector_row(args, &e, b, oy); break;
 #if PANEL_MAX >= 3
             case 2: convolution_panel_row(args, &e, 2, POINTWISE_PIXELS_2, b, oy); break;
-            case 3: convolution_panel_row(args, &e, 3, POINTWISE_PIXELS_3, b, oy); break;
+            case 3: convolution_panel_row(args, &e, 3, CONVOLUTION_PIXELS_3, b, oy); break;
 #endif
 #if PANEL_MAX >= 4
-            case 4: convolution_panel_row(args, &e, 4, POINTWISE_PIXELS_4, b, oy); break;
+            case 4: convolution_panel_row(args, &e, 4, CONVOLUTION_PIXELS_4, b, oy); break;
 #endif
             }
         }

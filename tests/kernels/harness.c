@@ -9,13 +9,9 @@
 
 /* ---- Tables --------------------------------------------------------------------------------- */
 
-/* The depth of the tables that have instructions for an element type. */
-static int32_t deepest(mbn_element element) {
-    return element == MBN_ELEMENT_BF16 ? 2 : 1;
-}
-
 int32_t tables_under_test(mbn_kernels tables[TABLES_MAX], mbn_element element, bool layouts) {
-    static const int32_t scalar[][2] = {{1, 4}, {4, 1}, {4, 4}, {8, 2}, {8, 4}, {16, 2}};
+    static const mbn_blocking scalar[] = {{1, 4, 1}, {4, 1, 2}, {4, 4, 4},
+                                          {8, 2, 2}, {8, 4, 2}, {16, 2, 2}};
     int32_t count = 0;
     for (int isa = 0; isa < MBN_ISA_COUNT; isa++) {
         const mbn_kernels *table = mbn_kernels_for(element, (mbn_isa)isa);
@@ -30,9 +26,8 @@ int32_t tables_under_test(mbn_kernels tables[TABLES_MAX], mbn_element element, b
     for (size_t i = 0; layouts && plain != NULL && i < sizeof scalar / sizeof *scalar; i++) {
         cr_assert(count < TABLES_MAX);
         tables[count] = *plain;
-        tables[count].blocking.block = scalar[i][0];
-        tables[count].blocking.panel = scalar[i][1];
-        if (scalar[i][0] > 1) tables[count].blocking.depth = deepest(element);
+        tables[count].blocking = scalar[i];
+        if (element == MBN_ELEMENT_F32) tables[count].blocking.depth = 1;
         count++;
     }
     return count;

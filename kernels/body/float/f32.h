@@ -44,16 +44,6 @@ MBN_INLINE vec operand_dot_floats(const float *x, int32_t count, const void *w, 
     (void)count;
     return vec_fma(vec_broadcast(x), vec_load(w), sum);
 }
-#if VEC_LANES
-typedef vec lane_operands;
-
-MBN_INLINE lane_operands lanes_load(const void *p) {
-    return vec_load(p);
-}
-MBN_INLINE vec operand_dot_lane(operand a, lane_operands b, int lane, vec sum) {
-    return vec_fma_lane(a, b, lane, sum);
-}
-#endif
 #if VEC_HALVES
 MBN_INLINE operand operand_load_twice(const void *p) {
     return vec_load_twice(p);

@@ -33,11 +33,10 @@ MBN_INLINE void fully_connected_panel(const mbn_fully_connected_args *args, cons
     MBN_UNROLL
     for (int32_t j = 0; j < CHAINS; j++, k += DEPTH) {
         if (k >= args->input_channels) break;
-        const bool whole = k + DEPTH <= args->input_channels;
+        const int32_t left = args->input_channels - k, count = left < DEPTH ? left : DEPTH;
         MBN_UNROLL
         for (int32_t v = 0; v < vectors; v++) {
-            acc[j][v] = whole ? operand_dot_floats(input + k, DEPTH, w + v * STEP_BYTES, acc[j][v])
-                              : operand_dot_floats(input + k, 1, w + v * STEP_BYTES, acc[j][v]);
+            acc[j][v] = operand_dot_floats(input + k, count, w + v * STEP_BYTES, acc[j][v]);
         }
         w += step;
     }

@@ -6,6 +6,7 @@
  * is stored from where it is. */
 #include "epilogue.h"
 #include "lanes.h"
+#include "matrix.h"
 
 /* Where a tile reads and writes. */
 typedef struct tile_place {
@@ -111,19 +112,33 @@ MBN_INLINE void pointwise_sums(const mbn_pointwise_args *args, int32_t pixels, i
     for (; left >= VEC_WIDTH; left -= VEC_WIDTH) {
         /* Behind the last whole block there is nothing to load: the same again. */
         const bool more = left >= 2 * VEC_WIDTH;
-        const char *next_weights = w + LANES * step;
+        const char *next_weights = w + VEC_WIDTH * step;
         const char *next_input = x + args->input.block_stride;
         MBN_UNROLL
-        for (int32_t k = 0; k < LANES; k++) fetch_ahead(ahead + k * ahead_step);
-        ahead += LANES * ahead_step;
+        for (int32_t k = 0; k < VEC_WIDTH; k++) fetch_ahead(ahead + k * ahead_step);
+        ahead += VEC_WIDTH * ahead_step;
         lanes_multiply(pixels, vectors, w, more ? next_input : x, PIXEL_BYTES,
                        more ? next_weights : w, &state, acc);
         w = next_weights;
         x = next_input;
     }
-    for (int32_t k = 0; k < steps_of(left); k++, w += step, ahead += ahead_step) {
-        pointwise_step(pixels, vectors, x + (ptrdiff_t)k * OPERAND_BYTES, w, ahead, NULL, acc);
+    for (int32_t k = 0; k < left; k++, w += step, ahead += ahead_step) {
+        pointwise_step(pixels, vectors, x + (ptrdiff_t)k * ELEMENT_BYTES, w, ahead, NULL, acc);
     }
+#elif VEC_MATRIX
+    matrix_state state;
+    matrix_begin(pixels, vectors, x, w, bias, &state, acc);
+    for (; left > 0; left -= BLOCK, ahead += ahead_step) {
+        const bool more = left > BLOCK; /* as above */
+        const char *next_weights = w + step;
+        const char *next_input = x + args->input.block_stride;
+        fetch_ahead(ahead);
+        matrix_multiply(pixels, vectors, w, more ? next_input : x, more ? next_weights : w, &state,
+                        acc);
+        w = next_weights;
+        x = next_input;
+    }
+    matrix_end(pixels, vectors, acc);
 #else
     pointwise_step(pixels, vectors, x, w, ahead, bias, acc);
     w += step;

@@ -32,6 +32,7 @@
 #define DEPTHWISE_NARROW 7
 #define VEC_HALVES 0
 #define VEC_LANES 0
+#define VEC_MATRIX 0
 #define STEM_SHARED 0
 #define DEPTHWISE_PAIRS 0
 #define DEPTHWISE_ROWS 1

@@ -19,6 +19,9 @@
  *     vec_low_half(a)            a half, with zeros above it
  *     vec_high_half(a)
  *
+ * with VEC_LANES, which asks for VEC_WIDTH 4 and DEPTH 1:
+ *     vec_fma_lane(a, b, lane, c)  a * b[lane] + c for a constant lane
+ *
  * An element type's words, f32.h here, or for bfloat16 the instruction set's bf16.h:
  *
  *     element_load(p)            VEC_WIDTH elements as floats
@@ -28,12 +31,15 @@
  *     operand                    a vector of DEPTH elements per lane
  *     operand_load(p)
  *     operand_broadcast(p)       the same DEPTH elements in every lane
- *     operand_dot(a, b, sum)     sum + the products, the second one first where there are two
+ *     operand_dot(a, b, sum)     sum + the products, of each pair the second one first
  *     operand_dot_floats(x, count, w, sum)   sum + x[0] to x[count - 1] times the operand at w
- * with VEC_LANES
- *     lane_operands              a pixel's VEC_WIDTH elements, DEPTH of which are a lane
- *     lanes_load(p)
- *     operand_dot_lane(a, b, lane, sum)      likewise of a and in every lane b's constant one
+ * with VEC_MATRIX, which asks for VEC_WIDTH and DEPTH 4:
+ *     matrix                     two rows of 4 elements
+ *     matrix_load(p)
+ *     matrix_load_first(p)       one row, and zeros
+ *     matrix_dot(a, b, sum)      lane 2 i + j: sum + row i of a times row j of b
+ *     vec_lower(a, b)            the lower half of a beside that of b
+ *     vec_upper(a, b)            the upper ones
  * with VEC_HALVES
  *     operand_load_twice(p)      operand_join_halves(a, b)
  * with DEPTHWISE_PAIRS, which asks for DEPTH 2:
@@ -64,6 +70,13 @@
 #if PANEL_MAX >= 4 && !defined(POINTWISE_PIXELS_4)
 #error "POINTWISE_PIXELS_4"
 #endif
+/* Standard convolution's, where an operand is several registers. */
+#if !defined(CONVOLUTION_PIXELS_3)
+#define CONVOLUTION_PIXELS_3 POINTWISE_PIXELS_3
+#endif
+#if !defined(CONVOLUTION_PIXELS_4)
+#define CONVOLUTION_PIXELS_4 POINTWISE_PIXELS_4
+#endif
 #if !defined(VEC_HALVES)
 #error "VEC_HALVES: whether a vector of which half is padding is worth tiles of its own, 0 or 1"
 #endif
@@ -89,13 +102,16 @@
 #if !defined(VEC_LANES)
 #error "VEC_LANES: whether there is a multiply-add by one lane of a register, 0 or 1"
 #endif
+#if !defined(VEC_MATRIX)
+#error "VEC_MATRIX: whether there is a product of matrices, 0 or 1"
+#endif
 #if !defined(VEC_FENCED) || !defined(VEC_FENCE)
 #error                                                                                             \
     "VEC_FENCED: whether the compiler has to be kept from moving loads over a VEC_FENCE(), 0 or 1"
 #endif
 
 #if !defined(ELEMENT) || !defined(ELEMENT_BYTES) || !defined(DEPTH)
-#error "the element type, its bytes, and how many k an operand holds: 1 or 2"
+#error "the element type, its bytes, and how many k an operand holds: 1, 2 or 4"
 #endif
 #if !defined(VECTORS) || !defined(READS_FLOATS)
 #error "VECTORS, READS_FLOATS: as in the table"
@@ -126,7 +142,7 @@ MBN_INLINE int32_t steps_of(int32_t count) {
 
 /* Which of `count` summands comes as number i: of a pair the second one first. */
 MBN_INLINE int32_t in_turn(int32_t i, int32_t count) {
-    return DEPTH == 2 && (i ^ 1) < count ? i ^ 1 : i;
+    return DEPTH > 1 && (i ^ 1) < count ? i ^ 1 : i;
 }
 
 #endif
