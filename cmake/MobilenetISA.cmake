@@ -24,12 +24,16 @@ set(MOBILENET_ISA_PROBE_avx512bf16
                     (__m512bh)_mm512_set1_ps(x)))")
 set(MOBILENET_ISA_FLAGS_neon "")
 set(MOBILENET_ISA_PROBE_neon "vgetq_lane_f32(vfmaq_n_f32(vdupq_n_f32(x), vdupq_n_f32(x), x), 0)")
+set(MOBILENET_ISA_FLAGS_neonbf16 -march=armv8.2-a+bf16)
+set(MOBILENET_ISA_PROBE_neonbf16
+  "vgetq_lane_f32(vbfdotq_f32(vdupq_n_f32(x), vcvtq_low_bf16_f32(vdupq_n_f32(x)),
+                              vcvtq_low_bf16_f32(vdupq_n_f32(x))), 0)")
 
 if(CMAKE_SYSTEM_PROCESSOR MATCHES "^(x86_64|AMD64|amd64)$")
   set(known sse avx2 avx512 avx512bf16)
   set(header immintrin.h)
 elseif(CMAKE_SYSTEM_PROCESSOR MATCHES "^(aarch64|arm64)$")
-  set(known neon)
+  set(known neon neonbf16)
   set(header arm_neon.h)
 else()
   set(known "")

@@ -2,6 +2,9 @@
 
 #include <cpuinfo.h>
 #include <unistd.h>
+#if defined(__linux__) && defined(__aarch64__)
+#include <sys/auxv.h>
+#endif
 
 /* Whether cpuinfo knows this machine; only then may its queries be asked.  It cannot start where
  * /proc or /sys are out of reach (some containers and sandboxes), and says so on stderr. */
@@ -12,7 +15,18 @@ static bool is_known(void) {
     return cpuinfo_initialize();
 }
 
-/* Where cpuinfo does not know, the compiler's own CPUID check, which reads XCR0 too, decides. */
+#if defined(__aarch64__)
+static bool kernel_says_bf16(void) {
+#if defined(__linux__)
+    return (getauxval(AT_HWCAP2) & HWCAP2_BF16) != 0;
+#else
+    return false;
+#endif
+}
+#endif
+
+/* Where cpuinfo does not know, the compiler's own CPUID check, which reads XCR0 too, decides, or what
+ * the kernel tells every process. */
 bool mbn_cpu_has(mbn_isa isa) {
     const bool known = is_known();
     switch (isa) {
@@ -33,6 +47,7 @@ bool mbn_cpu_has(mbn_isa isa) {
                (known ? cpuinfo_has_x86_avx512bf16() : __builtin_cpu_supports("avx512bf16") != 0);
 #elif defined(__aarch64__)
     case MBN_ISA_NEON: return true; /* part of the AArch64 baseline */
+    case MBN_ISA_NEON_BF16: return known ? cpuinfo_has_arm_bf16() : kernel_says_bf16();
 #endif
     default: (void)known; return false;
     }

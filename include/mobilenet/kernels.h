@@ -67,7 +67,8 @@ typedef enum mbn_isa {
     MBN_ISA_AVX512 = 3,      /* F, BW, DQ, VL */
     MBN_ISA_NEON = 4,        /* AArch64 */
     MBN_ISA_AVX512_BF16 = 5, /* AVX512 with BF16: only of bfloat16 */
-    MBN_ISA_COUNT = 6
+    MBN_ISA_NEON_BF16 = 6,   /* NEON with BF16: only of bfloat16 */
+    MBN_ISA_COUNT = 7
 } mbn_isa;
 
 #define MBN_ISA_MASK_ALL ((1u << MBN_ISA_COUNT) - 1u)
@@ -320,8 +321,7 @@ typedef size_t mbn_pack_depthwise_fn(const mbn_pack_depthwise_args *args, void *
  * own holds the scalar function, which reads the blocking from its arguments and so serves every
  * layout. */
 typedef struct mbn_kernels {
-    const char
-        *name; /* the instruction set's: "scalar", "sse", "avx2", "avx512", "neon", "avx512bf16" */
+    const char *name; /* the instruction set's (mbn_isa_name) */
     mbn_isa isa;
     mbn_element element;
     int32_t element_bytes; /* of planes */
@@ -360,7 +360,7 @@ MBN_API uint32_t mbn_isa_usable(void);
  * that it builds on; NULL if none of the mask is usable, or the element type has no table. */
 MBN_API const mbn_kernels *mbn_kernels_best(mbn_element element, uint32_t mask);
 
-/* "scalar", "sse", "avx2", "avx512", "neon", "avx512bf16"; NULL for anything else. */
+/* "scalar", "sse", "avx2", "avx512", "neon", "avx512bf16", "neonbf16"; NULL for anything else. */
 MBN_API const char *mbn_isa_name(mbn_isa isa);
 
 /* Reads a comma-separated list of names ("avx2" or "scalar,sse") into a mask.  Returns 0 if a name

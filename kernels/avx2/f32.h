@@ -17,6 +17,8 @@
 #define POINTWISE_PIXELS_2 6
 #define POINTWISE_PIXELS_3 4
 
+#define TILES_FEW 0
+
 #define VEC_HALVES 0 /* every channel count of MobileNet fills whole vectors */
 
 /* The hardware fetches the weights of fully connected layers as early as they are wanted. */
@@ -36,5 +38,6 @@
 #define DEPTHWISE_NARROW 4
 
 #define VEC_LANES 0 /* no multiply-add by one lane */
+#define VEC_MATRIX 0
 
 #endif

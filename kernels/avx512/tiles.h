@@ -9,6 +9,7 @@
 #define POINTWISE_PIXELS_1 14
 #define POINTWISE_PIXELS_2 14
 #define POINTWISE_PIXELS_3 9
+#define TILES_FEW 0
 
 /* Where half of the last vector's channels exist (24, 40, 72, ...), a vector of it holds two
  * pixels.  Making the operand costs a blend per pair of pixels, which Zen 5 runs beside the
@@ -35,5 +36,6 @@
 #define DEPTHWISE_NARROW 4
 
 #define VEC_LANES 0 /* no multiply-add by one lane */
+#define VEC_MATRIX 0
 
 #endif

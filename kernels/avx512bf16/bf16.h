@@ -41,12 +41,6 @@ static inline void element_convert(const float *values, int32_t count, void *ele
     }
 }
 
-static inline const char *elements_of(const float *values, int32_t count, char *buffer) {
-    element_convert(values, count, buffer);
-    if (count % 2 == 1) memset(buffer + 2 * (ptrdiff_t)count, 0, 2);
-    return buffer;
-}
-
 /* Pairs, in vectors of int: gcc 12 spills tiles of __m512bh. */
 typedef __m512i operand;
 

@@ -16,6 +16,8 @@
 #define POINTWISE_PIXELS_3 7
 #define POINTWISE_PIXELS_4 6
 
+#define TILES_FEW 0
+
 #define VEC_HALVES 0 /* every channel count of MobileNet fills whole vectors */
 
 /* As for SSE. */
@@ -33,5 +35,6 @@
 #define DEPTHWISE_NARROW 4
 
 #define VEC_LANES 1
+#define VEC_MATRIX 0
 
 #endif

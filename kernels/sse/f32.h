@@ -17,6 +17,8 @@
 #define POINTWISE_PIXELS_3 4
 #define POINTWISE_PIXELS_4 3
 
+#define TILES_FEW 0
+
 #define VEC_HALVES 0 /* every channel count of MobileNet fills whole vectors */
 
 /* v3-small's classifier takes three quarters of the time with it (Zen 5); wider vectors need
@@ -35,5 +37,6 @@
 #define DEPTHWISE_NARROW 4
 
 #define VEC_LANES 0 /* no multiply-add by one lane */
+#define VEC_MATRIX 0
 
 #endif

@@ -47,8 +47,10 @@ static void convolution_single(const mbn_convolution_args *args, const epilogue 
     const ptrdiff_t offset = input_offset_at(args, oy, ox);
     switch (vectors) {
     case 1: convolution_tile(args, e, 1, 1, 0, cut, offset, b, oy, ox); break;
+#if PANEL_MAX >= 3
     case 2: convolution_tile(args, e, 1, 2, 0, cut, offset, b, oy, ox); break;
     case 3: convolution_tile(args, e, 1, 3, 0, cut, offset, b, oy, ox); break;
+#endif
 #if PANEL_MAX >= 4
     case 4: convolution_tile(args, e, 1, 4, 0, cut, offset, b, oy, ox); break;
 #endif
@@ -152,6 +154,9 @@ MBN_INLINE void convolution_panel_row(const mbn_convolution_args *args, const ep
                                       int32_t vectors, int32_t pixels, int32_t b, int32_t oy) {
     const ptrdiff_t pixel_stride =
         (ptrdiff_t)args->stride_horizontal * args->input_block * IMAGE_BYTES;
+#if TILES_FEW
+    convolution_row(args, e, vectors, pixels, pixel_stride, false, b, oy);
+#else
     switch (pixel_stride) {
     case INTERLEAVED_STRIDE:
         convolution_row(args, e, vectors, pixels, INTERLEAVED_STRIDE, false, b, oy);
@@ -160,6 +165,7 @@ MBN_INLINE void convolution_panel_row(const mbn_convolution_args *args, const ep
     case PIXEL_BYTES: convolution_row(args, e, vectors, pixels, PIXEL_BYTES, true, b, oy); break;
     default: convolution_row(args, e, vectors, pixels, pixel_stride, true, b, oy); break;
     }
+#endif
 }
 
 /* A panel of one vector.  Called as the others are, gcc 12 and clang 14 spill more for AVX2. */
@@ -184,10 +190,12 @@ static void convolution(const mbn_convolution_args *args, mbn_range range) {
         for (int32_t oy = range.row_begin; oy < range.row_end; oy++) {
             switch (vectors) {
             case 1: convolution_vector_row(args, &e, b, oy); break;
+#if PANEL_MAX >= 3
             case 2: convolution_panel_row(args, &e, 2, POINTWISE_PIXELS_2, b, oy); break;
-            case 3: convolution_panel_row(args, &e, 3, POINTWISE_PIXELS_3, b, oy); break;
+            case 3: convolution_panel_row(args, &e, 3, CONVOLUTION_PIXELS_3, b, oy); break;
+#endif
 #if PANEL_MAX >= 4
-            case 4: convolution_panel_row(args, &e, 4, POINTWISE_PIXELS_4, b, oy); break;
+            case 4: convolution_panel_row(args, &e, 4, CONVOLUTION_PIXELS_4, b, oy); break;
 #endif
             }
         }

@@ -88,6 +88,22 @@ MBN_INLINE void depthwise(const mbn_depthwise_args *args, mbn_range range, int32
     }
 }
 
+#if TILES_FEW
+/* One function for all strides, which are no constants there. */
+#define DEPTHWISE_ANY(kernel)                                                                      \
+    static void depthwise_##kernel##x##kernel(const mbn_depthwise_args *args, mbn_range range) {   \
+        depthwise(args, range, kernel, args->stride_vertical, args->stride_horizontal, false);     \
+    }
+
+DEPTHWISE_ANY(3)
+DEPTHWISE_ANY(5)
+
+#define DEPTHWISE(kernel, vertical, horizontal)                                                    \
+    static void depthwise_##kernel##x##kernel##_s##vertical##horizontal(                           \
+        const mbn_depthwise_args *args, mbn_range range) {                                         \
+        depthwise_##kernel##x##kernel(args, range);                                                \
+    }
+#else
 #define DEPTHWISE(kernel, vertical, horizontal)                                                    \
     static void depthwise_##kernel##x##kernel##_s##vertical##horizontal(                           \
         const mbn_depthwise_args *args, mbn_range range) {                                         \
@@ -95,6 +111,7 @@ MBN_INLINE void depthwise(const mbn_depthwise_args *args, mbn_range range, int32
         depthwise(args, range, kernel, vertical, horizontal,                                       \
                   DEPTHWISE_ROWS == 2 && vertical == horizontal);                                  \
     }
+#endif
 
 DEPTHWISE(3, 1, 1)
 DEPTHWISE(3, 1, 2)

@@ -15,8 +15,10 @@ static void fully_connected(const mbn_fully_connected_args *args, mbn_range rang
         const int32_t vectors = mbn_panel_width(blocks - b, PANEL);
         switch (vectors) {
         case 1: fully_connected_panel(args, &e, 1, b); break;
+#if PANEL_MAX >= 3
         case 2: fully_connected_panel(args, &e, 2, b); break;
         case 3: fully_connected_panel(args, &e, 3, b); break;
+#endif
 #if PANEL_MAX >= 4
         case 4: fully_connected_panel(args, &e, 4, b); break;
 #endif

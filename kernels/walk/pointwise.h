@@ -11,6 +11,7 @@
 
 /* Sizes of tiles: the full one, and a few smaller for what is left of a run of pixels. */
 MBN_INLINE bool is_tile(int32_t pixels, int32_t most) {
+    if (TILES_FEW) return pixels == most || pixels == 1;
     return pixels == most || pixels == most - 4 || pixels == most / 2 || pixels == 4 ||
            pixels == 2 || pixels == 1;
 }
@@ -45,8 +46,10 @@ MBN_INLINE bool is_tile(int32_t pixels, int32_t most) {
     }
 
 POINTWISE_TILES(tiles_1, pointwise_tile, POINTWISE_PIXELS_1, 1)
+#if PANEL_MAX >= 3
 POINTWISE_TILES(tiles_2, pointwise_tile, POINTWISE_PIXELS_2, 2)
 POINTWISE_TILES(tiles_3, pointwise_tile, POINTWISE_PIXELS_3, 3)
+#endif
 #if PANEL_MAX >= 4
 POINTWISE_TILES(tiles_4, pointwise_tile, POINTWISE_PIXELS_4, 4)
 #endif
@@ -66,8 +69,10 @@ typedef struct panel_tiles {
 static const panel_tiles whole_tiles[] = {
     {NULL, 0},
     {tiles_1, POINTWISE_PIXELS_1},
+#if PANEL_MAX >= 3
     {tiles_2, POINTWISE_PIXELS_2},
     {tiles_3, POINTWISE_PIXELS_3},
+#endif
 #if PANEL_MAX >= 4
     {tiles_4, POINTWISE_PIXELS_4},
 #endif

@@ -48,7 +48,7 @@ MBN_INLINE void depthwise_tile(int32_t rows, int32_t columns, int32_t kernel, in
     MBN_UNROLL
     for (int32_t iy = 0; iy < (rows - 1) * vertical + kernel; iy++) {
         const char *line = input + iy * input_row_stride;
-#if VEC_FENCED
+#if VEC_FENCED && !TILES_FEW
         vec inputs[17];
         MBN_UNROLL
         for (int32_t i = 0; i < (columns - 1) * horizontal + kernel; i++) {
@@ -66,7 +66,7 @@ MBN_INLINE void depthwise_tile(int32_t rows, int32_t columns, int32_t kernel, in
                 VEC_FENCE();
                 MBN_UNROLL
                 for (int32_t c = 0; c < columns; c++) {
-#if VEC_FENCED
+#if VEC_FENCED && !TILES_FEW
                     const vec x = inputs[c * horizontal + kx];
 #else
                     const vec x = element_load(line + (c * horizontal + kx) * PIXEL_BYTES);

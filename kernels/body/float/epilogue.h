@@ -78,12 +78,39 @@ MBN_INLINE void store_tile_of_kind(const epilogue *e, enum epilogue_kind kind, i
     }
 }
 
+/* A tile's accumulators in memory, [pixel][vector], for code that knows no sizes. */
+enum { TILE_FLOATS = 16 * 4 * VEC_WIDTH };
+
+MBN_INLINE void spill_tile(int32_t pixels, int32_t first, int32_t vectors, vec acc[16][4],
+                           float *values) {
+    MBN_UNROLL
+    for (int32_t p = 0; p < pixels; p++) {
+        MBN_UNROLL
+        for (int32_t v = 0; v < vectors; v++, values += VEC_WIDTH) {
+            vec_store(values, acc[p][first + v]);
+        }
+    }
+}
+
+static void store_spilled(const epilogue *e, int32_t pixels, int32_t vectors, const float *values,
+                          char *output, ptrdiff_t stride) {
+    for (int32_t p = 0; p < pixels; p++, output += PIXEL_BYTES) {
+        for (int32_t v = 0; v < vectors; v++, values += VEC_WIDTH) {
+            element_store(output + v * stride, epilogue_apply(e, vec_load(values)));
+        }
+    }
+}
+
 /* The same by the epilogue's own kind: one branch for all vectors.  has_none: whether a tile
  * without an activation is worth code of its own, a constant; else it is clamped between
  * infinities. */
 MBN_INLINE void store_tile(const epilogue *e, bool has_none, int32_t pixels, int32_t first,
                            int32_t vectors, vec acc[16][4], char *output, ptrdiff_t stride) {
-    if (e->kind == EPILOGUE_LINE) {
+    if (TILES_FEW) {
+        float values[TILE_FLOATS];
+        spill_tile(pixels, first, vectors, acc, values);
+        store_spilled(e, pixels, vectors, values, output, stride);
+    } else if (e->kind == EPILOGUE_LINE) {
         store_tile_of_kind(e, EPILOGUE_LINE, pixels, first, vectors, acc, output, stride);
     } else if (has_none && e->kind == EPILOGUE_NONE) {
         store_tile_of_kind(e, EPILOGUE_NONE, pixels, first, vectors, acc, output, stride);

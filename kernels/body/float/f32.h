@@ -23,15 +23,6 @@ MBN_INLINE void element_store_two(void *p, vec a, vec b) {
     vec_store(p, a);
     vec_store((char *)p + sizeof(vec), b);
 }
-MBN_INLINE void element_convert(const float *values, int32_t count, void *elements) {
-    float *out = elements;
-    for (int32_t i = 0; i < count; i++) out[i] = values[i];
-}
-
-MBN_INLINE const char *elements_of(const float *values, int32_t count, char *buffer) {
-    (void)count, (void)buffer;
-    return (const char *)values;
-}
 
 typedef vec operand;
 

@@ -4,8 +4,23 @@
  * latency of the multiply-adds; they are summed as (0 + 1) + (2 + 3), then the bias is added. */
 #include "epilogue.h"
 
+#include <string.h>
+
 /* FLOATS_AT_ONCE: of the vector, which become elements; whole rounds of chains. */
 enum { CHAINS = 4, FLOATS_AT_ONCE = 128 };
+
+/* A part of the vector as elements, with zeros to a whole step; floats stay where they are. */
+MBN_INLINE const char *elements_of(const float *values, int32_t count, char *buffer) {
+#if READS_FLOATS
+    (void)count, (void)buffer;
+    return (const char *)values;
+#else
+    element_convert(values, count, buffer);
+    memset(buffer + count * ELEMENT_BYTES, 0,
+           (size_t)(steps_of(count) * OPERAND_BYTES - count * ELEMENT_BYTES));
+    return buffer;
+#endif
+}
 
 MBN_INLINE void fully_connected_step(int32_t vectors, const char *x, const char *w, vec sums[4]) {
     const operand value = operand_broadcast(x);
@@ -31,8 +46,8 @@ MBN_INLINE void fully_connected_panel(const mbn_fully_connected_args *args, cons
         char buffer[FLOATS_AT_ONCE * ELEMENT_BYTES];
         const int32_t left = args->input_channels - k;
         count = left < FLOATS_AT_ONCE ? left : FLOATS_AT_ONCE;
-        const char *x = elements_of(input + k, count, buffer);
         const int32_t steps = steps_of(count);
+        const char *x = elements_of(input + k, count, buffer);
         int32_t s = 0;
         for (; s + CHAINS <= steps; s += CHAINS, x += CHAINS * OPERAND_BYTES) {
             MBN_UNROLL

@@ -6,6 +6,7 @@
  * is stored from where it is. */
 #include "epilogue.h"
 #include "lanes.h"
+#include "matrix.h"
 
 /* Where a tile reads and writes. */
 typedef struct tile_place {
@@ -54,15 +55,9 @@ static void store_apart(const mbn_pointwise_args *args, const epilogue *e, int32
 
 MBN_INLINE void finish_tile(const mbn_pointwise_args *args, const epilogue *e, int32_t pixels,
                             int32_t vectors, vec acc[16][4], const tile_place *place) {
-    if (place->contiguous < pixels) {
-        float values[16 * 4 * VEC_WIDTH];
-        MBN_UNROLL
-        for (int32_t p = 0; p < pixels; p++) {
-            MBN_UNROLL
-            for (int32_t v = 0; v < vectors; v++) {
-                vec_store(values + (p * vectors + v) * VEC_WIDTH, acc[p][v]);
-            }
-        }
+    if (TILES_FEW || place->contiguous < pixels) {
+        float values[TILE_FLOATS];
+        spill_tile(pixels, 0, vectors, acc, values);
         store_apart(args, e, pixels, vectors, place, values);
         return;
     }
@@ -130,6 +125,20 @@ MBN_INLINE void pointwise_sums(const mbn_pointwise_args *args, int32_t pixels, i
     for (int32_t k = 0; k < left; k++, w += step, ahead += ahead_step) {
         pointwise_step(pixels, vectors, x + (ptrdiff_t)k * ELEMENT_BYTES, w, ahead, NULL, acc);
     }
+#elif VEC_MATRIX
+    matrix_state state;
+    matrix_begin(pixels, vectors, x, w, bias, &state, acc);
+    for (; left > 0; left -= BLOCK, ahead += ahead_step) {
+        const bool more = left > BLOCK; /* as above */
+        const char *next_weights = w + step;
+        const char *next_input = x + args->input.block_stride;
+        fetch_ahead(ahead);
+        matrix_multiply(pixels, vectors, w, more ? next_input : x, more ? next_weights : w, &state,
+                        acc);
+        w = next_weights;
+        x = next_input;
+    }
+    matrix_end(pixels, vectors, acc);
 #else
     pointwise_step(pixels, vectors, x, w, ahead, bias, acc);
     w += step;

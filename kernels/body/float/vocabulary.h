@@ -13,16 +13,16 @@
  *     vec_exp2_whole(n)          2^n for whole n in [-127, 127]; -127 gives 0
  *     vec_transpose(square)      VEC_WIDTH vectors: rows become columns
  *
- * with VEC_LANES, which asks for VEC_WIDTH 4 and DEPTH 1:
- *     vec_fma_lane(a, b, lane, c)  a * b[lane] + c for a constant lane
- *
  * with VEC_HALVES, for tiles whose last vector holds two pixels:
  *     vec_load_twice(p)          VEC_WIDTH / 2 floats, in both halves
  *     vec_join_halves(a, b)      the low half of a beside the high half of b
  *     vec_low_half(a)            a half, with zeros above it
  *     vec_high_half(a)
  *
- * and where VEC_SPREAD is defined, for images
+ * with VEC_LANES, which asks for VEC_WIDTH 4 and DEPTH 1:
+ *     vec_fma_lane(a, b, lane, c)  a * b[lane] + c for a constant lane
+ *
+ * where VEC_SPREAD is defined, for images
  *     vec_spread(a)              a's floats from the first on, with a zero behind every third
  *
  * An element type's words, f32.h here, or for bfloat16 the instruction set's bf16.h:
@@ -30,14 +30,20 @@
  *     element_load(p)            VEC_WIDTH elements as floats
  *     element_store(p, a)        floats as elements, rounded
  *     element_store_two(p, a, b) likewise, b behind a
- *     element_convert(floats, count, elements)   any number of them
- *     elements_of(floats, count, buffer)   the same, with zeros to a whole operand: in the buffer,
- *                                          or where they are
  *     operand                    a vector of DEPTH elements per lane
  *     operand_load(p)
  *     operand_broadcast(p)       the same DEPTH elements in every lane
- *     operand_dot(a, b, sum)     sum + the products, the second one first where there are two
- * and with VEC_HALVES
+ *     operand_dot(a, b, sum)     sum + the products, of each pair the second one first
+ * unless READS_FLOATS
+ *     element_convert(floats, count, elements)   any number of them
+ * with VEC_MATRIX, which asks for VEC_WIDTH and DEPTH 4:
+ *     matrix                     two rows of 4 elements
+ *     matrix_load(p)
+ *     matrix_load_first(p)       one row, and zeros
+ *     matrix_dot(a, b, sum)      lane 2 i + j: sum + row i of a times row j of b
+ *     vec_lower(a, b)            the lower half of a beside that of b
+ *     vec_upper(a, b)            the upper ones
+ * with VEC_HALVES
  *     operand_load_twice(p)      operand_join_halves(a, b)
  * with DEPTHWISE_PAIRS, which asks for DEPTH 2:
  *     pair_load(p)               two pixels: each lane has both values of a channel
@@ -58,13 +64,21 @@
 #error "VEC_WIDTH: floats in a vector, and the table's block"
 #endif
 #if !defined(PANEL) || !defined(PANEL_MAX)
-#error "PANEL: the table's; PANEL_MAX: vectors in the widest panel that it makes, 3 or 4"
+#error "PANEL: the table's; PANEL_MAX: vectors in the widest panel that it makes, 1, 3 or 4"
 #endif
-#if !defined(POINTWISE_PIXELS_1) || !defined(POINTWISE_PIXELS_2) || !defined(POINTWISE_PIXELS_3)
+#if !defined(POINTWISE_PIXELS_1) ||                                                                \
+    (PANEL_MAX >= 3 && (!defined(POINTWISE_PIXELS_2) || !defined(POINTWISE_PIXELS_3)))
 #error "POINTWISE_PIXELS_<n>: pixels of a tile with n vectors, at most 14"
 #endif
 #if PANEL_MAX >= 4 && !defined(POINTWISE_PIXELS_4)
 #error "POINTWISE_PIXELS_4"
+#endif
+/* Standard convolution's, where an operand is several registers. */
+#if !defined(CONVOLUTION_PIXELS_3)
+#define CONVOLUTION_PIXELS_3 POINTWISE_PIXELS_3
+#endif
+#if !defined(CONVOLUTION_PIXELS_4)
+#define CONVOLUTION_PIXELS_4 POINTWISE_PIXELS_4
 #endif
 #if !defined(VEC_HALVES)
 #error "VEC_HALVES: whether a vector of which half is padding is worth tiles of its own, 0 or 1"
@@ -72,6 +86,9 @@
 #if VEC_HALVES &&                                                                                  \
     (!defined(HALVES_PIXELS_1) || !defined(HALVES_PIXELS_2) || !defined(HALVES_PIXELS_3))
 #error "HALVES_PIXELS_<n>: their pixels"
+#endif
+#if !defined(TILES_FEW)
+#error "TILES_FEW: whether the table is to be small rather than fast: few sizes of tiles, 0 or 1"
 #endif
 #if !defined(NARROW_PIXELS)
 #error "NARROW_PIXELS: pixels of the tile for standard convolution on narrow planes"
@@ -88,13 +105,16 @@
 #if !defined(VEC_LANES)
 #error "VEC_LANES: whether there is a multiply-add by one lane of a register, 0 or 1"
 #endif
+#if !defined(VEC_MATRIX)
+#error "VEC_MATRIX: whether there is a product of matrices, 0 or 1"
+#endif
 #if !defined(VEC_FENCED) || !defined(VEC_FENCE)
 #error                                                                                             \
     "VEC_FENCED: whether the compiler has to be kept from moving loads over a VEC_FENCE(), 0 or 1"
 #endif
 
 #if !defined(ELEMENT) || !defined(ELEMENT_BYTES) || !defined(DEPTH)
-#error "the element type, its bytes, and how many k an operand holds: 1 or 2"
+#error "the element type, its bytes, and how many k an operand holds: 1, 2 or 4"
 #endif
 #if !defined(VECTORS) || !defined(READS_FLOATS)
 #error "VECTORS, READS_FLOATS: as in the table"
@@ -125,7 +145,7 @@ MBN_INLINE int32_t steps_of(int32_t count) {
 
 /* Which of `count` summands comes as number i: of a pair the second one first. */
 MBN_INLINE int32_t in_turn(int32_t i, int32_t count) {
-    return DEPTH == 2 && (i ^ 1) < count ? i ^ 1 : i;
+    return DEPTH > 1 && (i ^ 1) < count ? i ^ 1 : i;
 }
 
 #endif

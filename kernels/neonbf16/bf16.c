@@ -1,0 +1,3 @@
+#include "bf16.h"
+
+#include "kernels/body/float/table.h"
