@@ -115,6 +115,7 @@ void convolution_problem_free(convolution_problem *p) {
     free(p->bias);
     free(p->residual);
     free(p->expected);
+    alike_free(&p->alike);
 }
 
 void operands_free(operands *memory) {
@@ -215,8 +216,7 @@ mbn_operands pack_operands(const convolution_problem *problem, operands *memory,
     };
 }
 
-kernel_call convolution_call(const convolution_problem *problem, const mbn_kernels *table,
-                             plane output) {
+kernel_call convolution_call(convolution_problem *problem, const mbn_kernels *table, plane output) {
     const convolution_case *s = &problem->shape;
     bool hard =
         s->activation == MBN_ACTIVATION_HARD_SIGMOID || s->activation == MBN_ACTIVATION_HARD_SWISH;
@@ -227,6 +227,7 @@ kernel_call convolution_call(const convolution_problem *problem, const mbn_kerne
         .output = output,
         .expected = problem->expected,
         .panels = !s->depthwise,
+        .alike = hard ? NULL : &problem->alike,
         .chain = !hard,
         .check_lanes = lanes_finite,
         .lanes = s->activation == MBN_ACTIVATION_HARD_SIGMOID ? 0.5f : 0.0f,

@@ -34,6 +34,7 @@ typedef struct convolution_problem {
     float *bias;     /* [outputs] */
     float *residual; /* [outputs][output_height][output_width] or NULL */
     expected *expected;
+    alike alike;
 } convolution_problem;
 
 /* Values that the element type has. */
@@ -63,7 +64,6 @@ mbn_operands pack_operands(const convolution_problem *problem, operands *memory,
                            const mbn_kernels *table);
 
 /* The call's fields that follow from the problem; the test fills in run and args. */
-kernel_call convolution_call(const convolution_problem *problem, const mbn_kernels *table,
-                             plane output);
+kernel_call convolution_call(convolution_problem *problem, const mbn_kernels *table, plane output);
 
 #endif

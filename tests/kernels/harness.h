@@ -107,6 +107,16 @@ expected expect_stored(const expected *e, const element_type *type);
 /* NULL, or what is wrong with `actual`. */
 const char *mismatch(double actual, const expected *e);
 
+/* What every table of an element type whose sums are exact products gives, to the bit, where the
+ * floating-point control register flushes denormals: the first one's results, [channels][height]
+ * [width].  Zeros at first; alike_free at the end. */
+typedef struct alike {
+    float *values;
+    char of[64]; /* table_text */
+} alike;
+
+void alike_free(alike *a);
+
 /* ---- Calls ---------------------------------------------------------------------------------- */
 
 typedef struct kernel_call {
@@ -116,6 +126,7 @@ typedef struct kernel_call {
     plane output;
     const float *initial;     /* output's contents before, [c][h][w]: in place.  NULL: canaries. */
     const expected *expected; /* [channels][height][width] */
+    alike *alike;             /* NULL: tables may differ */
     bool panels;              /* the range's blocks lie on panel borders */
     bool chain;               /* results equal `plain` throughout or `fused` throughout */
     bool check_lanes;         /* lanes past the last channel become `lanes` */
@@ -126,6 +137,7 @@ typedef struct kernel_call {
  * - values as expected, lanes past the last channel too;
  * - nothing written outside of the range, gaps included;
  * - parts bit-identical to the whole;
+ * - tables of bfloat16 that round alike bit-identical to each other;
  * - the floating-point control register as before.
  * Failures name the case of describe_case. */
 void check_output(kernel_call *call, random_state *r);

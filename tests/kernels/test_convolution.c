@@ -18,7 +18,7 @@ static int32_t choose_input_block(const mbn_kernels *table, int32_t channels, ra
     }
 }
 
-static void check_convolution(const mbn_kernels *table, const convolution_problem *problem,
+static void check_convolution(const mbn_kernels *table, convolution_problem *problem,
                               operands *memory, guard_side side, random_state *r) {
     const convolution_case *s = &problem->shape;
     describe_convolution(table, "convolution", s, side);

@@ -24,7 +24,7 @@ static void run_depthwise(const kernel_call *call, mbn_range range) {
     slot(call->table, &shape)(args, range);
 }
 
-static void check_depthwise(const mbn_kernels *table, const convolution_problem *problem,
+static void check_depthwise(const mbn_kernels *table, convolution_problem *problem,
                             operands *memory, guard_side side, random_state *r) {
     const convolution_case *s = &problem->shape;
     describe_convolution(table, "depthwise", s, side);

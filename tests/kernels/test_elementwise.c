@@ -13,6 +13,7 @@ typedef struct elementwise_problem {
     float *input, *other; /* [channels][height][width] */
     float *scale, *shift; /* [channels] */
     expected *expected;
+    alike alike;
 } elementwise_problem;
 
 static expected expect_element(const elementwise_problem *p, size_t at, size_t channel) {
@@ -58,6 +59,7 @@ static void destroy(elementwise_problem *p) {
     free(p->scale);
     free(p->shift);
     free(p->expected);
+    alike_free(&p->alike);
 }
 
 static void run_batch_norm(const kernel_call *call, mbn_range range) {
@@ -73,7 +75,7 @@ static void run_add(const kernel_call *call, mbn_range range) {
 }
 
 /* scale is in memory->weights, shift in bias, other in residual */
-static void check_elementwise(const mbn_kernels *table, const elementwise_problem *p, bool in_place,
+static void check_elementwise(const mbn_kernels *table, elementwise_problem *p, bool in_place,
                               operands *memory, guard_side side, random_state *r) {
     static const char *const names[] = {"batch norm", "channel scale", "add"};
     static void (*const runs[])(const kernel_call *, mbn_range) = {run_batch_norm,
@@ -113,6 +115,10 @@ static void check_elementwise(const mbn_kernels *table, const elementwise_proble
         .blocking = table->blocking,
     };
     bool zero_lanes = in_place || s->lanes == LANES_ZERO;
+    const bool hard =
+        s->activation == MBN_ACTIVATION_HARD_SIGMOID || s->activation == MBN_ACTIVATION_HARD_SWISH;
+    /* A batch norm's product of floats is rounded, or is not. */
+    const bool exact = p->kind == CHANNEL_SCALE || (p->kind == ADD && !hard);
     bool sigmoid = p->kind != CHANNEL_SCALE && s->activation == MBN_ACTIVATION_HARD_SIGMOID;
     kernel_call call = {
         .table = table,
@@ -121,8 +127,8 @@ static void check_elementwise(const mbn_kernels *table, const elementwise_proble
         .output = output,
         .initial = in_place ? p->input : NULL,
         .expected = p->expected,
-        .chain = p->kind == CHANNEL_SCALE || (s->activation != MBN_ACTIVATION_HARD_SIGMOID &&
-                                              s->activation != MBN_ACTIVATION_HARD_SWISH),
+        .alike = exact ? &p->alike : NULL,
+        .chain = p->kind == CHANNEL_SCALE || !hard,
         .check_lanes = zero_lanes || (p->kind != ADD && s->lanes == LANES_RANDOM),
         .lanes = sigmoid ? 0.5f : 0.0f,
     };

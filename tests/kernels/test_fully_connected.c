@@ -10,7 +10,7 @@ static void run_fully_connected(const kernel_call *call, mbn_range range) {
     call->table->fully_connected(call->args, range);
 }
 
-static void check_fully_connected(const mbn_kernels *table, const convolution_problem *problem,
+static void check_fully_connected(const mbn_kernels *table, convolution_problem *problem,
                                   operands *memory, guard_side side, random_state *r) {
     const convolution_case *s = &problem->shape;
     describe_convolution(table, "fully connected", s, side);
@@ -31,7 +31,8 @@ static void check_fully_connected(const mbn_kernels *table, const convolution_pr
     kernel_call call = convolution_call(problem, table, output);
     call.run = run_fully_connected;
     call.args = &args;
-    call.chain = false; /* several chains are allowed */
+    call.chain = false; /* several chains are allowed, which tables need not share */
+    call.alike = NULL;
     check_output(&call, r);
 }
 

@@ -77,7 +77,8 @@ static void run_to_blocked(const kernel_call *call, mbn_range range) {
     call->table->to_blocked(call->args, range);
 }
 
-static void check_to_blocked(const mbn_kernels *table, const convolution_case *s,
+/* block: the table's, or an image's. */
+static void check_to_blocked(const mbn_kernels *table, int32_t block, const convolution_case *s,
                              const float *values, const expected *e, tensor_order order,
                              operands *memory, guard_side side, random_state *r) {
     describe(table, "to_blocked", order, s, side);
@@ -91,8 +92,9 @@ static void check_to_blocked(const mbn_kernels *table, const convolution_case *s
         }
     }
     plane output = plane_create(&memory->output, side, table->element, s->channels, s->height,
-                                s->width, table->blocking.block, random_gap(r));
-    const mbn_layout_args args = make_args(table, s, &output, &in);
+                                s->width, block, random_gap(r));
+    mbn_layout_args args = make_args(table, s, &output, &in);
+    args.blocking.block = block;
     kernel_call call = {
         .table = table,
         .run = run_to_blocked,
@@ -174,10 +176,36 @@ static void check_tables(const convolution_case *s, bool to_blocked, operands *m
             const guard_side side = (guard_side)(at / ORDERS % GUARD_SIDES);
             const tensor_order order = (tensor_order)(at % ORDERS);
             if (to_blocked) {
-                check_to_blocked(table, s, values, e, order, memory, side, r);
+                check_to_blocked(table, table->blocking.block, s, values, e, order, memory, side,
+                                 r);
             } else {
                 check_from_blocked(table, s, values, order, memory, side, r);
             }
+        }
+        free(values);
+    }
+    free(e);
+}
+
+static void check_images(const convolution_case *s, operands *memory, random_state *r) {
+    const size_t count = (size_t)s->channels * (size_t)(s->height * s->width);
+    expected *e = malloc(count * sizeof *e);
+    cr_assert(e != NULL);
+    for (mbn_element element = 0; element < MBN_ELEMENT_COUNT; element++) {
+        mbn_kernels tables[TABLES_MAX];
+        const int32_t table_count = tables_under_test(tables, element, true);
+        /* Floats that the elements may not have. */
+        float *values = make_values(count, MBN_ELEMENT_F32, s->data, r);
+        for (size_t i = 0; i < count; i++) {
+            e[i] = expect_exactly(element_round(element_type_of(element), values[i]));
+        }
+        for (int32_t at = 0; at < table_count * GUARD_SIDES * ORDERS; at++) {
+            const mbn_kernels *table = tables + at / (GUARD_SIDES * ORDERS);
+            const int32_t depth = table->blocking.depth;
+            if (table->reads_floats) continue;
+            check_to_blocked(table, (s->channels + depth - 1) / depth * depth, s, values, e,
+                             (tensor_order)(at % ORDERS), memory,
+                             (guard_side)(at / ORDERS % GUARD_SIDES), r);
         }
         free(values);
     }
@@ -205,6 +233,20 @@ static void check_all(bool to_blocked, uint64_t seed) {
 
 Test(layout, to_blocked) {
     check_all(true, 51);
+}
+
+/* An image for tables that do not read floats: all its channels in one block, rounded up to their
+ * depth. */
+Test(layout, images) {
+    operands memory = {0};
+    random_state r = {53};
+    for (int32_t i = 0; i < 120; i++) {
+        convolution_case c = awkward_case(i, 1, 1, &r);
+        c.channels = i % 3 == 0 ? 3 : 1 + i % 9;
+        c.width = random_int(&r, 1, 150);
+        check_images(&c, &memory, &r);
+    }
+    operands_free(&memory);
 }
 
 Test(layout, from_blocked) {

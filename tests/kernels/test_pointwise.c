@@ -6,7 +6,7 @@ static void run_pointwise(const kernel_call *call, mbn_range range) {
     call->table->pointwise(call->args, range);
 }
 
-static void check_pointwise(const mbn_kernels *table, const convolution_problem *problem,
+static void check_pointwise(const mbn_kernels *table, convolution_problem *problem,
                             operands *memory, guard_side side, random_state *r) {
     const convolution_case *s = &problem->shape;
     describe_convolution(table, "pointwise", s, side);

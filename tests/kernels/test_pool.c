@@ -10,6 +10,7 @@ typedef struct pool_problem {
     convolution_case shape;
     float *input; /* [channels][height][width] */
     expected *expected;
+    alike alike;
 } pool_problem;
 
 static expected expect_mean(const convolution_case *s, const float *channel) {
@@ -52,8 +53,9 @@ static pool_problem create(const convolution_case *s, bool global, mbn_element e
                            random_state *r) {
     size_t pixels = (size_t)(s->height * s->width), channels = (size_t)s->channels;
     size_t count = channels * (size_t)(s->output_height * s->output_width);
-    pool_problem p = {*s, make_values(channels * pixels, element, s->data, r),
-                      malloc(count * sizeof(expected))};
+    pool_problem p = {.shape = *s,
+                      .input = make_values(channels * pixels, element, s->data, r),
+                      .expected = malloc(count * sizeof(expected))};
     cr_assert(p.expected != NULL);
     expected *e = p.expected;
     for (int32_t c = 0; c < s->channels; c++) {
@@ -79,8 +81,8 @@ static void run_max_pool(const kernel_call *call, mbn_range range) {
     call->table->max_pool(call->args, range);
 }
 
-static void check_pool(const mbn_kernels *table, const pool_problem *p, bool global,
-                       operands *memory, guard_side side, random_state *r) {
+static void check_pool(const mbn_kernels *table, pool_problem *p, bool global, operands *memory,
+                       guard_side side, random_state *r) {
     const convolution_case *s = &p->shape;
     const int32_t block = table->blocking.block;
     describe_case("%s %s %dx%dx%d -> %dx%d, window %dx%d, stride %dx%d, pad %d,%d, data %s, guard "
@@ -120,6 +122,7 @@ static void check_pool(const mbn_kernels *table, const pool_problem *p, bool glo
         .args = &args,
         .output = output,
         .expected = p->expected,
+        .alike = global ? &p->alike : NULL, /* a maximum of zeros has either sign */
         .chain = true,
         .check_lanes = s->lanes == LANES_ZERO,
     };
@@ -139,6 +142,7 @@ static void check_tables(const convolution_case *shape, bool global, bool layout
         }
         free(problem.input);
         free(problem.expected);
+        alike_free(&problem.alike);
     }
 }
 
