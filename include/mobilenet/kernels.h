@@ -30,10 +30,11 @@
  * infinity infinity.  (A fully connected layer rounds the vector that it reads.)  The chain runs
  * over k in pairs (channels of a tap; taps of a row, in depthwise convolution), of which the second
  * is added first.  A product of two bfloat16 is a float32, so tables give the same sums whether
- * they fuse multiply-adds or not; only MBN_ISA_NEON_BF16 rounds otherwise (the instruction rounds
- * to odd).  Denormals count as zero, among operands, products, sums and results, where the
- * floating-point control register says so, as it does while a network runs; where it does not, they
- * may count as zero in any of these.
+ * they fuse multiply-adds or not, but among the last few numbers before denormals and in a zero's
+ * sign; only MBN_ISA_NEON_BF16 rounds otherwise (the instruction rounds to odd).  Denormals count
+ * as zero, among operands, products, sums and results, where the floating-point control register
+ * says so, as it does while a network runs; where it does not, they may count as zero in any of
+ * these.
  */
 #ifndef MOBILENET_KERNELS_H
 #define MOBILENET_KERNELS_H

@@ -107,7 +107,7 @@ expected expect_stored(const expected *e, const element_type *type);
 /* NULL, or what is wrong with `actual`. */
 const char *mismatch(double actual, const expected *e);
 
-/* What every table of an element type whose sums are exact products gives, bit for bit, where the
+/* What every table of an element type whose sums are exact products gives, to the bit, where the
  * floating-point control register flushes denormals: the first one's results, [channels][height]
  * [width].  Zeros at first; alike_free at the end. */
 typedef struct alike {
