@@ -25,8 +25,8 @@ static bool kernel_says_bf16(void) {
 }
 #endif
 
-/* Where cpuinfo does not know, the compiler's own CPUID check, which reads XCR0 too, decides, or what
- * the kernel tells every process. */
+/* Where cpuinfo does not know, the compiler's own CPUID check, which reads XCR0 too, decides, or
+ * what the kernel tells every process. */
 bool mbn_cpu_has(mbn_isa isa) {
     const bool known = is_known();
     switch (isa) {

@@ -66,7 +66,8 @@ static size_t strided_at(bool interleaved, int32_t channels, int32_t height, int
     return (size_t)(interleaved ? (y * width + x) * channels + c : (c * height + y) * width + x);
 }
 
-/* channels * height * width floats into planes of `block`, and back where from_blocked reads such. */
+/* channels * height * width floats into planes of `block`, and back where from_blocked reads
+ * such. */
 static void check_layout(const mbn_kernels *table, bool interleaved, int32_t channels,
                          int32_t height, int32_t width, int32_t block) {
     const int32_t blocks = mbn_block_count(channels, block);

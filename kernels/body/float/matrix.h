@@ -1,7 +1,7 @@
-/* A tile's multiply-adds where an instruction multiplies matrices: the inputs of two pixels, a block
- * of 4 each, by the weights of two channels for the same 4.  Two pixels side by side are its operand
- * as they stand in memory, and so are packed weights of depth 4.  It does the work of two sums of
- * pairs by lane in the issue slot of one. */
+/* A tile's multiply-adds where an instruction multiplies matrices: the inputs of two pixels, a
+ * block of 4 each, by the weights of two channels for the same 4.  Two pixels side by side are its
+ * operand as they stand in memory, and so are packed weights of depth 4.  It does the work of two
+ * sums of pairs by lane in the issue slot of one. */
 #ifndef MBN_KERNELS_BODY_FLOAT_MATRIX_H
 #define MBN_KERNELS_BODY_FLOAT_MATRIX_H
 
@@ -10,7 +10,8 @@
 #if VEC_MATRIX
 
 /* Meanwhile acc[p][v] holds the lower two channels of vector v, for pixels p and p + 1, and acc[p +
- * 1][v] their upper two; p is even.  Of an odd number of pixels the last one has nobody beside it. */
+ * 1][v] their upper two; p is even.  Of an odd number of pixels the last one has nobody beside
+ * it. */
 typedef struct matrix_state {
     matrix value[8]; /* of each two pixels, their inputs at hand */
     matrix row[2];   /* of weights: one is loaded while the other is used */
@@ -35,8 +36,8 @@ MBN_INLINE void matrix_begin(int32_t pixels, int32_t vectors, const char *x, con
     s->row[0] = matrix_load(w);
 }
 
-/* acc += x[p][k] * w[k][v] for the four k in the state; then what comes next is in it.  Weights come
- * one load ahead.  pixels and vectors are constants. */
+/* acc += x[p][k] * w[k][v] for the four k in the state; then what comes next is in it.  Weights
+ * come one load ahead.  pixels and vectors are constants. */
 MBN_INLINE void matrix_multiply(int32_t pixels, int32_t vectors, const char *w,
                                 const char *next_input, const char *next_weights, matrix_state *s,
                                 vec acc[16][4]) {
