@@ -61,7 +61,7 @@ Test(bfloat16, bits_are_those_of_numpy, .timeout = 300) {
     for (const struct exact *c = cases; c < cases + sizeof cases / sizeof cases[0]; c++) {
         const mbn_network_options options = {
             .network = c->network, .width = c->width, .input_height = SIDE, .input_width = SIDE};
-        for (int isa = 0; isa < MBN_ISA_COUNT; isa++) {
+        for (unsigned isa = 0; isa < MBN_ISA_COUNT; isa++) {
             if ((mask >> isa & 1U) == 0) continue;
             mbn_model *model = load_seeded(&options, c->seed, MBN_PRECISION_BFLOAT16, 1U << isa);
             cr_assert_eq((int)mbn_model_kernels(model)->isa, isa);
