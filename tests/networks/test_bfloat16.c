@@ -57,7 +57,8 @@ static void check_bits(const struct exact *c, const mbn_model *model) {
 }
 
 Test(bfloat16, bits_are_those_of_numpy, .timeout = 300) {
-    const uint32_t mask = isas_to_test(MBN_PRECISION_BFLOAT16);
+    /* BFDOT and BFMMLA round to odd. */
+    const uint32_t mask = isas_to_test(MBN_PRECISION_BFLOAT16) & ~(1U << MBN_ISA_NEON_BF16);
     for (const struct exact *c = cases; c < cases + sizeof cases / sizeof cases[0]; c++) {
         const mbn_network_options options = {
             .network = c->network, .width = c->width, .input_height = SIDE, .input_width = SIDE};

@@ -53,26 +53,32 @@ static void check_tables(check *check_one, const void *subject) {
     }
 }
 
-static void check_logits(const void *subject, mbn_precision precision, mbn_isa isa) {
-    const struct golden_case *c = subject;
-    const mbn_network_options network = options_of(c);
+/* The model's own, of the case's input; free() them. */
+static float *run_logits(const struct golden_case *c, const mbn_model *model) {
     float *input = seeded_input(c->seed, (size_t)c->height * (size_t)c->columns * 3);
-    float *golden = read_golden(c->name, (size_t)c->classes);
-    mbn_model *model = load_seeded(&network, c->seed, precision, 1U << isa);
-    cr_assert_eq(mbn_model_kernels(model)->isa, isa);
+    float *logits = malloc((size_t)c->classes * sizeof *logits);
+    cr_assert_not_null(logits);
     mbn_context *context = NULL;
     mbn_error error = {0};
     cr_assert_eq(mbn_context_create(model, NULL, &context, &error), MBN_OK, "%s", error.message);
-    float *logits = malloc((size_t)c->classes * sizeof *logits);
-    cr_assert_not_null(logits);
     cr_assert_eq(mbn_run(context, input, MBN_NHWC, 1, MBN_LOGITS, logits, &error), MBN_OK, "%s",
                  error.message);
+    mbn_context_free(context);
+    free(input);
+    return logits;
+}
+
+static void check_logits(const void *subject, mbn_precision precision, mbn_isa isa) {
+    const struct golden_case *c = subject;
+    const mbn_network_options network = options_of(c);
+    float *golden = read_golden(c->name, (size_t)c->classes);
+    mbn_model *model = load_seeded(&network, c->seed, precision, 1U << isa);
+    cr_assert_eq(mbn_model_kernels(model)->isa, isa);
+    float *logits = run_logits(c, model);
     compare_golden(c->name, model, logits, golden, (size_t)c->classes);
     free(logits);
-    mbn_context_free(context);
     mbn_model_free(model);
     free(golden);
-    free(input);
 }
 
 /* Parameters are copied to another process, where pointers mean nothing: so they are indices. */
@@ -90,6 +96,32 @@ ParameterizedTest(const int *index, golden, logits, .timeout = 300) {
     if (c->height > 100) cr_skip_test("a large image, under an emulator");
 #endif
     check_tables(check_logits, c);
+}
+
+/* Tables whose multiply-adds round once, in steps of two k, give the same bits. */
+Test(golden, bfloat16_logits_are_alike, .timeout = 300) {
+    static const mbn_isa isas[] = {MBN_ISA_AVX2, MBN_ISA_AVX512, MBN_ISA_AVX512_BF16};
+    const uint32_t mask = isas_to_test(MBN_PRECISION_BFLOAT16);
+    for (const struct golden_case *c = cases; c < cases + CASE_COUNT; c++) {
+        const mbn_network_options network = options_of(c);
+        const size_t bytes = (size_t)c->classes * sizeof(float);
+        float *first = NULL;
+        for (size_t i = 0; i < sizeof isas / sizeof *isas; i++) {
+            if ((mask >> isas[i] & 1U) == 0) continue;
+            mbn_model *model =
+                load_seeded(&network, c->seed, MBN_PRECISION_BFLOAT16, 1U << isas[i]);
+            float *logits = run_logits(c, model);
+            if (first != NULL) {
+                cr_expect_arr_eq(logits, first, bytes, "%s: %s differs", c->name,
+                                 mbn_isa_name(isas[i]));
+                free(logits);
+            } else {
+                first = logits;
+            }
+            mbn_model_free(model);
+        }
+        free(first);
+    }
 }
 
 /* ---- Channels -------------------------------------------------------------------------------- */
