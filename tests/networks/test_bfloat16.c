@@ -65,7 +65,7 @@ Test(bfloat16, bits_are_those_of_numpy, .timeout = 300) {
         for (unsigned isa = 0; isa < MBN_ISA_COUNT; isa++) {
             if ((mask >> isa & 1U) == 0) continue;
             mbn_model *model = load_seeded(&options, c->seed, MBN_PRECISION_BFLOAT16, 1U << isa);
-            cr_assert_eq((int)mbn_model_kernels(model)->isa, isa);
+            cr_assert_eq(mbn_model_kernels(model)->isa, isa);
             check_bits(c, model);
             mbn_model_free(model);
         }
