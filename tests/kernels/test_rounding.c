@@ -14,7 +14,7 @@ static const uint16_t lowers[] = {0, 1, 0x7FFF, 0x8000, 0x8001, 0xFFFF};
 
 enum { LOWERS = sizeof lowers / sizeof *lowers, COUNT = 65536 * LOWERS };
 
-/* The same number of floats as images. */
+/* As channels, rows and columns. */
 enum { CHANNELS = 24, HEIGHT = 128, WIDTH = 128 };
 
 static float float_of(uint32_t bits) {
@@ -61,6 +61,18 @@ Test(rounding, the_rule) {
     }
 }
 
+/* Denormals become zero where the floating-point control register says so, and elsewhere, too, but
+ * in the instruction of NEON. */
+static bool can_flush(const mbn_kernels *table, bool flush) {
+    return flush || table->isa != MBN_ISA_NEON_BF16;
+}
+
+static uint64_t state_begin(bool flush) {
+    const uint64_t state = mbn_float_state_set();
+    if (!flush) mbn_float_state_restore(state);
+    return state;
+}
+
 static size_t strided_at(bool interleaved, int32_t channels, int32_t height, int32_t width,
                          int32_t c, int32_t y, int32_t x) {
     return (size_t)(interleaved ? (y * width + x) * channels + c : (c * height + y) * width + x);
@@ -68,7 +80,7 @@ static size_t strided_at(bool interleaved, int32_t channels, int32_t height, int
 
 /* channels * height * width floats into planes of `block`, and back where from_blocked reads
  * such. */
-static void check_layout(const mbn_kernels *table, bool interleaved, int32_t channels,
+static void check_layout(const mbn_kernels *table, bool flush, bool interleaved, int32_t channels,
                          int32_t height, int32_t width, int32_t block) {
     const int32_t blocks = mbn_block_count(channels, block);
     const size_t planes = (size_t)blocks * (size_t)(height * width * block);
@@ -91,7 +103,7 @@ static void check_layout(const mbn_kernels *table, bool interleaved, int32_t cha
     const bool image = block != table->blocking.block;
     args.blocking.block = block;
     const mbn_range all = {0, height, 0, blocks};
-    const uint64_t state = mbn_float_state_set();
+    const uint64_t state = state_begin(flush);
     table->to_blocked(&args, all);
     if (!image) table->from_blocked(&args, all);
     mbn_float_state_restore(state);
@@ -118,24 +130,30 @@ static int32_t tables_of(mbn_kernels tables[TABLES_MAX]) {
     return tables_under_test(tables, MBN_ELEMENT_BF16, false);
 }
 
-Test(rounding, layout) {
+/* In every state and both orders. */
+static void check_layouts(bool image) {
     mbn_kernels tables[TABLES_MAX];
     const int32_t count = tables_of(tables);
-    for (int32_t i = 0; i < 2 * count; i++) {
-        const mbn_kernels *table = tables + i / 2;
-        check_layout(table, i % 2 == 0, CHANNELS, HEIGHT, WIDTH, table->blocking.block);
+    for (int32_t i = 0; i < 4 * count; i++) {
+        const mbn_kernels *table = tables + i / 4;
+        const bool flush = i % 2 == 0, interleaved = i / 2 % 2 == 0;
+        const int32_t depth = table->blocking.depth;
+        if (!can_flush(table, flush)) continue;
+        if (image) {
+            check_layout(table, flush, interleaved, 3, COUNT / 3 / WIDTH, WIDTH,
+                         (3 + depth - 1) / depth * depth);
+        } else {
+            check_layout(table, flush, interleaved, CHANNELS, HEIGHT, WIDTH, table->blocking.block);
+        }
     }
 }
 
+Test(rounding, layout) {
+    check_layouts(false);
+}
+
 Test(rounding, images) {
-    mbn_kernels tables[TABLES_MAX];
-    const int32_t count = tables_of(tables);
-    for (int32_t i = 0; i < 2 * count; i++) {
-        const mbn_kernels *table = tables + i / 2;
-        const int32_t depth = table->blocking.depth;
-        check_layout(table, i % 2 == 0, 3, COUNT / 3 / WIDTH, WIDTH,
-                     (3 + depth - 1) / depth * depth);
-    }
+    check_layouts(true);
 }
 
 /* -0 * 1 + shift is the shift, whatever it is. */
@@ -149,10 +167,13 @@ Test(rounding, batch_norm) {
         scale[i] = 1.0f;
         shift[i] = float_of(bits_of(i));
     }
-    for (int32_t t = 0; t < count; t++) {
-        const int32_t block = tables[t].blocking.block;
+    for (int32_t i = 0; i < 2 * count; i++) {
+        const mbn_kernels *table = tables + i / 2;
+        const bool flush = i % 2 == 0;
+        const int32_t block = table->blocking.block;
+        if (!can_flush(table, flush)) continue;
         const mbn_plane view = {elements, block * 2, block * 2};
-        for (size_t i = 0; i < COUNT; i++) elements[i] = 0x8000;
+        for (size_t at = 0; at < COUNT; at++) elements[at] = 0x8000;
         const mbn_elementwise_args args = {
             .input = view,
             .output = view,
@@ -162,13 +183,13 @@ Test(rounding, batch_norm) {
             .height = 1,
             .width = 1,
             .channels = COUNT,
-            .blocking = tables[t].blocking,
+            .blocking = table->blocking,
         };
-        const uint64_t state = mbn_float_state_set();
-        tables[t].batch_norm(&args, (mbn_range){0, 1, 0, COUNT / block});
+        const uint64_t state = state_begin(flush);
+        table->batch_norm(&args, (mbn_range){0, 1, 0, COUNT / block});
         mbn_float_state_restore(state);
-        for (size_t i = 0; i < COUNT; i++) {
-            check_rounded(tables + t, "batch_norm", bits_of(i), elements[i]);
+        for (size_t at = 0; at < COUNT; at++) {
+            check_rounded(table, "batch_norm", bits_of(at), elements[at]);
         }
     }
     free(elements);
