@@ -44,7 +44,7 @@ static void begin_conversion(const mbn_plan *plan, int32_t step, int32_t index) 
         values[at] = value_of(conversion->form, at, step, network->input_height,
                               network->input_width, channels);
         const int32_t depth = conversion->form->blocking.depth;
-        values[at].block = (channels + depth - 1) / depth * depth;
+        values[at].block = mbn_block_count(channels, depth) * depth;
     } else {
         const mbn_layer *layer = &network->layers[source];
         values[at] = value_of(conversion->form, at, step, layer->output_height, layer->output_width,

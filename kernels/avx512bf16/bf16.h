@@ -12,12 +12,8 @@
 #define VEC_ISA MBN_ISA_AVX512_BF16
 #define VEC_ISA_NAME "avx512bf16"
 
-#define ELEMENT MBN_ELEMENT_BF16
-#define ELEMENT_BYTES 2
 #define DEPTH 2
 #define VECTORS (&mbn_avx512_f32)
-#define READS_FLOATS false
-#define PACK_CONVOLUTION mbn_pack_convolution_bf16
 #define PACK_DEPTHWISE mbn_pack_depthwise_bf16_pairs
 #define DEPTHWISE_PAIRS 1
 
@@ -31,16 +27,6 @@ static inline void element_store(void *p, vec a) {
 static inline void element_store_two(void *p, vec a, vec b) {
     _mm512_storeu_si512(p, (__m512i)_mm512_cvtne2ps_pbh(b, a));
 }
-static inline void element_convert(const float *values, int32_t count, void *elements) {
-    char *out = (char *)elements;
-    for (int32_t i = 0; i < count; i += 16) {
-        const uint32_t left = (uint32_t)(count - i);
-        const __mmask16 some = (__mmask16)(left >= 16 ? 0xFFFFu : (1u << left) - 1u);
-        const __m512 floats = _mm512_maskz_loadu_ps(some, values + i);
-        _mm256_mask_storeu_epi16(out + 2 * i, some, (__m256i)_mm512_cvtneps_pbh(floats));
-    }
-}
-
 /* Pairs, in vectors of int: gcc 12 spills tiles of __m512bh. */
 typedef __m512i operand;
 

@@ -1,3 +1,4 @@
 #include "bf16.h"
 
+#include "kernels/body/float/bf16.h"
 #include "kernels/body/float/table.h"

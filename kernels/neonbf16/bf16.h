@@ -31,12 +31,8 @@
 #define VEC_LANES 0
 #define VEC_MATRIX 1
 
-#define ELEMENT MBN_ELEMENT_BF16
-#define ELEMENT_BYTES 2
 #define DEPTH 4
 #define VECTORS (&mbn_neon_f32)
-#define READS_FLOATS false
-#define PACK_CONVOLUTION mbn_pack_convolution_bf16
 #define PACK_DEPTHWISE mbn_pack_depthwise_bf16
 
 /* Pairs of taps would need their pixels put together first: two instructions, where making floats
@@ -52,13 +48,6 @@ static inline void element_store(void *p, vec a) {
 static inline void element_store_two(void *p, vec a, vec b) {
     vst1q_u16(p, vreinterpretq_u16_bf16(vcvtq_high_bf16_f32(vcvtq_low_bf16_f32(a), b)));
 }
-static inline void element_convert(const float *values, int32_t count, void *elements) {
-    mbn_bf16 *out = elements;
-    int32_t i = 0;
-    for (; i + VEC_WIDTH <= count; i += VEC_WIDTH) element_store(out + i, vec_load(values + i));
-    for (; i < count; i++) out[i] = mbn_bf16_of_float(values[i]);
-}
-
 /* Of four lanes the first pairs, and the second ones. */
 typedef struct operand {
     bfloat16x8_t first, second;

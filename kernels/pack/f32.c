@@ -9,5 +9,5 @@ size_t mbn_pack_convolution(const mbn_pack_convolution_args *args, void *packed)
 }
 
 size_t mbn_pack_depthwise(const mbn_pack_depthwise_args *args, void *packed) {
-    return pack_depthwise(args, packed);
+    return pack_depthwise(args, 1, packed);
 }

@@ -121,7 +121,7 @@ enum { LINE_BYTES = 64 };
 
 /* Steps of a tile. */
 MBN_INLINE int32_t count_steps(const mbn_pointwise_args *args) {
-    return (args->input_channels + DEPTH - 1) / DEPTH;
+    return steps_of(args->input_channels);
 }
 
 /* The next panel, and where there are tiles enough `bytes` of what the caller wants fetched: then a

@@ -13,14 +13,11 @@
 #ifndef MBN_KERNELS_BODY_FLOAT_SPLIT_H
 #define MBN_KERNELS_BODY_FLOAT_SPLIT_H
 
-#include "kernels/bf16.h"
-#include "kernels/inline.h"
+#include "bf16.h"
 
-#define ELEMENT MBN_ELEMENT_BF16
-#define ELEMENT_BYTES 2
+#include <string.h>
+
 #define DEPTH 2
-#define READS_FLOATS false
-#define PACK_CONVOLUTION mbn_pack_convolution_bf16
 #define PACK_DEPTHWISE mbn_pack_depthwise_bf16
 
 /* One vector wide: a pixel of a tile takes an accumulator. */
@@ -42,13 +39,6 @@ MBN_INLINE void element_store_two(void *p, vec a, vec b) {
     element_store(p, a);
     element_store((mbn_bf16 *)p + VEC_WIDTH, b);
 }
-MBN_INLINE void element_convert(const float *values, int32_t count, void *elements) {
-    mbn_bf16 *out = elements;
-    int32_t i = 0;
-    for (; i + VEC_WIDTH <= count; i += VEC_WIDTH) element_store(out + i, vec_load(values + i));
-    for (; i < count; i++) out[i] = mbn_bf16_of_float(values[i]);
-}
-
 typedef struct operand {
     vec first, second;
 } operand;

@@ -21,7 +21,7 @@ static void add_tap(const mbn_convolution_args *args, int32_t iy, int32_t offset
 static void convolution_row(const mbn_convolution_args *args, const element *weights,
                             int32_t panel_lanes, int32_t b, int32_t oy) {
     const int32_t depth = args->blocking.depth;
-    const ptrdiff_t tap = (ptrdiff_t)((args->input_channels + depth - 1) / depth) * depth;
+    const ptrdiff_t tap = (ptrdiff_t)mbn_block_count(args->input_channels, depth) * depth;
     const element *residual = args->residual.data == NULL ? NULL : row_at(&args->residual, b, oy);
     run r;
     for (int32_t ox = 0; ox < args->output_width; ox = r.pixels.end) {
