@@ -318,8 +318,8 @@ typedef struct mbn_pack_depthwise_args {
 typedef size_t mbn_pack_convolution_fn(const mbn_pack_convolution_args *args, void *packed);
 typedef size_t mbn_pack_depthwise_fn(const mbn_pack_depthwise_args *args, void *packed);
 
-/* The kernels of one element type for one instruction set, complete: every slot has a function.  The
- * scalar tables' read the blocking from their arguments and so serve every layout. */
+/* The kernels of one element type for one instruction set, complete: every slot has a function.
+ * The scalar tables' read the blocking from their arguments and so serve every layout. */
 typedef struct mbn_kernels {
     const char *name; /* the instruction set's (mbn_isa_name) */
     mbn_isa isa;

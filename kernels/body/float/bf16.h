@@ -1,5 +1,5 @@
-/* What the tables of bfloat16 have in common.  Include it behind the instruction set's bf16.h, whose
- * element_store it takes. */
+/* What the tables of bfloat16 have in common.  Include it behind the instruction set's bf16.h,
+ * whose element_store it takes. */
 #ifndef MBN_KERNELS_BODY_FLOAT_BF16_H
 #define MBN_KERNELS_BODY_FLOAT_BF16_H
 

@@ -25,7 +25,7 @@
  * where VEC_SPREAD is defined, for images
  *     vec_spread(a)              a's floats from the first on, with a zero behind every third
  *
- * An element type's words, f32.h here, or for bfloat16 the instruction set's bf16.h and bf16.h here:
+ * An element type's words, f32.h here, or for bfloat16 bf16.h here and the instruction set's:
  *
  *     element_load(p)            VEC_WIDTH elements as floats
  *     element_store(p, a)        floats as elements, rounded
