@@ -1,5 +1,6 @@
 /* `mobilenet COMMAND ...`: picks the command and lets it read the rest of the line. */
 #include "command.h"
+#include "options.h"
 #include "report.h"
 
 #include <mobilenet.h>
@@ -7,7 +8,6 @@
 #include <argp.h>
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 static const struct command {
@@ -36,24 +36,17 @@ static const struct command *find_command(const char *name) {
     return NULL;
 }
 
-/* argp frees what it gets back, unless it is the text that it passed in. */
-static char *list_commands(int key, const char *text, void *input) {
-    (void)input;
-    if (key != ARGP_KEY_HELP_POST_DOC) return (char *)text;
-    char *list = NULL;
-    size_t size = 0;
-    FILE *stream = open_memstream(&list, &size);
-    if (stream == NULL) return NULL;
+static void write_commands(FILE *stream) {
     fputs("Commands:\n", stream);
     for (int i = 0; i < COMMAND_COUNT; i++) {
         fprintf(stream, "  %-10s %s\n", commands[i].name, commands[i].summary);
     }
     fputs("\n`mobilenet COMMAND --help' says more.", stream);
-    if (fclose(stream) != 0) {
-        free(list);
-        return NULL;
-    }
-    return list;
+}
+
+static char *list_commands(int key, const char *text, void *input) {
+    (void)input;
+    return key == ARGP_KEY_HELP_POST_DOC ? mbn_option_help(write_commands) : (char *)text;
 }
 
 struct choice {

@@ -181,22 +181,28 @@ static const struct argp_option network_options[] = {
     {0},
 };
 
-/* argp frees what a help filter gives back, unless it is the text that it passed in. */
-static char *list_networks(int key, const char *text, void *input) {
-    (void)input;
-    if (key != ARGP_KEY_HELP_POST_DOC) return (char *)text;
-    char *list = NULL;
+char *mbn_option_help(void (*write)(FILE *stream)) {
+    char *text = NULL;
     size_t size = 0;
-    FILE *stream = open_memstream(&list, &size);
+    FILE *stream = open_memstream(&text, &size);
     if (stream == NULL) return NULL;
+    write(stream);
+    if (fclose(stream) == 0) return text;
+    free(text);
+    return NULL;
+}
+
+static void write_networks(FILE *stream) {
     fputs("NETWORK is one of", stream);
     for (int32_t i = 0; mbn_network_name(i) != NULL; i++) {
         fprintf(stream, "%s %s", i == 0 ? "" : ",", mbn_network_name(i));
     }
     putc('.', stream);
-    if (fclose(stream) == 0) return list;
-    free(list);
-    return NULL;
+}
+
+static char *list_networks(int key, const char *text, void *input) {
+    (void)input;
+    return key == ARGP_KEY_HELP_POST_DOC ? mbn_option_help(write_networks) : (char *)text;
 }
 
 /* A blank behind \v, for argp asks for what is behind it only where there is something. */
@@ -229,14 +235,13 @@ static error_t parse_model(int key, char *argument, struct argp_state *state) {
 
 static const char isa_help[] = "Instruction sets that may be used, separated by commas";
 
+static void write_isas(FILE *stream) {
+    fprintf(stream, "%s: %s (default: all)", isa_help, mbn_option_isa_names(MBN_ISA_MASK_ALL).text);
+}
+
 static char *list_isas(int key, const char *text, void *input) {
     (void)input;
-    if (key != KEY_ISA) return (char *)text;
-    const mbn_isa_list list = mbn_option_isa_names(MBN_ISA_MASK_ALL);
-    const size_t size = sizeof isa_help + sizeof list.text + sizeof ":  (default: all)";
-    char *help = malloc(size);
-    if (help != NULL) snprintf(help, size, "%s: %s (default: all)", isa_help, list.text);
-    return help;
+    return key == KEY_ISA ? mbn_option_help(write_isas) : (char *)text;
 }
 
 static const struct argp_option model_options[] = {

@@ -6,6 +6,7 @@
 #include <mobilenet.h>
 
 #include <argp.h>
+#include <stdio.h>
 
 /* A whole number in [low, high].  `name` is the option's, for the message. */
 int64_t mbn_option_integer(struct argp_state *state, const char *name, const char *text,
@@ -27,6 +28,10 @@ const char *mbn_option_network(struct argp_state *state, const char *text);
 /* The value, from `first` on, that is called `text`; name(value) is NULL past the last. */
 int mbn_option_choice(struct argp_state *state, const char *option, const char *text,
                       const char *(*name)(int), int first);
+
+/* What `write` writes, for argp's help filters: argp frees what they give back, unless it is the
+ * text that they were given.  NULL where there is no memory. */
+char *mbn_option_help(void (*write)(FILE *stream));
 
 /* --width, --resolution, --classes, --padding, --source; input: an mbn_network_options. */
 extern const struct argp mbn_network_argp;
