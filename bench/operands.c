@@ -73,7 +73,7 @@ mbn_plane bench_input_plane(bench_memory *memory, const mbn_kernels *kernels, in
 
 int32_t bench_image_block(const mbn_kernels *kernels, int32_t channels) {
     const int32_t depth = kernels->reads_floats ? 1 : kernels->blocking.depth;
-    return (channels + depth - 1) / depth * depth;
+    return mbn_block_count(channels, depth) * depth;
 }
 
 mbn_plane bench_image_plane(bench_memory *memory, const mbn_kernels *kernels, int32_t channels,

@@ -154,7 +154,7 @@ static float value_at(const plane *p, int32_t c, int32_t y, int32_t x) {
 void plane_fill(plane *p, const float *values, lane_fill lanes, int32_t depth, random_state *r) {
     plane_clear(p);
     int32_t padded = mbn_block_count(p->channels, p->block) * p->block;
-    const int32_t finite = (p->channels + depth - 1) / depth * depth;
+    const int32_t finite = mbn_block_count(p->channels, depth) * depth;
     for (int32_t c = 0; c < padded; c++) {
         for (int32_t y = 0; y < p->height; y++) {
             for (int32_t x = 0; x < p->width; x++) {

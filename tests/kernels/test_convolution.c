@@ -12,9 +12,9 @@ static int32_t choose_input_block(const mbn_kernels *table, int32_t channels, ra
     const int32_t depth = table->blocking.depth;
     switch (random_int(r, 0, 3)) {
     case 0: return table->blocking.block;
-    case 1: return (channels + depth - 1) / depth * depth;
+    case 1: return mbn_block_count(channels, depth) * depth;
     case 2: return depth;
-    default: return (random_int(r, 1, channels) + depth - 1) / depth * depth;
+    default: return mbn_block_count(random_int(r, 1, channels), depth) * depth;
     }
 }
 

@@ -203,7 +203,7 @@ static void check_images(const convolution_case *s, operands *memory, random_sta
             const mbn_kernels *table = tables + at / (GUARD_SIDES * ORDERS);
             const int32_t depth = table->blocking.depth;
             if (table->reads_floats) continue;
-            check_to_blocked(table, (s->channels + depth - 1) / depth * depth, s, values, e,
+            check_to_blocked(table, mbn_block_count(s->channels, depth) * depth, s, values, e,
                              (tensor_order)(at % ORDERS), memory,
                              (guard_side)(at / ORDERS % GUARD_SIDES), r);
         }

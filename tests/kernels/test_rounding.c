@@ -141,7 +141,7 @@ static void check_layouts(bool image) {
         if (!can_flush(table, flush)) continue;
         if (image) {
             check_layout(table, flush, interleaved, 3, COUNT / 3 / WIDTH, WIDTH,
-                         (3 + depth - 1) / depth * depth);
+                         mbn_block_count(3, depth) * depth);
         } else {
             check_layout(table, flush, interleaved, CHANNELS, HEIGHT, WIDTH, table->blocking.block);
         }
