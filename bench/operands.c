@@ -121,8 +121,12 @@ static mbn_operands operands_of(bench_memory *memory, const mbn_kernels *kernels
     const int32_t block = kernels->blocking.block, blocks = mbn_block_count(channels, block);
     float *bias = bench_floats(memory, (size_t)blocks * (size_t)block);
     mbn_pack_vector(bench_random(memory, (size_t)channels), channels, block, bias);
-    return (mbn_operands){weights, bias, (ptrdiff_t)(bytes / (size_t)blocks),
-                          block * (ptrdiff_t)sizeof *bias};
+    return (mbn_operands){
+        .weights = weights,
+        .bias = bias,
+        .weights_stride = (ptrdiff_t)(bytes / (size_t)blocks),
+        .bias_stride = block * (ptrdiff_t)sizeof *bias,
+    };
 }
 
 mbn_operands bench_packed_operands(bench_memory *memory, const mbn_kernels *kernels,

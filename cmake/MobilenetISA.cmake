@@ -22,12 +22,24 @@ set(MOBILENET_ISA_FLAGS_avx512bf16 ${MOBILENET_ISA_FLAGS_avx512} -mavx512bf16)
 set(MOBILENET_ISA_PROBE_avx512bf16
   "_mm512_cvtss_f32(_mm512_dpbf16_ps(_mm512_set1_ps(x), (__m512bh)_mm512_set1_ps(x),
                     (__m512bh)_mm512_set1_ps(x)))")
+set(MOBILENET_ISA_FLAGS_avx512vnni ${MOBILENET_ISA_FLAGS_avx512} -mavx512vnni)
+set(MOBILENET_ISA_PROBE_avx512vnni
+  "_mm512_reduce_add_epi32(_mm512_dpbusd_epi32(_mm512_set1_epi32((int)x), _mm512_set1_epi32((int)x),
+                                               _mm512_set1_epi32((int)x)))")
+set(MOBILENET_ISA_FLAGS_avx512vbmi ${MOBILENET_ISA_FLAGS_avx512vnni} -mavx512vbmi)
+set(MOBILENET_ISA_PROBE_avx512vbmi
+  "_mm512_reduce_add_epi32(_mm512_permutexvar_epi8(_mm512_set1_epi32((int)x),
+                                                   _mm512_set1_epi32((int)x)))")
 set(MOBILENET_ISA_FLAGS_neon "")
 set(MOBILENET_ISA_PROBE_neon "vgetq_lane_f32(vfmaq_n_f32(vdupq_n_f32(x), vdupq_n_f32(x), x), 0)")
 set(MOBILENET_ISA_FLAGS_neonbf16 -march=armv8.2-a+bf16)
 set(MOBILENET_ISA_PROBE_neonbf16
   "vgetq_lane_f32(vbfdotq_f32(vdupq_n_f32(x), vcvtq_low_bf16_f32(vdupq_n_f32(x)),
                               vcvtq_low_bf16_f32(vdupq_n_f32(x))), 0)")
+
+set(MOBILENET_ISA_FLAGS_neondot -march=armv8.2-a+dotprod)
+set(MOBILENET_ISA_PROBE_neondot
+  "vgetq_lane_s32(vdotq_laneq_s32(vdupq_n_s32((int)x), vdupq_n_s8((int)x), vdupq_n_s8((int)x), 0), 0)")
 
 if(CMAKE_SYSTEM_PROCESSOR MATCHES "^(x86_64|AMD64|amd64)$")
   set(known sse avx2 avx512 avx512bf16)

@@ -23,6 +23,14 @@ static bool kernel_says_bf16(void) {
     return false;
 #endif
 }
+
+static bool kernel_says_dot(void) {
+#if defined(__linux__)
+    return (getauxval(AT_HWCAP) & HWCAP_ASIMDDP) != 0;
+#else
+    return false;
+#endif
+}
 #endif
 
 /* Where cpuinfo does not know, the compiler's own CPUID check, which reads XCR0 too, decides, or
@@ -45,8 +53,15 @@ bool mbn_cpu_has(mbn_isa isa) {
     case MBN_ISA_AVX512_BF16:
         return mbn_cpu_has(MBN_ISA_AVX512) &&
                (known ? cpuinfo_has_x86_avx512bf16() : __builtin_cpu_supports("avx512bf16") != 0);
+    case MBN_ISA_AVX512_VNNI:
+        return mbn_cpu_has(MBN_ISA_AVX512) &&
+               (known ? cpuinfo_has_x86_avx512vnni() : __builtin_cpu_supports("avx512vnni") != 0);
+    case MBN_ISA_AVX512_VBMI:
+        return mbn_cpu_has(MBN_ISA_AVX512_VNNI) &&
+               (known ? cpuinfo_has_x86_avx512vbmi() : __builtin_cpu_supports("avx512vbmi") != 0);
 #elif defined(__aarch64__)
     case MBN_ISA_NEON: return true; /* part of the AArch64 baseline */
+    case MBN_ISA_NEON_DOT: return known ? cpuinfo_has_arm_neon_dot() : kernel_says_dot();
     case MBN_ISA_NEON_BF16: return known ? cpuinfo_has_arm_bf16() : kernel_says_bf16();
 #endif
     default: (void)known; return false;

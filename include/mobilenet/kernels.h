@@ -35,9 +35,16 @@
  * as zero, among operands, products, sums and results, where the floating-point control register
  * says so, as it does while a network runs; where it does not, they may count as zero in any of
  * these.
+ *
+ * 8-bit integers.  Planes and vectors are bytes, sums int32, weights packed for the table; what is
+ * computed is in mobilenet/q8.h, exactly: all tables give the same bytes.  Every q8 table's block
+ * is 16.  Taps outside a plane count as its zero point (mbn_q8_finish.input_zero).  A vector that a
+ * fully connected layer reads has whole blocks.
  */
 #ifndef MOBILENET_KERNELS_H
 #define MOBILENET_KERNELS_H
+
+#include <mobilenet/q8.h>
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -69,7 +76,10 @@ typedef enum mbn_isa {
     MBN_ISA_NEON = 4,        /* AArch64 */
     MBN_ISA_AVX512_BF16 = 5, /* AVX512 with BF16: only of bfloat16 */
     MBN_ISA_NEON_BF16 = 6,   /* NEON with BF16: only of bfloat16 */
-    MBN_ISA_COUNT = 7
+    MBN_ISA_AVX512_VNNI = 7, /* AVX512 with VNNI: only of integers */
+    MBN_ISA_AVX512_VBMI = 8, /* that with VBMI: only of integers */
+    MBN_ISA_NEON_DOT = 9,    /* NEON with its dot product: only of integers */
+    MBN_ISA_COUNT = 10
 } mbn_isa;
 
 #define MBN_ISA_MASK_ALL ((1u << MBN_ISA_COUNT) - 1u)
@@ -78,6 +88,7 @@ typedef enum mbn_isa {
 typedef enum mbn_element {
     MBN_ELEMENT_F32 = 0,  /* IEEE 754 binary32 */
     MBN_ELEMENT_BF16 = 1, /* bfloat16, the upper half of one */
+    MBN_ELEMENT_Q8 = 2,   /* an unsigned byte (mobilenet/q8.h) */
     MBN_ELEMENT_COUNT
 } mbn_element;
 
@@ -136,13 +147,15 @@ static inline int32_t mbn_panel_width(int32_t remaining, int32_t panel) {
  * the operands of the blocks from b on begin b strides further. */
 typedef struct mbn_operands {
     const void *weights;
-    const void *bias;
+    const void *bias;                      /* floats; of q8 what pack_channels packs */
     ptrdiff_t weights_stride, bias_stride; /* bytes of one channel block */
+    bool wide;                             /* q8: packed with `wide` */
 } mbn_operands;
 
 /* What becomes of an accumulator when its chain is complete. */
 typedef struct mbn_finish {
-    mbn_activation activation;
+    mbn_activation activation; /* of floats */
+    const mbn_q8_finish *q8;   /* of q8, which has no activation beside it; outlives the call */
 } mbn_finish;
 
 /* The part of the output that one call computes: rows [row_begin, row_end) of the output plane and
@@ -268,7 +281,7 @@ typedef struct mbn_softmax_args {
 
 /* Conversion between a plane of the table's elements and strided floats, which covers NHWC
  * (channel_stride 1, pixel_stride C) and NCHW (channel_stride height * width, pixel_stride 1).
- *   to_blocked    blocked = strided; lanes past `channels` become 0
+ *   to_blocked    blocked = strided; lanes past `channels` become 0 (of q8 the zero point)
  *                 (of a table that does not read floats also with blocking.block at all channels,
  *                 rounded up to the table's depth: images)
  *   from_blocked  strided = blocked */
@@ -278,6 +291,7 @@ typedef struct mbn_layout_args {
     ptrdiff_t channel_stride, strided_row_stride, pixel_stride; /* floats */
     int32_t height, width, channels;
     mbn_blocking blocking;
+    mbn_quantization quantization; /* of q8: what the plane's bytes stand for */
 } mbn_layout_args;
 
 typedef void mbn_pointwise_fn(const mbn_pointwise_args *args, mbn_range range);
@@ -295,28 +309,41 @@ typedef void mbn_layout_fn(const mbn_layout_args *args, mbn_range range);
  * PyTorch's linear [N][C]: {C, 1, 0, 0}; Keras's dense [C][N]: {1, N, 0, 0}.
  * scale: NULL, or one factor per output channel that its weights are multiplied with. */
 typedef struct mbn_pack_convolution_args {
-    const float *weights;
+    const void *weights; /* floats; of q8 int16_t: weight - its zero point, -255 to 255 */
     ptrdiff_t output_stride, input_stride, row_stride, column_stride;
-    const float *scale;
+    const float *scale; /* of q8 not read */
     int32_t output_channels, input_channels, kernel_height, kernel_width;
     mbn_blocking blocking;
+    bool wide; /* q8: there are weights outside -128 .. 127 */
 } mbn_pack_convolution_args;
 
 /* Depthwise weights: element (c, ky, kx) is at weights[c * channel_stride + ky * row_stride + kx *
  * column_stride].  PyTorch's [C][1][KH][KW]: {KH*KW, KW, 1}; Keras's [KH][KW][C][1]: {1, KW*C, C}.
  * scale: as above, per channel. */
 typedef struct mbn_pack_depthwise_args {
-    const float *weights;
+    const void *weights; /* as above */
     ptrdiff_t channel_stride, row_stride, column_stride;
     const float *scale;
     int32_t channels, kernel_height, kernel_width;
     mbn_blocking blocking;
+    bool wide;
 } mbn_pack_depthwise_args;
 
-/* Both write packed weights and return their bytes, the same number for every channel block; with
- * packed NULL they only return it.  packed needs an element's alignment. */
+/* What a q8 layer has for each of its output channels. */
+typedef struct mbn_pack_channels_args {
+    const int32_t *bias; /* with -input_zero times the sum of the channel's weights (weight - its
+                            zero point) in it, modulo 2^32 */
+    const mbn_multiplier *multipliers; /* [channels] */
+    mbn_rescaling rescaling;
+    int32_t channels;
+    mbn_blocking blocking;
+} mbn_pack_channels_args;
+
+/* They write packed weights, or a q8 layer's channels, and return their bytes, the same number for
+ * every channel block; with packed NULL they only return it.  packed needs an element's alignment. */
 typedef size_t mbn_pack_convolution_fn(const mbn_pack_convolution_args *args, void *packed);
 typedef size_t mbn_pack_depthwise_fn(const mbn_pack_depthwise_args *args, void *packed);
+typedef size_t mbn_pack_channels_fn(const mbn_pack_channels_args *args, void *packed);
 
 /* The kernels of one element type for one instruction set, complete: every slot has a function.
  * The scalar tables' read the blocking from their arguments and so serve every layout. */
@@ -341,6 +368,7 @@ typedef struct mbn_kernels {
     mbn_layout_fn *from_blocked;
     mbn_pack_convolution_fn *pack_convolution;
     mbn_pack_depthwise_fn *pack_depthwise;
+    mbn_pack_channels_fn *pack_channels; /* of q8 tables; NULL in others */
     /* The table whose elements vectors have (pools' outputs, what fully connected layers read and
      * write, channel_scale's factors); NULL: this one.  Its block is the same. */
     const struct mbn_kernels *vectors;
@@ -360,14 +388,15 @@ MBN_API uint32_t mbn_isa_usable(void);
  * that it builds on; NULL if none of the mask is usable, or the element type has no table. */
 MBN_API const mbn_kernels *mbn_kernels_best(mbn_element element, uint32_t mask);
 
-/* "scalar", "sse", "avx2", "avx512", "neon", "avx512bf16", "neonbf16"; NULL for anything else. */
+/* "scalar", "sse", "avx2", "avx512", "neon", "avx512bf16", "neonbf16", "avx512vnni", "avx512vbmi",
+ * "neondot"; NULL for anything else. */
 MBN_API const char *mbn_isa_name(mbn_isa isa);
 
 /* Reads a comma-separated list of names ("avx2" or "scalar,sse") into a mask.  Returns 0 if a name
  * is unknown or the list is empty (a valid list's mask is never 0). */
 MBN_API uint32_t mbn_isa_parse(const char *names);
 
-/* "f32", "bf16"; NULL for anything else. */
+/* "f32", "bf16", "q8"; NULL for anything else. */
 MBN_API const char *mbn_element_name(mbn_element element);
 
 /* What the float32 and the bfloat16 tables have as pack_convolution.  Packed form: panel after

@@ -129,8 +129,8 @@ static size_t pack_convolution(const mbn_pack_convolution_args *args, void *pack
         t.existing = left < t.lanes ? left : t.lanes;
         for (int32_t ky = 0; ky < args->kernel_height; ky++) {
             for (int32_t kx = 0; kx < args->kernel_width; kx++) {
-                t.weights = args->weights + first * args->output_stride + ky * args->row_stride +
-                            kx * args->column_stride;
+                t.weights = (const float *)args->weights + first * args->output_stride +
+                            ky * args->row_stride + kx * args->column_stride;
                 pack_tap(&t, blocking.depth, out);
                 out += (ptrdiff_t)t.lanes * tap_channels;
             }

@@ -4,6 +4,9 @@
 
 #include <mobilenet/kernels.h>
 
+/* The first that is not of floats. */
+#define FLOAT_ELEMENTS MBN_ELEMENT_Q8
+
 typedef struct element_type {
     size_t bytes;
     float (*load)(const void *at);

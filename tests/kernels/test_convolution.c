@@ -56,7 +56,7 @@ static void check_convolution(const mbn_kernels *table, convolution_problem *pro
 
 static void check_tables(const convolution_case *shape, bool layouts, operands *memory,
                          random_state *r) {
-    for (mbn_element element = 0; element < MBN_ELEMENT_COUNT; element++) {
+    for (mbn_element element = 0; element < FLOAT_ELEMENTS; element++) {
         mbn_kernels tables[TABLES_MAX];
         int32_t count = tables_under_test(tables, element, layouts);
         convolution_problem problem = convolution_problem_create(shape, element, r);

@@ -137,7 +137,7 @@ static void check_elementwise(const mbn_kernels *table, elementwise_problem *p, 
 
 static void check_tables(elementwise_kind kind, const convolution_case *shape, bool layouts,
                          operands *memory, random_state *r) {
-    for (mbn_element element = 0; element < MBN_ELEMENT_COUNT; element++) {
+    for (mbn_element element = 0; element < FLOAT_ELEMENTS; element++) {
         mbn_kernels tables[TABLES_MAX];
         int32_t count = tables_under_test(tables, element, layouts);
         elementwise_problem problem = create(kind, shape, element, r);

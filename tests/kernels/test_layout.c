@@ -166,7 +166,7 @@ static void check_tables(const convolution_case *s, bool to_blocked, operands *m
     size_t count = (size_t)s->channels * (size_t)(s->height * s->width);
     expected *e = malloc(count * sizeof *e);
     cr_assert(e != NULL);
-    for (mbn_element element = 0; element < MBN_ELEMENT_COUNT; element++) {
+    for (mbn_element element = 0; element < FLOAT_ELEMENTS; element++) {
         mbn_kernels tables[TABLES_MAX];
         int32_t table_count = tables_under_test(tables, element, true);
         float *values = make_values(count, element, s->data, r);
@@ -191,7 +191,7 @@ static void check_images(const convolution_case *s, operands *memory, random_sta
     const size_t count = (size_t)s->channels * (size_t)(s->height * s->width);
     expected *e = malloc(count * sizeof *e);
     cr_assert(e != NULL);
-    for (mbn_element element = 0; element < MBN_ELEMENT_COUNT; element++) {
+    for (mbn_element element = 0; element < FLOAT_ELEMENTS; element++) {
         mbn_kernels tables[TABLES_MAX];
         const int32_t table_count = tables_under_test(tables, element, true);
         /* Floats that the elements may not have. */

@@ -29,6 +29,7 @@ typedef struct shape {
 
 /* [K / depth][v * B][depth] of every panel, in the order in which it stands in memory. */
 static size_t expect_convolution(const mbn_pack_convolution_args *a, uint16_t *expect) {
+    const float *weights = a->weights;
     const int32_t block = a->blocking.block, depth = a->blocking.depth;
     const int32_t blocks = mbn_block_count(a->output_channels, block);
     size_t count = 0;
@@ -43,7 +44,7 @@ static size_t expect_convolution(const mbn_pack_convolution_args *a, uint16_t *e
                     const bool exists = n < a->output_channels && k < a->input_channels;
                     float weight = 0.0f;
                     if (exists) {
-                        weight = a->weights[n * a->output_stride + k * a->input_stride + at];
+                        weight = weights[n * a->output_stride + k * a->input_stride + at];
                         if (a->scale != NULL) weight *= a->scale[n];
                     }
                     expect[count++] = rounded(weight);
@@ -105,6 +106,7 @@ Test(pack_bf16, convolution) {
 
 /* pairs: [channels / B][KH][KW / 2][B][2]; else [channels / B][KH][KW][B]. */
 static size_t expect_depthwise(const mbn_pack_depthwise_args *a, bool pairs, uint16_t *expect) {
+    const float *weights = a->weights;
     const int32_t block = a->blocking.block, together = pairs ? 2 : 1;
     const int32_t blocks = mbn_block_count(a->channels, block);
     size_t count = 0;
@@ -116,8 +118,8 @@ static size_t expect_depthwise(const mbn_pack_depthwise_args *a, bool pairs, uin
                 const int32_t kx = first + i % together;
                 float weight = 0.0f;
                 if (c < a->channels && kx < a->kernel_width) {
-                    weight = a->weights[c * a->channel_stride + ky * a->row_stride +
-                                        kx * a->column_stride];
+                    weight =
+                        weights[c * a->channel_stride + ky * a->row_stride + kx * a->column_stride];
                     if (a->scale != NULL) weight *= a->scale[c];
                 }
                 expect[count++] = rounded(weight);

@@ -131,7 +131,7 @@ static void check_pool(const mbn_kernels *table, pool_problem *p, bool global, o
 
 static void check_tables(const convolution_case *shape, bool global, bool layouts, operands *memory,
                          random_state *r) {
-    for (mbn_element element = 0; element < MBN_ELEMENT_COUNT; element++) {
+    for (mbn_element element = 0; element < FLOAT_ELEMENTS; element++) {
         mbn_kernels tables[TABLES_MAX];
         int32_t count = tables_under_test(tables, element, layouts);
         pool_problem problem = create(shape, global, element, r);
@@ -219,7 +219,7 @@ static void check_lowest(mbn_element element, float lowest, data_kind kind, oper
 Test(max_pool, lowest_values) {
     operands memory = {0};
     random_state r = {34};
-    for (mbn_element element = 0; element < MBN_ELEMENT_COUNT; element++) {
+    for (mbn_element element = 0; element < FLOAT_ELEMENTS; element++) {
         check_lowest(element, element_round(element_type_of(element), -FLT_MAX), DATA_MINIMUM,
                      &memory, &r);
         check_lowest(element, -INFINITY, DATA_INFINITY, &memory, &r);

@@ -13,7 +13,7 @@ MBN_INLINE elementwise_block elementwise_block_of(const mbn_elementwise_args *ar
                                                   enum elementwise_kind kind, int32_t b) {
     const ptrdiff_t channels = (ptrdiff_t)b * VECTOR_BYTES;
     return (elementwise_block){
-        epilogue_of(kind == CHANNEL_SCALE ? &(mbn_finish){{0}} : &args->finish),
+        epilogue_of(kind == CHANNEL_SCALE ? &(mbn_finish){.activation = {0}} : &args->finish),
         kind == ADD ? vec_zero() : vec_load((const char *)args->scale + channels),
         kind == BATCH_NORM ? vec_load((const char *)args->shift + channels) : vec_zero(),
     };
