@@ -14,6 +14,7 @@
  *           operators.
  *   FIXED   zero + RDBPOT(SRDHM(x << left, m), right) with m an int32 (a multiple of 2^-31), left =
  *           max(shift, 0), right = max(-shift, 0): TensorFlow Lite's reference kernels (gemmlowp).
+ *           x << left is modulo 2^32, too.
  *             SRDHM(a, b)    (a b + (a b >= 0 ? 2^30 : 1 - 2^30)) / 2^31, truncated; 2^31 - 1 where
  *                            both are -2^31
  *             RDBPOT(a, n)   a / 2^n to nearest, ties away from zero
@@ -74,9 +75,9 @@ typedef struct mbn_byte_range {
 /* The sum of two quantised numbers a (what the layer computed) and b (the residual, or `other`).
  *   SHIFT  (m_a (a - zero_a) + m_b (b - zero_b) + 2^(shift - 1)) >> shift, + zero (XNNPACK);
  *          m: multiplier[].fixed, any; shift: output.shift, 1 to 31
- *   FLOAT  rint(fma(a', m_a, fma(b', m_b, offset))) with a' = a - origin_a, likewise b' (ONNX
- *          Runtime; other_first: with a and b exchanged); m: multiplier[].real.  offset has the
- *          zero point inside
+ *   FLOAT  rint(fma(a', m_a, fma(b', m_b, offset))) + origin with a' = a - origin_a, likewise b'
+ *          (ONNX Runtime; other_first: with a and b exchanged); m: multiplier[].real.  offset has
+ *          the zero point inside, less the origin, which is one for all three: origin[0]
  *   FIXED  with D = RDBPOT(SRDHM(. << max(shift, 0), fixed), max(-shift, 0)) of a multiplier:
  *          D_output(D_a((a - zero_a) << 20) + D_b((b - zero_b) << 20)) + zero (TensorFlow Lite's
  *          reference kernel)
