@@ -248,8 +248,9 @@ typedef struct mbn_elementwise_args {
  *   max_pool             maximum over window_height x window_width; positions outside the plane do
  *                        not count; a window holds at least one position inside it. */
 typedef struct mbn_pool_args {
-    mbn_plane input;  /* [channels / B][input_height][input_width][B] */
-    mbn_plane output; /* max_pool: [channels / B][output_height][output_width][B] */
+    mbn_plane input;   /* [channels / B][input_height][input_width][B] */
+    mbn_plane output;  /* max_pool: [channels / B][output_height][output_width][B] */
+    mbn_finish finish; /* read by global_average_pool of q8 alone */
     int32_t input_height, input_width;
     int32_t output_height, output_width;
     int32_t channels;
