@@ -22,6 +22,15 @@ static mbn_elementwise_fn *function_of(const bench_case *c) {
     }
 }
 
+/* Batch norm's is an activation of its own, of q8 a look-up whatever the layer has. */
+static mbn_finish finish_of(bench_memory *memory, const bench_case *c) {
+    mbn_layer layer = *c->layer;
+    if (c->variant == BATCH_NORM && c->kernels->element == MBN_ELEMENT_Q8) {
+        layer.activation.kind = MBN_ACTIVATION_HARD_SWISH;
+    }
+    return bench_finish(memory, c->kernels, &layer);
+}
+
 static void run(bench_state *state, const void *context) {
     const bench_case *c = context;
     const mbn_layer *l = c->layer;
@@ -34,7 +43,7 @@ static void run(bench_state *state, const void *context) {
         .output = bench_output_plane(&memory, k, channels, height, width),
         .scale = bench_input_plane(&memory, vectors, channels, 1, 1).data,
         .shift = bench_input_plane(&memory, vectors, channels, 1, 1).data,
-        .finish = {.activation = l->activation},
+        .finish = finish_of(&memory, c),
         .height = height,
         .width = width,
         .channels = channels,

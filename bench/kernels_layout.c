@@ -40,6 +40,7 @@ static void run(bench_state *state, const void *context) {
         .width = width,
         .channels = channels,
         .blocking = blocking,
+        .quantization = bench_quantization,
     };
     const mbn_range range = bench_whole(height, channels, blocking.block);
     mbn_layout_fn *convert = (c->variant & TO_BLOCKED) != 0 ? k->to_blocked : k->from_blocked;

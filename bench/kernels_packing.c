@@ -17,7 +17,7 @@ static void run(bench_state *state, const void *context) {
     const mbn_kernels *k = c->kernels;
     const ptrdiff_t taps = (ptrdiff_t)l->kernel_height * l->kernel_width;
     bench_memory memory = {0};
-    const float *weights = bench_random(&memory, (size_t)l->weights);
+    const void *weights = bench_weights(&memory, k, (size_t)l->weights);
     const float *scale = bench_random(&memory, (size_t)l->output_channels);
     if (l->kind == MBN_LAYER_DEPTHWISE) {
         const mbn_pack_depthwise_args args = {

@@ -1,5 +1,6 @@
 #include "operands.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -38,6 +39,59 @@ float *bench_random(bench_memory *memory, size_t count) {
     return data;
 }
 
+const void *bench_weights(bench_memory *memory, const mbn_kernels *kernels, size_t count) {
+    const float *floats = bench_random(memory, count);
+    if (kernels->element != MBN_ELEMENT_Q8) return floats;
+    int16_t *weights = bench_bytes(memory, count * sizeof *weights);
+    for (size_t i = 0; i < count; i++) weights[i] = (int16_t)(127.0f * floats[i]);
+    return weights;
+}
+
+const mbn_quantization bench_quantization = {1.0f / 128, 128, 128, MBN_QUANTIZE_INVERSE};
+
+/* The multiplier for which sums of so many products fill the bytes. */
+static float multiplier_for(int32_t products) {
+    return 1.0f / (128.0f * sqrtf((float)products));
+}
+
+/* Any table will do: which one, no kernel's time depends on. */
+static const uint8_t *random_lookup(bench_memory *memory) {
+    enum { BYTES = 256 };
+    const float *floats = bench_random(memory, BYTES);
+    uint8_t *lookup = bench_bytes(memory, BYTES);
+    for (int i = 0; i < BYTES; i++) lookup[i] = (uint8_t)(128.0f + 127.0f * floats[i]);
+    return lookup;
+}
+
+mbn_finish bench_finish(bench_memory *memory, const mbn_kernels *kernels, const mbn_layer *layer) {
+    if (kernels->element != MBN_ELEMENT_Q8) return (mbn_finish){.activation = layer->activation};
+    const int32_t zero = bench_quantization.zero;
+    const mbn_byte_range all = {(uint8_t)zero, 0, 255};
+    mbn_q8_finish *finish = bench_bytes(memory, sizeof *finish);
+    *finish = (mbn_q8_finish){
+        .multiplier = {.real = multiplier_for(1)},
+        .input_zero = zero,
+        .gate_zero = zero,
+        .range = all,
+        .mean = {MBN_MEAN_FLOAT, bench_quantization.scale, bench_quantization.scale, 128},
+    };
+    const mbn_activation_kind activation = layer->activation.kind;
+    if (activation == MBN_ACTIVATION_HARD_SWISH || activation == MBN_ACTIVATION_HARD_SIGMOID) {
+        finish->lookup = random_lookup(memory);
+    }
+    if (layer->residual >= 0) {
+        mbn_q8_add *add = bench_bytes(memory, sizeof *add);
+        *add = (mbn_q8_add){
+            .multiplier = {{.fixed = 700001}, {.fixed = 600001}},
+            .output = {.shift = 20},
+            .zero = {zero, zero},
+            .range = all,
+        };
+        finish->add = add;
+    }
+    return (mbn_finish){.q8 = finish};
+}
+
 mbn_plane bench_output_plane(bench_memory *memory, const mbn_kernels *kernels, int32_t channels,
                              int32_t height, int32_t width) {
     const int32_t block = kernels->blocking.block;
@@ -59,6 +113,7 @@ static void fill(bench_memory *memory, const mbn_kernels *kernels, mbn_plane pla
         .width = width,
         .channels = channels,
         .blocking = {block, kernels->blocking.panel, kernels->blocking.depth},
+        .quantization = bench_quantization,
     };
     kernels->to_blocked(&args, bench_whole(height, channels, block));
     free(memory->buffers[--memory->count]);
@@ -115,17 +170,49 @@ const mbn_kernels *bench_vectors(const mbn_kernels *kernels) {
     return kernels->vectors != NULL ? kernels->vectors : kernels;
 }
 
-/* Packed weights of so many bytes with a random bias. */
-static mbn_operands operands_of(bench_memory *memory, const mbn_kernels *kernels,
-                                const void *weights, size_t bytes, int32_t channels) {
-    const int32_t block = kernels->blocking.block, blocks = mbn_block_count(channels, block);
-    float *bias = bench_floats(memory, (size_t)blocks * (size_t)block);
+/* What q8 has for each channel: no bias, and a multiplier. */
+static const void *packed_channels(bench_memory *memory, const mbn_kernels *kernels,
+                                   int32_t channels, int32_t products, size_t *bytes) {
+    int32_t *bias = bench_bytes(memory, (size_t)channels * sizeof *bias);
+    mbn_multiplier *multipliers = bench_bytes(memory, (size_t)channels * sizeof *multipliers);
+    for (int32_t c = 0; c < channels; c++) multipliers[c].real = multiplier_for(products);
+    const mbn_pack_channels_args args = {
+        .bias = bias,
+        .multipliers = multipliers,
+        .channels = channels,
+        .blocking = kernels->blocking,
+    };
+    *bytes = kernels->pack_channels(&args, NULL);
+    void *packed = bench_bytes(memory, *bytes);
+    kernels->pack_channels(&args, packed);
+    return packed;
+}
+
+/* A random bias. */
+static const void *packed_bias(bench_memory *memory, const mbn_kernels *kernels, int32_t channels,
+                               size_t *bytes) {
+    const int32_t block = kernels->blocking.block;
+    const size_t count = (size_t)mbn_block_count(channels, block) * (size_t)block;
+    float *bias = bench_floats(memory, count);
     mbn_pack_vector(bench_random(memory, (size_t)channels), channels, block, bias);
+    *bytes = count * sizeof *bias;
+    return bias;
+}
+
+/* Packed weights of so many bytes, and what goes with them.  products: of one output. */
+static mbn_operands operands_of(bench_memory *memory, const mbn_kernels *kernels,
+                                const void *weights, size_t bytes, int32_t channels,
+                                int32_t products) {
+    const size_t blocks = (size_t)mbn_block_count(channels, kernels->blocking.block);
+    size_t bias_bytes;
+    const void *bias = kernels->element == MBN_ELEMENT_Q8
+                           ? packed_channels(memory, kernels, channels, products, &bias_bytes)
+                           : packed_bias(memory, kernels, channels, &bias_bytes);
     return (mbn_operands){
         .weights = weights,
         .bias = bias,
-        .weights_stride = (ptrdiff_t)(bytes / (size_t)blocks),
-        .bias_stride = block * (ptrdiff_t)sizeof *bias,
+        .weights_stride = (ptrdiff_t)(bytes / blocks),
+        .bias_stride = (ptrdiff_t)(bias_bytes / blocks),
     };
 }
 
@@ -134,7 +221,8 @@ mbn_operands bench_packed_operands(bench_memory *memory, const mbn_kernels *kern
                                    int32_t kernel_height, int32_t kernel_width) {
     const ptrdiff_t taps = (ptrdiff_t)kernel_height * kernel_width;
     const mbn_pack_convolution_args args = {
-        .weights = bench_random(memory, (size_t)(output_channels * input_channels * taps)),
+        .weights =
+            bench_weights(memory, kernels, (size_t)(output_channels * input_channels * taps)),
         .output_stride = input_channels * taps,
         .input_stride = taps,
         .row_stride = kernel_width,
@@ -148,14 +236,15 @@ mbn_operands bench_packed_operands(bench_memory *memory, const mbn_kernels *kern
     const size_t bytes = kernels->pack_convolution(&args, NULL);
     void *packed = bench_bytes(memory, bytes);
     kernels->pack_convolution(&args, packed);
-    return operands_of(memory, kernels, packed, bytes, output_channels);
+    return operands_of(memory, kernels, packed, bytes, output_channels,
+                       (int32_t)taps * input_channels);
 }
 
 static mbn_operands packed_depthwise(bench_memory *memory, const mbn_kernels *kernels,
                                      const mbn_layer *layer) {
     const ptrdiff_t taps = (ptrdiff_t)layer->kernel_height * layer->kernel_width;
     const mbn_pack_depthwise_args args = {
-        .weights = bench_random(memory, (size_t)(layer->input_channels * taps)),
+        .weights = bench_weights(memory, kernels, (size_t)(layer->input_channels * taps)),
         .channel_stride = taps,
         .row_stride = layer->kernel_width,
         .column_stride = 1,
@@ -167,7 +256,7 @@ static mbn_operands packed_depthwise(bench_memory *memory, const mbn_kernels *ke
     const size_t bytes = kernels->pack_depthwise(&args, NULL);
     void *packed = bench_bytes(memory, bytes);
     kernels->pack_depthwise(&args, packed);
-    return operands_of(memory, kernels, packed, bytes, layer->output_channels);
+    return operands_of(memory, kernels, packed, bytes, layer->output_channels, (int32_t)taps);
 }
 
 mbn_range bench_whole(int32_t height, int32_t channels, int32_t block) {
@@ -183,7 +272,7 @@ mbn_pointwise_args bench_pointwise_args(bench_memory *memory, const mbn_kernels 
         .output = bench_output_plane(memory, kernels, layer->output_channels, height, width),
         .operands = bench_packed_operands(memory, kernels, layer->output_channels,
                                           layer->input_channels, 1, 1),
-        .finish = {.activation = layer->activation},
+        .finish = bench_finish(memory, kernels, layer),
         .height = height,
         .width = width,
         .input_channels = layer->input_channels,
@@ -201,7 +290,7 @@ mbn_depthwise_args bench_depthwise_args(bench_memory *memory, const mbn_kernels 
         .output = bench_output_plane(memory, kernels, layer->output_channels, layer->output_height,
                                      layer->output_width),
         .operands = packed_depthwise(memory, kernels, layer),
-        .finish = {.activation = layer->activation},
+        .finish = bench_finish(memory, kernels, layer),
         .input_height = layer->input_height + (halo ? layer->pad_top + layer->pad_bottom : 0),
         .input_width = layer->input_width + (halo ? layer->pad_left + layer->pad_right : 0),
         .output_height = layer->output_height,
@@ -232,7 +321,7 @@ mbn_convolution_args bench_convolution_args(bench_memory *memory, const mbn_kern
         .operands =
             bench_packed_operands(memory, kernels, layer->output_channels, layer->input_channels,
                                   layer->kernel_height, layer->kernel_width),
-        .finish = {.activation = layer->activation},
+        .finish = bench_finish(memory, kernels, layer),
         .input_block =
             halo ? source->blocking.block : bench_image_block(kernels, layer->input_channels),
         .input_height = layer->input_height + (halo ? layer->pad_top + layer->pad_bottom : 0),

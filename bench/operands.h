@@ -21,6 +21,16 @@ void *bench_bytes(bench_memory *memory, size_t bytes);   /* zeros */
 float *bench_floats(bench_memory *memory, size_t count); /* zeros */
 float *bench_random(bench_memory *memory, size_t count);
 
+/* Weights as the table's packers take them: floats, or of q8 -127 to 127. */
+const void *bench_weights(bench_memory *memory, const mbn_kernels *kernels, size_t count);
+
+/* What becomes of a layer's sums: its activation, or of q8 float rescaling, a look-up where the
+ * activation is one, and a sum with the residual. */
+mbn_finish bench_finish(bench_memory *memory, const mbn_kernels *kernels, const mbn_layer *layer);
+
+/* What the bytes of the planes here stand for, of q8. */
+extern const mbn_quantization bench_quantization;
+
 /* Of the table's elements, random, or zeros for an output; without halo. */
 mbn_plane bench_input_plane(bench_memory *memory, const mbn_kernels *kernels, int32_t channels,
                             int32_t height, int32_t width);
