@@ -168,6 +168,15 @@ static inline void mbn_assert_fully_connected(const mbn_fully_connected_args *ar
     (void)args, (void)range;
 }
 
+/* adds: the kernel has a residual or another plane. */
+static inline void mbn_assert_q8_finish(const mbn_q8_finish *finish, bool adds) {
+    assert(finish != NULL);
+    assert(finish->rescaling <= MBN_RESCALE_DOUBLE && finish->range.low <= finish->range.high);
+    assert(0 <= finish->input_zero && finish->input_zero <= 255);
+    assert(!adds || (finish->add != NULL && finish->add->kind <= MBN_ADD_FIXED));
+    (void)finish, (void)adds;
+}
+
 static inline void mbn_assert_softmax(const mbn_softmax_args *args) {
     assert(args->input != NULL && args->output != NULL && args->count >= 1);
     (void)args;

@@ -304,7 +304,7 @@ typedef void mbn_fully_connected_fn(const mbn_fully_connected_args *args, mbn_ra
 typedef void mbn_softmax_fn(const mbn_softmax_args *args);
 typedef void mbn_layout_fn(const mbn_layout_args *args, mbn_range range);
 
-/* Weights of a convolution (1x1 and fully connected included) and their strides in floats: element
+/* Weights of a convolution (1x1 and fully connected included) and their strides in numbers: element
  * (n, c, ky, kx) is at weights[n * output_stride + c * input_stride + ky * row_stride + kx *
  * column_stride].  PyTorch's OIHW: {C*KH*KW, KH*KW, KW, 1}; Keras's HWIO: {1, N, KW*C*N, C*N};
  * PyTorch's linear [N][C]: {C, 1, 0, 0}; Keras's dense [C][N]: {1, N, 0, 0}.
@@ -415,6 +415,17 @@ MBN_API size_t mbn_pack_depthwise_bf16(const mbn_pack_depthwise_args *args, void
 /* What those have that take taps in pairs: [channels / B][KH][KW / 2, rounded up][B][2], with 0
  * beside a last tap that is alone. */
 MBN_API size_t mbn_pack_depthwise_bf16_pairs(const mbn_pack_depthwise_args *args, void *packed);
+
+/* What q8 tables have that need no other form: weights as int16_t in the forms above, and of each
+ * channel block
+ *     int32_t bias[B]
+ *     float real[B]                      of MBN_RESCALE_FLOAT
+ *     int32_t fixed[B], int32_t shift[B] of MBN_RESCALE_FIXED
+ *     double wide[B]                     of MBN_RESCALE_DOUBLE
+ * with 0 past `channels`.  packed needs no alignment beyond that of an int32_t. */
+MBN_API size_t mbn_pack_convolution_q8(const mbn_pack_convolution_args *args, void *packed);
+MBN_API size_t mbn_pack_depthwise_q8(const mbn_pack_depthwise_args *args, void *packed);
+MBN_API size_t mbn_pack_channels_q8(const mbn_pack_channels_args *args, void *packed);
 
 /* A vector of one float per channel (bias, scale, shift), zero-padded to whole blocks.  values may
  * be NULL, which packs zeros.  packed has mbn_block_count(channels, block) * block floats. */

@@ -1,6 +1,8 @@
 /* Weights of the bfloat16 tables. */
 #include "kernels/scalar/bf16/element.h"
 
+typedef float source;
+
 #include "convolution.h"
 #include "depthwise.h"
 

@@ -1,5 +1,6 @@
-/* Weights from a framework's layout to the float kernels' (mobilenet/kernels.h), for any blocking.
- * The element type's file includes it behind `element`, of packed weights, and from_float. */
+/* Weights from a framework's layout to the kernels' (mobilenet/kernels.h), for any blocking.  The
+ * element type's file includes it behind `source`, of a framework's weights, which are exact as
+ * floats, `element`, of packed ones, and from_float. */
 #include <mobilenet/kernels.h>
 
 #include <assert.h>
@@ -18,7 +19,7 @@ static int32_t round_up(int32_t count, int32_t multiple) {
 
 /* The part of a panel that belongs to one tap: [input channel / depth][lane][depth]. */
 typedef struct tap {
-    const float *weights; /* of the first lane */
+    const source *weights; /* of the first lane */
     ptrdiff_t output_stride, input_stride;
     const float *scale; /* of the first lane, or NULL */
     int32_t channels;
@@ -41,7 +42,7 @@ static inline void pack_lane(const tap *t, int32_t depth, int32_t lane, int32_t 
 /* PACK_LANES lanes of `count` channels, a multiple of depth.  Each lane's weights are in a place of
  * their own, more places than hardware fetches ahead in, so their next lines are fetched here: from
  * memory that is twice as fast. */
-static inline void interleave(const tap *t, int32_t depth, const float *restrict in,
+static inline void interleave(const tap *t, int32_t depth, const source *restrict in,
                               const float *restrict scale, int32_t count, element *restrict out) {
     const ptrdiff_t stride = t->output_stride;
     for (int32_t i = 0; i < PACK_LANES; i++) {
@@ -62,7 +63,7 @@ static inline void pack_columns(const tap *t, int32_t depth, element *packed) {
     static const float one[PACK_LANES] = {1.0f, 1.0f, 1.0f, 1.0f};
     const int32_t channels = round_up(t->channels, depth);
     /* As many channels at first as there are in the line that the weights begin in. */
-    const uintptr_t at = (uintptr_t)t->weights / sizeof(float);
+    const uintptr_t at = (uintptr_t)t->weights / sizeof(source);
     int32_t end = PACK_CHANNELS - (int32_t)(at % PACK_CHANNELS) / depth * depth;
     for (int32_t begin = 0; begin < channels; begin = end, end += PACK_CHANNELS) {
         if (end > channels) end = channels;
@@ -81,7 +82,7 @@ static inline void pack_columns(const tap *t, int32_t depth, element *packed) {
 static inline void pack_rows(const tap *t, int32_t depth, element *packed) {
     const int32_t channels = round_up(t->channels, depth);
     for (int32_t c = 0; c < channels; c++) {
-        const float *restrict row = t->weights + c * t->input_stride;
+        const source *restrict row = t->weights + c * t->input_stride;
         element *restrict out = packed + (ptrdiff_t)(c / depth) * t->lanes * depth + c % depth;
         const int32_t existing = c < t->channels ? t->existing : 0;
         for (int32_t i = 0; i < existing; i += PACK_CHANNELS) {
@@ -129,7 +130,7 @@ static size_t pack_convolution(const mbn_pack_convolution_args *args, void *pack
         t.existing = left < t.lanes ? left : t.lanes;
         for (int32_t ky = 0; ky < args->kernel_height; ky++) {
             for (int32_t kx = 0; kx < args->kernel_width; kx++) {
-                t.weights = (const float *)args->weights + first * args->output_stride +
+                t.weights = (const source *)args->weights + first * args->output_stride +
                             ky * args->row_stride + kx * args->column_stride;
                 pack_tap(&t, blocking.depth, out);
                 out += (ptrdiff_t)t.lanes * tap_channels;

@@ -5,7 +5,7 @@
 static float depthwise_weight(const mbn_pack_depthwise_args *args, int32_t c, int32_t ky,
                               int32_t kx) {
     if (c >= args->channels || kx >= args->kernel_width) return 0.0f;
-    const float *weights = args->weights;
+    const source *weights = args->weights;
     const float weight =
         weights[c * args->channel_stride + ky * args->row_stride + kx * args->column_stride];
     return args->scale != NULL ? weight * args->scale[c] : weight;

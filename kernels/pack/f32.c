@@ -1,6 +1,8 @@
 /* Weights of the float32 tables. */
 #include "kernels/scalar/f32/element.h"
 
+typedef float source;
+
 #include "convolution.h"
 #include "depthwise.h"
 

@@ -16,12 +16,15 @@ static const uint32_t expected_tables[MBN_ELEMENT_COUNT] = {
         1u << MBN_ISA_SCALAR | 1u << MBN_ISA_SSE | 1u << MBN_ISA_AVX2 | 1u << MBN_ISA_AVX512,
     [MBN_ELEMENT_BF16] = 1u << MBN_ISA_SCALAR | 1u << MBN_ISA_SSE | 1u << MBN_ISA_AVX2 |
                          1u << MBN_ISA_AVX512 | 1u << MBN_ISA_AVX512_BF16,
+    [MBN_ELEMENT_Q8] = 1u << MBN_ISA_SCALAR,
 #elif defined(__aarch64__)
     [MBN_ELEMENT_F32] = 1u << MBN_ISA_SCALAR | 1u << MBN_ISA_NEON,
     [MBN_ELEMENT_BF16] = 1u << MBN_ISA_SCALAR | 1u << MBN_ISA_NEON | 1u << MBN_ISA_NEON_BF16,
+    [MBN_ELEMENT_Q8] = 1u << MBN_ISA_SCALAR,
 #else
     [MBN_ELEMENT_F32] = 1u << MBN_ISA_SCALAR,
     [MBN_ELEMENT_BF16] = 1u << MBN_ISA_SCALAR,
+    [MBN_ELEMENT_Q8] = 1u << MBN_ISA_SCALAR,
 #endif
 };
 
@@ -57,7 +60,7 @@ Test(dispatch, tables_are_listed) {
 
 static void check_table(const mbn_kernels *table) {
     static const int32_t element_bytes[MBN_ELEMENT_COUNT] = {
-        [MBN_ELEMENT_F32] = 4, [MBN_ELEMENT_BF16] = 2};
+        [MBN_ELEMENT_F32] = 4, [MBN_ELEMENT_BF16] = 2, [MBN_ELEMENT_Q8] = 1};
     const char *element = mbn_element_name(table->element);
     cr_assert(table->element_bytes == element_bytes[table->element], "%s %s", table->name, element);
     const mbn_blocking b = table->blocking;
@@ -70,13 +73,18 @@ static void check_table(const mbn_kernels *table) {
         cr_assert(vectors->vectors == NULL || vectors->vectors == vectors, "%s %s", table->name,
                   element);
     }
+    const bool q8 = table->element == MBN_ELEMENT_Q8;
+    cr_assert(!q8 || (b.block == 16 && vectors == NULL && !table->reads_floats), "%s", table->name);
     /* Every slot, by its bytes, so that one that is new is among them. */
     mbn_pointwise_fn *const none = NULL;
     const char *const bytes = (const char *)table;
     for (size_t at = offsetof(mbn_kernels, depthwise); at < offsetof(mbn_kernels, vectors);
          at += sizeof none) {
-        cr_assert(memcmp(bytes + at, &none, sizeof none) != 0, "%s %s: slot %zu is empty",
-                  table->name, element, (at - offsetof(mbn_kernels, depthwise)) / sizeof none);
+        const bool empty = memcmp(bytes + at, &none, sizeof none) == 0;
+        cr_assert(empty == (at == offsetof(mbn_kernels, pack_channels) && !q8),
+                  "%s %s: slot %zu is %s", table->name, element,
+                  (at - offsetof(mbn_kernels, depthwise)) / sizeof none,
+                  empty ? "empty" : "not empty");
     }
 }
 
@@ -118,13 +126,15 @@ Test(dispatch, best_of_a_mask) {
     for (uint32_t mask = 0; mask <= MBN_ISA_MASK_ALL; mask++) {
         check_best(MBN_ELEMENT_F32, mask);
         check_best(MBN_ELEMENT_BF16, mask);
+        check_best(MBN_ELEMENT_Q8, mask);
         cr_assert(mbn_kernels_best(MBN_ELEMENT_COUNT, mask) == NULL, "mask %x", mask);
     }
 }
 
 Test(dispatch, names) {
-    static const char *const names[MBN_ISA_COUNT] = {"scalar", "sse",        "avx2",    "avx512",
-                                                     "neon",   "avx512bf16", "neonbf16"};
+    static const char *const names[MBN_ISA_COUNT] = {
+        "scalar",     "sse",      "avx2",       "avx512",     "neon",
+        "avx512bf16", "neonbf16", "avx512vnni", "avx512vbmi", "neondot"};
     for (int isa = 0; isa < MBN_ISA_COUNT; isa++) {
         cr_assert(strcmp(mbn_isa_name((mbn_isa)isa), names[isa]) == 0);
         cr_assert(mbn_isa_parse(names[isa]) == 1u << isa);
@@ -140,7 +150,7 @@ Test(dispatch, names) {
 }
 
 Test(dispatch, element_names) {
-    static const char *const names[MBN_ELEMENT_COUNT] = {"f32", "bf16"};
+    static const char *const names[MBN_ELEMENT_COUNT] = {"f32", "bf16", "q8"};
     for (int element = 0; element < MBN_ELEMENT_COUNT; element++) {
         cr_assert(strcmp(mbn_element_name((mbn_element)element), names[element]) == 0);
     }

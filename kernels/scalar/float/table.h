@@ -12,6 +12,7 @@
 #include "elementwise.h"
 #include "fully_connected.h"
 #include "layout.h"
+#include "max_pool.h"
 #include "pointwise.h"
 #include "pool.h"
 #include "softmax.h"
