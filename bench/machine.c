@@ -49,7 +49,7 @@ static const char *cpu_name(void) {
 }
 
 const mbn_kernels *machine_table(uint32_t isa_mask, int index) {
-    for (int element = 0; element < MBN_ELEMENT_Q8; element++) {
+    for (int element = 0; element < MBN_ELEMENT_COUNT; element++) {
         for (int isa = 0; isa < MBN_ISA_COUNT; isa++) {
             const mbn_kernels *kernels = mbn_kernels_for((mbn_element)element, (mbn_isa)isa);
             const bool wanted = kernels != NULL && (isa_mask >> isa & 1u) != 0;

@@ -4,8 +4,8 @@
 
 #include <mobilenet/kernels.h>
 
-/* The tables of floats of the instruction sets in a mask, one by one, element type by element type;
- * NULL past the end. */
+/* The tables of the instruction sets in a mask, one by one, element type by element type; NULL past
+ * the end. */
 const mbn_kernels *machine_table(uint32_t isa_mask, int index);
 
 /* What benchmarks call a table: the instruction set's name, with the element's behind it unless
