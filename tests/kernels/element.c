@@ -47,9 +47,22 @@ static void store_bf16(void *at, float value) {
 
 static const uint16_t bf16_canary = 0x7FDE;
 
+static float load_q8(const void *at) {
+    return *(const uint8_t *)at;
+}
+
+/* What no byte stands for becomes one at an end. */
+static void store_q8(void *at, float value) {
+    *(uint8_t *)at = (uint8_t)(value > 0.0f ? fminf(value, 255.0f) : 0.0f);
+}
+
+/* A byte as any other: it differs from what ought to be there but once in 256 times. */
+static const uint8_t q8_canary = 0xA7;
+
 static const element_type types[MBN_ELEMENT_COUNT] = {
     [MBN_ELEMENT_F32] = {sizeof(float), load_float, store_float, 0.0, 0.0, &float_canary},
     [MBN_ELEMENT_BF16] = {sizeof(uint16_t), load_bf16, store_bf16, 0x1p-8, 0x1p-126, &bf16_canary},
+    [MBN_ELEMENT_Q8] = {sizeof(uint8_t), load_q8, store_q8, 0.0, 0.0, &q8_canary},
 };
 
 const element_type *element_type_of(mbn_element element) {

@@ -27,6 +27,7 @@ int32_t tables_under_test(mbn_kernels tables[TABLES_MAX], mbn_element element, b
     const mbn_kernels *plain = mbn_kernels_for(element, MBN_ISA_SCALAR);
     for (size_t i = 0; layouts && plain != NULL && i < sizeof scalar / sizeof *scalar; i++) {
         cr_assert(count < TABLES_MAX);
+        if (element == MBN_ELEMENT_Q8 && scalar[i].block != plain->blocking.block) continue;
         tables[count] = *plain;
         tables[count].blocking = scalar[i];
         if (element == MBN_ELEMENT_F32) tables[count].blocking.depth = 1;
@@ -297,6 +298,26 @@ static void check_value(const kernel_call *call, const expected *e, int32_t c, i
               described_case(), c, y, x, actual, wrong, e->value, e->tolerance);
 }
 
+/* Bytes of the whole output, and of its gaps. */
+static void check_first(const kernel_call *call) {
+    const plane *p = &call->output;
+    const uint8_t *data = p->view.data;
+    if (*call->first == NULL) {
+        *call->first = malloc(p->bytes);
+        cr_assert(*call->first != NULL);
+        memcpy(*call->first, data, p->bytes);
+        return;
+    }
+    const uint8_t *first = (const uint8_t *)*call->first;
+    for (ptrdiff_t i = 0; i < (ptrdiff_t)p->bytes; i++) {
+        if (data[i] == first[i]) continue;
+        const ptrdiff_t in_block = i % p->view.block_stride, in_row = in_block % p->view.row_stride;
+        cr_assert(false, "%s: block %td row %td column %td lane %td is %d, by scalar code %d",
+                  described_case(), i / p->view.block_stride, in_block / p->view.row_stride,
+                  in_row / p->block, in_row % p->block, data[i], first[i]);
+    }
+}
+
 /* Its instruction rounds sums to odd. */
 static bool rounds_otherwise(const mbn_kernels *table) {
     return table->isa == MBN_ISA_NEON_BF16;
@@ -401,8 +422,12 @@ void check_output(kernel_call *call, random_state *r) {
     memcpy(before, p->view.data, p->bytes);
     const mbn_range all = {0, p->height, 0, blocks};
     run(call, all);
-    check_values(call);
-    check_lanes(call);
+    if (call->first != NULL) {
+        check_first(call);
+    } else {
+        check_values(call);
+        check_lanes(call);
+    }
     memcpy(whole, p->view.data, p->bytes);
     check_range(p, whole, before, all);
 

@@ -127,14 +127,17 @@ typedef struct kernel_call {
     const float *initial;     /* output's contents before, [c][h][w]: in place.  NULL: canaries. */
     const expected *expected; /* [channels][height][width] */
     alike *alike;             /* NULL: tables may differ */
-    bool panels;              /* the range's blocks lie on panel borders */
-    bool chain;               /* results equal `plain` throughout or `fused` throughout */
-    bool check_lanes;         /* lanes past the last channel become `lanes` */
+    /* Of q8: what the first table's call left in the output's memory, from malloc; NULL: this is
+     * the first one.  All else that is expected is not read then. */
+    char **first;
+    bool panels;      /* the range's blocks lie on panel borders */
+    bool chain;       /* results equal `plain` throughout or `fused` throughout */
+    bool check_lanes; /* lanes past the last channel become `lanes` */
     float lanes;
 } kernel_call;
 
 /* Runs the kernel over the whole output, then over each of four parts, cut at random, and asserts:
- * - values as expected, lanes past the last channel too;
+ * - values as expected, lanes past the last channel too; of q8 those of the first table;
  * - nothing written outside of the range, gaps included;
  * - parts bit-identical to the whole;
  * - tables of bfloat16 that round alike bit-identical to each other;

@@ -48,7 +48,7 @@ static void check_tables(const float *values, int32_t count, const char *data) {
     expected *e = malloc((size_t)count * sizeof *e);
     cr_assert(e != NULL);
     expect_softmax(values, count, e);
-    for (mbn_element element = 0; element < FLOAT_ELEMENTS; element++) {
+    for (mbn_element element = 0; element < MBN_ELEMENT_COUNT; element++) {
         mbn_kernels tables[TABLES_MAX];
         int32_t table_count = tables_under_test(tables, element, false);
         for (int32_t t = 0; t < table_count; t++) {
