@@ -99,14 +99,21 @@ typedef struct mbn_q8_add {
  *   INTEGER  (s - n origin) / n to nearest, halves away from zero, + origin: input and output have
  *            one scale (TensorFlow Lite's AVERAGE_POOL_2D)
  *   FLOAT    zero + rint(x * m): x = s - n input_zero as float32, m = input_scale / (n *
- *            output_scale), each operation rounded to float32
- *   FIXED    RDBPOT(SRDHM(x, fixed), -shift) of the same x; fixed and shift follow from
- *            input_scale / output_scale in double and n as in TensorFlow Lite's reference MEAN
+ *            output_scale), each operation rounded to float32 (ONNX Runtime)
+ *   OFFSET   origin + rint(x * m + (z - i * m)): x = s - n origin, z = zero - origin, i = n
+ *            (input_zero - origin), all as float32; m = (input_scale / output_scale) * (1 / n);
+ *            each operation rounded to float32, none fused (TensorFlow Lite by XNNPACK).  The zero
+ *            point is inside the rounding, and the origin shows
+ *   FIXED    zero + RDBPOT(SRDHM(x, fixed), -shift), x = s - n input_zero; with input_scale /
+ *            output_scale = f * 2^(e - 31) in double, f rounded to a whole number from 2^30 to
+ *            2^31 - 1 (halves away from zero), and k = min(floor(log2 n), 31 + e): fixed = f * 2^k
+ *            / n, truncated, shift = e - k (TensorFlow Lite's reference MEAN)
  * then clamped to the range, but for INTEGER. */
 typedef enum mbn_q8_mean_kind {
     MBN_MEAN_INTEGER = 0,
     MBN_MEAN_FLOAT,
-    MBN_MEAN_FIXED
+    MBN_MEAN_FIXED,
+    MBN_MEAN_OFFSET
 } mbn_q8_mean_kind;
 
 typedef struct mbn_q8_mean {
@@ -114,6 +121,18 @@ typedef struct mbn_q8_mean {
     float input_scale, output_scale;
     int32_t origin;
 } mbn_q8_mean;
+
+/* Softmax of n bytes, by a table of e(d), the exponential of what is d below the largest byte.
+ *   FLOAT  r = 1 / (S * output_scale), S the sum of e over all bytes, in their order; y = e * r, all
+ *          in float32; the byte is zero + y to nearest, halves away from zero; of unsigned numbers
+ *          (origin 0) y + 0.5 in float32, truncated (TensorFlow Lite, without gemmlowp)
+ *   FIXED  e are whole numbers, times 2^-31.  S = the sum of RDBPOT(e, 12), 19 bits behind the
+ *          point; z the zero bits above its highest one (of 32), h = S * 2^z / 2, truncated;
+ *          x = 1515870810 + SRDHM(h, -1010580540), 29 bits behind the point; three times x += 4 *
+ *          SRDHM(x, 2^29 - SRDHM(h, x)); r = 2 x; sums and products saturate.  The byte is
+ *          RDBPOT(SRDHM(r, e), 12 - z + 31 - 8): the output's scale is 1/256 (TensorFlow Lite's
+ *          reference kernel)
+ * then clamped to 0 .. 255. */
 
 /* What becomes of a q8 kernel's sums.  Which parts a kernel reads:
  *   pointwise, convolution, depthwise, fully_connected
