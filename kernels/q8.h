@@ -85,6 +85,18 @@ static inline uint8_t mbn_rescale(int32_t sum, mbn_rescaling rescaling,
     return mbn_rescale_double(sum, multiplier->wide, range);
 }
 
+/* What channel_scale makes of a byte. */
+static inline uint8_t mbn_scale_byte(const mbn_q8_finish *finish, uint8_t byte, uint8_t gate) {
+    const mbn_byte_range range = finish->range;
+    const int32_t product = (byte - finish->input_zero) * (gate - finish->gate_zero);
+    if (finish->rescaling != MBN_RESCALE_FLOAT || !finish->zero_inside) {
+        return mbn_rescale(product, finish->rescaling, &finish->multiplier, range);
+    }
+    const float inside = (float)(range.zero - finish->origin);
+    return mbn_byte_of_float((float)product * finish->multiplier.real + inside, finish->origin,
+                             range.low, range.high);
+}
+
 static inline uint8_t mbn_add_shift(const mbn_q8_add *add, uint8_t a, uint8_t b) {
     const uint32_t sum = (uint32_t)add->multiplier[0].fixed * (uint32_t)(a - add->zero[0]) +
                          (uint32_t)add->multiplier[1].fixed * (uint32_t)(b - add->zero[1]) +
@@ -139,15 +151,21 @@ static inline mbn_multiplier mbn_multiplier_of(double factor) {
 /* Of a mean of n numbers: TensorFlow Lite's MEAN divides the 31-bit factor, in which it first makes
  * room for n. */
 static inline mbn_multiplier mbn_mean_multiplier(const mbn_q8_mean *mean, int32_t n) {
-    if (mean->kind == MBN_MEAN_FLOAT) {
-        return (mbn_multiplier){.real = mean->input_scale / ((float)n * mean->output_scale)};
+    mbn_multiplier m = {0};
+    switch (mean->kind) {
+    case MBN_MEAN_INTEGER: break;
+    case MBN_MEAN_FLOAT: m.real = mean->input_scale / ((float)n * mean->output_scale); break;
+    case MBN_MEAN_OFFSET:
+        m.real = mean->input_scale / mean->output_scale * (1.0f / (float)n);
+        break;
+    case MBN_MEAN_FIXED:
+        m = mbn_multiplier_of((double)mean->input_scale / (double)mean->output_scale);
+        int32_t room = 0;
+        while (room < 31 + m.shift && n >> room > 1) room++;
+        m.fixed = (int32_t)(((int64_t)m.fixed << room) / n);
+        m.shift -= room;
+        break;
     }
-    if (mean->kind == MBN_MEAN_INTEGER) return (mbn_multiplier){0};
-    mbn_multiplier m = mbn_multiplier_of((double)mean->input_scale / (double)mean->output_scale);
-    int32_t room = 0;
-    while (room < 31 + m.shift && n >> room > 1) room++;
-    m.fixed = (int32_t)(((int64_t)m.fixed << room) / n);
-    m.shift -= room;
     return m;
 }
 
@@ -155,12 +173,17 @@ static inline mbn_multiplier mbn_mean_multiplier(const mbn_q8_mean *mean, int32_
 static inline uint8_t mbn_mean_of(const mbn_q8_mean *mean, const mbn_multiplier *multiplier,
                                   int32_t sum, int32_t n, int32_t input_zero,
                                   mbn_byte_range range) {
-    if (mean->kind == MBN_MEAN_INTEGER) {
-        const int32_t x = sum - n * mean->origin;
-        return (uint8_t)((x + (x < 0 ? -n / 2 : n / 2)) / n + mean->origin);
+    const int32_t origin = mean->origin, raw = sum - n * origin, x = sum - n * input_zero;
+    switch (mean->kind) {
+    case MBN_MEAN_INTEGER: return (uint8_t)((raw + (raw < 0 ? -n / 2 : n / 2)) / n + origin);
+    case MBN_MEAN_FLOAT: return mbn_rescale_float(x, multiplier->real, range);
+    case MBN_MEAN_OFFSET: {
+        const float m = multiplier->real, zeros = (float)(n * (input_zero - origin)) * m;
+        const float mean_of_raw = (float)raw * m + ((float)(range.zero - origin) - zeros);
+        return mbn_byte_of_float(mean_of_raw, origin, range.low, range.high);
     }
-    const int32_t x = sum - n * input_zero;
-    if (mean->kind == MBN_MEAN_FLOAT) return mbn_rescale_float(x, multiplier->real, range);
+    case MBN_MEAN_FIXED: break;
+    }
     return mbn_rescale_fixed(x, multiplier->fixed, multiplier->shift, range);
 }
 

@@ -73,8 +73,8 @@ typedef struct mbn_byte_range {
 } mbn_byte_range;
 
 /* The sum of two quantised numbers a (what the layer computed) and b (the residual, or `other`).
- *   SHIFT  (m_a (a - zero_a) + m_b (b - zero_b) + 2^(shift - 1)) >> shift, + zero (XNNPACK);
- *          m: multiplier[].fixed, any; shift: output.shift, 1 to 31
+ *   SHIFT  (m_a (a - zero_a) + m_b (b - zero_b) + 2^(shift - 1)) >> shift, + zero (XNNPACK), modulo
+ *          2^32 before the shift; m: multiplier[].fixed, any; shift: output.shift, 1 to 31
  *   FLOAT  rint(fma(a', m_a, fma(b', m_b, offset))) + origin with a' = a - origin_a, likewise b'
  *          (ONNX Runtime; other_first: with a and b exchanged); m: multiplier[].real.  offset has
  *          the zero point inside, less the origin, which is one for all three: origin[0]
@@ -139,7 +139,9 @@ typedef struct mbn_q8_mean {
  *                       rescaling (of the packed channels), range; lookup; with a residual `add`
  *   depthwise and convolution with taps beyond the plane also input_zero
  *   channel_scale       rescaling, multiplier, input_zero, gate_zero, range: the rescaled product of
- *                       (input - input_zero) and (gate - gate_zero)
+ *                       (input - input_zero) and (gate - gate_zero); of FLOAT also zero_inside: then
+ *                       origin + rint(x * m + (zero - origin)), each operation rounded to float32,
+ *                       none fused (ONNX Runtime)
  *   add                 `add`
  *   batch_norm          lookup: output = lookup[input]; scale and shift are not read
  *   global_average_pool mean, input_zero, range */
@@ -147,6 +149,8 @@ typedef struct mbn_q8_finish {
     mbn_rescaling rescaling;
     mbn_multiplier multiplier;
     int32_t input_zero, gate_zero;
+    bool zero_inside;
+    int32_t origin; /* read with zero_inside */
     mbn_byte_range range;
     const uint8_t *lookup; /* [256]: what becomes of a rescaled byte; NULL: it stays */
     const mbn_q8_add *add; /* NULL where nothing is added */

@@ -117,10 +117,12 @@ void q8_finish_create(q8_finish *f, double spread, bool adds, random_state *r) {
         .multiplier = random_multiplier(100.0 / spread, r),
         .input_zero = random_byte(r),
         .gate_zero = random_byte(r),
+        .zero_inside = one_in(r, 3),
+        .origin = one_in(r, 2) ? 128 : 0,
         .range = random_range(r),
         .lookup = one_in(r, 3) ? f->lookup : NULL,
         .add = adds ? &f->add : NULL,
-        .mean = {.kind = (mbn_q8_mean_kind)random_int(r, MBN_MEAN_INTEGER, MBN_MEAN_FIXED),
+        .mean = {.kind = (mbn_q8_mean_kind)random_int(r, MBN_MEAN_INTEGER, MBN_MEAN_OFFSET),
                  .input_scale = exp2f(random_float(r, -8.0f, 0.0f)),
                  .origin = one_in(r, 2) ? 128 : 0},
     };

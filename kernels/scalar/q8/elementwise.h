@@ -19,16 +19,13 @@ static void batch_norm(const mbn_elementwise_args *args, mbn_range range) {
 static void channel_scale(const mbn_elementwise_args *args, mbn_range range) {
     mbn_assert_channel_scale(args, range, sizeof(element));
     mbn_assert_q8_finish(args->finish.q8, false);
-    const mbn_q8_finish *finish = args->finish.q8;
     for (int32_t b = range.block_begin; b < range.block_end; b++) {
         const element *gate = (const element *)args->scale + (ptrdiff_t)b * args->blocking.block;
         for (int32_t y = range.row_begin; y < range.row_end; y++) {
             const element *in = row_at(&args->input, b, y);
             element *out = row_at(&args->output, b, y);
             for (int32_t i = 0; i < args->width * args->blocking.block; i++) {
-                const int32_t factor = gate[i % args->blocking.block] - finish->gate_zero;
-                out[i] = mbn_rescale((in[i] - finish->input_zero) * factor, finish->rescaling,
-                                     &finish->multiplier, finish->range);
+                out[i] = mbn_scale_byte(args->finish.q8, in[i], gate[i % args->blocking.block]);
             }
         }
     }
