@@ -280,15 +280,22 @@ Test(q8_golden, sums) {
     }
 }
 
+/* A lookup's place: what it gives goes into the sum. */
+static void complement(uint8_t lookup[256]) {
+    for (int32_t i = 0; i < 256; i++) lookup[i] = (uint8_t)(255 - i);
+}
+
 /* Sums as what convolutions end with: of one channel, whose weight and factor are 1. */
 Test(q8_golden, residuals) {
     mbn_kernels tables[TABLES_MAX];
     const int32_t count = tables_under_test(tables, MBN_ELEMENT_Q8, false);
     float values[2][PAIRS];
     for (int32_t i = 0; i < PAIRS; i++) {
-        values[0][i] = golden_some[i / SOME];
+        values[0][i] = (float)(255 - golden_some[i / SOME]);
         values[1][i] = golden_some[i % SOME];
     }
+    uint8_t lookup[256];
+    complement(lookup);
     int16_t weight = 1;
     int32_t bias = 0;
     mbn_multiplier one = {.real = 1.0f};
@@ -301,7 +308,9 @@ Test(q8_golden, residuals) {
             .weights = &weight,
             .bias = &bias,
             .multipliers = &one,
-            .finish = {.finish = {.range = {0, 0, 255}, .add = &golden_sums[number].add}},
+            .finish = {.finish = {.range = {0, 0, 255},
+                                  .lookup = lookup,
+                                  .add = &golden_sums[number].add}},
         };
         operands memory = {0};
         plane input = make_plane(&memory.input, values[0], 1, SOME, SOME);
@@ -322,6 +331,35 @@ Test(q8_golden, residuals) {
         check_bytes(&output, golden, "residual", number, table);
         operands_free(&memory);
         free(golden);
+    }
+}
+
+/* Every byte, in a channel of its own. */
+Test(q8_golden, lookups) {
+    mbn_kernels tables[TABLES_MAX];
+    const int32_t count = tables_under_test(tables, MBN_ELEMENT_Q8, false);
+    float values[256];
+    uint8_t lookup[256];
+    for (int32_t i = 0; i < 256; i++) values[i] = (float)i;
+    complement(lookup);
+    lookup[77] = 1;
+    const mbn_q8_finish finish = {.lookup = lookup};
+    for (int32_t t = 0; t < count; t++) {
+        operands memory = {0};
+        plane input = make_plane(&memory.input, values, 256, 1, 1);
+        plane output = make_plane(&memory.output, NULL, 256, 1, 1);
+        const mbn_elementwise_args args = {
+            .input = input.view,
+            .output = output.view,
+            .finish = {.q8 = &finish},
+            .height = 1,
+            .width = 1,
+            .channels = 256,
+            .blocking = tables[t].blocking,
+        };
+        tables[t].batch_norm(&args, all_of(1, 256));
+        check_bytes(&output, lookup, "lookup", 0, tables + t);
+        operands_free(&memory);
     }
 }
 
