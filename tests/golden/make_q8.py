@@ -165,7 +165,8 @@ def activation_range(activation, scale, zero, kind):
 def convolution(family, rescaling, kind, size, channels, outputs, kernel, stride, pads, scales, zeros, bias,
                 seed, activation=0, weight_zero=0, wide=False):  # fmt: skip
     """family: conv, depthwise or fully_connected; pads: None or SAME; scales: of input, weights (one, or
-    one per output), output; zeros: of input, output; bias: of each output."""
+    one per output), output; zeros: of input, output; bias: of each output, or what the sums of the first
+    pixel are to be (of 1x1 kernels, as a function of the factors)."""
     height, width = size
     origin = origin_of(kind)
     depthwise, connected = family == "depthwise", family == "fully_connected"
@@ -177,6 +178,17 @@ def convolution(family, rescaling, kind, size, channels, outputs, kernel, stride
     weights = stored - weight_zero
     assert wide == (np.abs(weights).max() > 128)
     s_in, s_w, s_out = F32(scales[0]), np.atleast_1d(F32(scales[1])), F32(scales[2])
+    # The factors: of doubles, but of one scale for all those of a float32 product.
+    if rescaling == "FLOAT":
+        factors = [(s_in * s) / s_out for s in s_w]
+    elif len(s_w) == 1 and (connected or kind == "uint8"):
+        factors = [float(s_in * s_w[0]) / float(s_out)]
+    else:
+        factors = [float(s_in) * float(s) / float(s_out) for s in s_w]
+    factors *= outputs // len(factors)
+    if callable(bias):
+        pixel = x[0, 0, 0].astype(int) - zeros[0] - origin
+        bias = np.array([bias(m) for m in factors]) - weights.reshape(outputs, channels) @ pixel
     bias = np.asarray(bias, np.int64)
     given = stored.reshape(outputs, kernel[0], kernel[1], -1)
     axis = 0
@@ -201,14 +213,6 @@ def convolution(family, rescaling, kind, size, channels, outputs, kernel, stride
          Tensor("int32", None, s_in * s_w, 0, bias.astype(np.int32))],
         Tensor(kind, [1, outputs] if connected else [1, *out, outputs], s_out, zeros[1]), options,
         [pixels], rescaling != "FLOAT")  # fmt: skip
-    # The factors: of doubles, but of one scale for all those of a float32 product.
-    if rescaling == "FLOAT":
-        factors = [(s_in * s) / s_out for s in s_w]
-    elif len(s_w) == 1 and (connected or kind == "uint8"):
-        factors = [float(s_in * s_w[0]) / float(s_out)]
-    else:
-        factors = [float(s_in) * float(s) / float(s_out) for s in s_w]
-    factors *= outputs // len(factors)
     folded = int32(bias - (zeros[0] + origin) * weights.reshape(outputs, -1).sum(1))
     low, high = activation_range(activation, s_out, zeros[1], kind)
     names = {"conv": "CONVOLUTION", "depthwise": "DEPTHWISE", "fully_connected": "FULLY_CONNECTED"}
@@ -228,6 +232,17 @@ def spread(low, high, count):
 def convolutions():
     cases = []
     rng = np.random.default_rng(16)
+
+    def tie(m):
+        """A sum of which the float32 product, or already the sum as a float32, lies elsewhere beside a
+        middle between two bytes than the exact one."""
+        sums = ((rng.integers(-120, 120, 2000) + 0.5)[:, None] / float(m) + np.arange(-40, 41)).astype(np.int64).ravel()
+        sums = sums[abs(sums) < 2**31 - 2**20]
+        floats = sums.astype(F32) * F32(m)
+        products = sums * np.float64(m), sums.astype(F32).astype(float) * np.float64(m)
+        apart = [np.rint(product) != np.rint(floats) for product in products]
+        found = sums[apart[0] & apart[1]] if rng.integers(2) else sums[apart[0]]
+        return int(rng.choice(found))
     wild = spread(2.0**-24, 100.0, 17)  # weight scales for factors from far below to far above 1
     tiny = np.concatenate([spread(2.0**-40, 2.0**-26, 10), [1e-38] * 2, spread(2.0**-9, 2.0**-6, 5)])
     for rescaling in "FLOAT", "FIXED":
@@ -257,6 +272,9 @@ def convolutions():
             (-128, -128), biases(17), seed=15, activation=RELU6)  # fmt: skip
         add("depthwise", "uint8", (5, 5), 3, 3, (3, 3), (2, 2), "SAME", (0.0235, 0.02, 0.0235), (0, 0), biases(3),
             seed=17, weight_zero=100, wide=True, activation=RELU6)  # fmt: skip
+    for seed, scales in (31, spread(1.1e-7, 3e-5, 17)), (33, spread(3e-6, 2e-5, 17)):
+        cases.append(convolution("conv", "FLOAT", "int8", (1, 1), 5, 17, (1, 1), (1, 1), None, (1.0, scales, 1.0),
+                                 (0, 7), tie, seed=seed))  # fmt: skip
     # The reference's shift to the left wraps.
     cases.append(convolution(
         "conv", "FIXED", "int8", (1, 2), 1, 14, (1, 1), (1, 1), None, (1.0, [1.0, 3.999, 8.0, 0.75, 2.0, 6.0, 1.5] * 2, 1.0),
@@ -274,6 +292,11 @@ def convolutions():
             cases.append(convolution(
                 "fully_connected", rescaling, kind, (1, 1), 37, 18, (1, 1), (1, 1), None, scales, zeros,
                 rng.integers(-3000, 3000, 18), seed=seed, weight_zero=weight_zero, wide=weight_zero != 0))  # fmt: skip
+    for rescaling in "FLOAT", "DOUBLE":
+        halves = iter(range(-9, 9))
+        cases.append(convolution(
+            "fully_connected", rescaling, "int8", (1, 1), 5, 18, (1, 1), (1, 1), None, (0.5, 0.5, 0.5), (3, -4),
+            lambda m: next(halves), seed=35))  # fmt: skip  # noqa: B023
     cases.append(convolution(
         "fully_connected", "DOUBLE", "int8", (1, 1), 3, 6, (1, 1), (1, 1), None, (1.0, 2.0**-33, 1.0), (0, 0),
         [2**31 - 2**17, -(2**31) + 2**17, 0, 1, -1, 5], seed=29))  # fmt: skip
@@ -374,14 +397,32 @@ def products():
 # ---- Pools ----
 
 
+def pixels_of(sums, n):
+    """Bytes [n][channels] with these sums."""
+    pixels = np.zeros((n, len(sums)), int)
+    for c, left in enumerate(sums):
+        for i in range(n):
+            rest = n - 1 - i
+            pixels[i, c] = np.clip(left // (rest + 1) + 5 * (i % 2), left - 255 * rest, min(255, left))
+            left -= pixels[i, c]
+    assert pixels.max() <= 255 and pixels.min() >= 0
+    return pixels
+
+
 def mean(kind, mode, size, channels, scales, zeros, seed):
     """mode: INTEGER, OFFSET, FIXED, FLOAT (of ONNX Runtime)."""
     height, width = size
+    n = height * width
     s = [F32(v) for v in scales]
-    x = noise(seed, height * width * channels).reshape(1, height, width, channels)
-    # Channel by channel fewer values, until all are one.
-    place = np.arange(channels)
-    x = ((x.astype(int) * (32 - place) + 255 * place) // 32).astype(np.uint8)
+    rng = np.random.default_rng(seed)
+    # Sums of which a third lies, as nearly as it can, in the middle between two bytes.
+    middles = (rng.integers(-100, 100, channels) + 0.5) * n * float(s[1]) / float(s[0])
+    sums = np.where(rng.random(channels) < 0.4, rng.integers(0, 255 * n + 1, channels),
+                    np.rint(middles) + n * (zeros[0] + origin_of(kind)))  # fmt: skip
+    apart = rounded_apart(n, *s, *zeros)[:channels]
+    sums[:len(apart)] = apart + n * origin_of(kind)
+    sums = np.clip(sums, 0, 255 * n).astype(int)
+    x = pixels_of(sums, n).reshape(1, height, width, channels).astype(np.uint8)
     values = x if kind == "uint8" else signed(x)
     source, target = (Tensor(kind, None, *q) for q in zip(s, zeros))
     source.shape = values.shape
@@ -398,8 +439,37 @@ def mean(kind, mode, size, channels, scales, zeros, seed):
         axes = Tensor("int32", array=np.array([1, 2], np.int32))
         y = lite("mean", [source, axes], target, {0: ("u8", 1)}, [values], mode == "FIXED")
     numbers = [f"{{MBN_MEAN_{mode}, {float(s[0]).hex()}f, {float(s[1]).hex()}f, {origin_of(kind)}}}", height,
-               width, channels, seed, zeros[0] + origin_of(kind), byte_range(zeros[1], kind)]  # fmt: skip
-    return f"    {braces(*numbers)[:-1]}," + hexadecimal(plus_origin(y.ravel(), kind)) + "},\n"
+               width, channels, zeros[0] + origin_of(kind), byte_range(zeros[1], kind)]  # fmt: skip
+    return (f"    {braces(*numbers)[:-1]}," + hexadecimal(x) + ","
+            + hexadecimal(plus_origin(y.ravel(), kind)) + "},\n")  # fmt: skip
+
+
+def rounded_apart(n, scale, output_scale, zero, output_zero):
+    """Sums of n raw int8 that become different bytes where XNNPACK's float32 operations are done in another
+    order."""
+    sums = np.arange(-128 * n, 127 * n + 1)
+    m = scale / output_scale * (F32(1) / F32(n))
+    product, zeros, z = sums.astype(F32) * m, F32(n * zero) * m, F32(output_zero)
+    orders = [product + (z - zeros), (product - zeros) + z, (sums - n * zero).astype(F32) * m + z]
+    assert all(v.dtype == F32 for v in orders)
+    apart = np.rint(orders[0]) != np.rint(orders[1])
+    apart |= np.rint(orders[0]) != np.rint(orders[2])
+    return sums[apart & (np.abs(orders[0]) < 127)]
+
+
+def rough(n, zero, output_zero):
+    """Scales with several such sums."""
+    rng = np.random.default_rng(n)
+    tried = rng.uniform(0.01, 0.05, (20000, 2)).astype(F32)
+    return tuple(max(tried, key=lambda s: len(rounded_apart(n, *s, zero, output_zero))))
+
+
+def unlike(n):
+    """A scale by which the two float32 factors of means of n numbers differ that keep their scale."""
+    for scale in F32(0.01) + np.arange(1000).astype(F32) * F32(1e-5):
+        if scale / (F32(n) * scale) != F32(1) / F32(n):
+            return scale
+    return F32(0.02)
 
 
 def means():
@@ -410,14 +480,18 @@ def means():
             ("int8", (4, 4), (0.0236, 0.0200), (3, -19)),
             ("int8", (1, 1), (0.05, 0.05), (0, 0)),
             ("int8", (1, 1), (0.0236, 0.0117), (11, -8)),
-            ("int8", (14, 9), (0.01, 0.04), (-100, 100)),
+            ("int8", (3, 5), (0.01, 0.04), (-100, 100)),
+            ("int8", (3, 3), rough(9, -77, 21), (-77, 21)),
+            ("int8", (3, 2), (unlike(6),) * 2, (0, 0)),
+            ("int8", (2, 5), (unlike(10),) * 2, (-3, -3)),
+            ("int8", (2, 7), (unlike(14),) * 2, (5, 2)),
             ("uint8", (7, 7), (0.0236, 0.0200), (0, 0)),
-            ("uint8", (2, 2), (0.5, 0.25), (128, 120)),  # ties
-            ("uint8", (5, 12), (0.0236, 0.03), (17, 19)),
+            ("uint8", (2, 2), (0.5, 0.25), (128, 120)),
+            ("uint8", (5, 6), (unlike(30),) * 2, (17, 19)),
         )):  # fmt: skip
             if mode == "INTEGER":
                 scales, zeros = scales[:1] * 2, zeros[:1] * 2
-            cases.append(mean(kind, mode, size, 33, scales, zeros, seed=100 + i))
+            cases.append(mean(kind, mode, size, 17, scales, zeros, seed=100 + i))
     return cases
 
 
@@ -511,10 +585,9 @@ static const struct golden_product {{
 static const struct golden_mean {{
     mbn_q8_mean mean;
     int32_t height, width, channels;
-    int32_t seed; /* channel c's bytes are (noise * (32 - c) + 255 * c) / 32 */
     int32_t input_zero;
     mbn_byte_range range;
-    const char *bytes;
+    const char *input, *bytes;
 }} golden_means[] = {{
 {"".join(means())}}};
 

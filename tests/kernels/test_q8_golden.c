@@ -388,11 +388,9 @@ Test(q8_golden, means) {
         const mbn_kernels *table = tables + i % count;
         const struct golden_mean *g = golden_means + i / count;
         const int32_t pixels = g->height * g->width;
-        float *values = planar_noise(g->seed, pixels, g->channels);
-        for (int32_t k = 0; k < pixels * g->channels; k++) {
-            const int32_t c = k / pixels;
-            values[k] = (float)(((int32_t)values[k] * (32 - c) + 255 * c) / 32);
-        }
+        uint8_t *bytes = unhex(g->input, (size_t)(pixels * g->channels));
+        float *values = planar(bytes, pixels, g->channels);
+        free(bytes);
         uint8_t *golden = unhex(g->bytes, (size_t)g->channels);
         operands memory = {0};
         plane input = make_plane(&memory.input, values, g->channels, g->height, g->width);
