@@ -39,7 +39,9 @@
  * 8-bit integers.  Planes and vectors are bytes, sums int32, weights packed for the table; what is
  * computed is in mobilenet/q8.h, exactly: all tables give the same bytes.  Every q8 table's block
  * is 16.  Taps outside a plane count as its zero point (mbn_q8_finish.input_zero).  A vector that a
- * fully connected layer reads has whole blocks.
+ * fully connected layer reads has whole blocks.  Lanes past C are what weights, biases and
+ * multipliers of 0 give, or the lanes of a kernel's inputs without these.  Packed weights and
+ * channels are aligned for an int32_t.
  */
 #ifndef MOBILENET_KERNELS_H
 #define MOBILENET_KERNELS_H
@@ -341,7 +343,8 @@ typedef struct mbn_pack_channels_args {
 } mbn_pack_channels_args;
 
 /* They write packed weights, or a q8 layer's channels, and return their bytes, the same number for
- * every channel block; with packed NULL they only return it.  packed needs an element's alignment. */
+ * every channel block; with packed NULL they only return it.  packed needs an element's alignment,
+ * of q8 that of an int32_t. */
 typedef size_t mbn_pack_convolution_fn(const mbn_pack_convolution_args *args, void *packed);
 typedef size_t mbn_pack_depthwise_fn(const mbn_pack_depthwise_args *args, void *packed);
 typedef size_t mbn_pack_channels_fn(const mbn_pack_channels_args *args, void *packed);
@@ -422,7 +425,7 @@ MBN_API size_t mbn_pack_depthwise_bf16_pairs(const mbn_pack_depthwise_args *args
  *     float real[B]                      of MBN_RESCALE_FLOAT
  *     int32_t fixed[B], int32_t shift[B] of MBN_RESCALE_FIXED
  *     double wide[B]                     of MBN_RESCALE_DOUBLE
- * with 0 past `channels`.  packed needs no alignment beyond that of an int32_t. */
+ * with 0 past `channels`. */
 MBN_API size_t mbn_pack_convolution_q8(const mbn_pack_convolution_args *args, void *packed);
 MBN_API size_t mbn_pack_depthwise_q8(const mbn_pack_depthwise_args *args, void *packed);
 MBN_API size_t mbn_pack_channels_q8(const mbn_pack_channels_args *args, void *packed);
