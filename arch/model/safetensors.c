@@ -34,11 +34,11 @@ static const struct dtype {
     int32_t bytes;
     mbn_dtype dtype;
 } dtypes[] = {
-    {"BOOL", 1, MBN_DTYPE_OTHER},    {"U8", 1, MBN_DTYPE_OTHER},      {"I8", 1, MBN_DTYPE_OTHER},
+    {"BOOL", 1, MBN_DTYPE_OTHER},    {"U8", 1, MBN_DTYPE_U8},         {"I8", 1, MBN_DTYPE_I8},
     {"F8_E5M2", 1, MBN_DTYPE_OTHER}, {"F8_E4M3", 1, MBN_DTYPE_OTHER}, {"I16", 2, MBN_DTYPE_OTHER},
     {"U16", 2, MBN_DTYPE_OTHER},     {"F16", 2, MBN_DTYPE_F16},       {"BF16", 2, MBN_DTYPE_BF16},
-    {"I32", 4, MBN_DTYPE_OTHER},     {"U32", 4, MBN_DTYPE_OTHER},     {"F32", 4, MBN_DTYPE_F32},
-    {"F64", 8, MBN_DTYPE_OTHER},     {"I64", 8, MBN_DTYPE_OTHER},     {"U64", 8, MBN_DTYPE_OTHER},
+    {"I32", 4, MBN_DTYPE_I32},       {"U32", 4, MBN_DTYPE_OTHER},     {"F32", 4, MBN_DTYPE_F32},
+    {"F64", 8, MBN_DTYPE_F64},       {"I64", 8, MBN_DTYPE_OTHER},     {"U64", 8, MBN_DTYPE_OTHER},
 };
 
 static const struct dtype *find_dtype(const char *name) {
@@ -382,6 +382,29 @@ void mbn_tensor_to_floats(const mbn_tensor *tensor, float *out) {
                                                     : float_of_bits((uint32_t)bits << 16);
         }
         break;
+    case MBN_DTYPE_F64:
+    case MBN_DTYPE_I8:
+    case MBN_DTYPE_U8:
+    case MBN_DTYPE_I32:
     case MBN_DTYPE_OTHER: break;
     }
+}
+
+int32_t mbn_tensor_integer(const mbn_tensor *tensor, int64_t index) {
+    if (tensor->dtype == MBN_DTYPE_I8) return ((const int8_t *)tensor->data)[index];
+    if (tensor->dtype == MBN_DTYPE_U8) return ((const uint8_t *)tensor->data)[index];
+    int32_t value;
+    memcpy(&value, (const char *)tensor->data + index * (int64_t)sizeof value, sizeof value);
+    return value;
+}
+
+double mbn_tensor_real(const mbn_tensor *tensor, int64_t index) {
+    if (tensor->dtype == MBN_DTYPE_F32) {
+        float value;
+        memcpy(&value, (const char *)tensor->data + index * (int64_t)sizeof value, sizeof value);
+        return (double)value;
+    }
+    double value;
+    memcpy(&value, (const char *)tensor->data + index * (int64_t)sizeof value, sizeof value);
+    return value;
 }

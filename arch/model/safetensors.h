@@ -6,7 +6,16 @@
 
 #include <mobilenet.h>
 
-typedef enum mbn_dtype { MBN_DTYPE_F32, MBN_DTYPE_F16, MBN_DTYPE_BF16, MBN_DTYPE_OTHER } mbn_dtype;
+typedef enum mbn_dtype {
+    MBN_DTYPE_F32,
+    MBN_DTYPE_F16,
+    MBN_DTYPE_BF16,
+    MBN_DTYPE_F64,
+    MBN_DTYPE_I8,
+    MBN_DTYPE_U8,
+    MBN_DTYPE_I32,
+    MBN_DTYPE_OTHER
+} mbn_dtype;
 
 enum { MBN_TENSOR_MAX_RANK = 8 };
 
@@ -40,7 +49,17 @@ const mbn_tensor *mbn_safetensors_at(const mbn_safetensors *file, size_t index);
 /* A value of __metadata__; NULL if there is none. */
 const char *mbn_safetensors_metadata(const mbn_safetensors *file, const char *key);
 
-/* Copies a tensor of dtype F32, F16 or BF16 to floats, `count` of them. */
+/* Whether mbn_tensor_to_floats reads it: F32, F16 and BF16. */
+static inline bool mbn_tensor_has_floats(const mbn_tensor *tensor) {
+    return tensor->dtype == MBN_DTYPE_F32 || tensor->dtype == MBN_DTYPE_F16 ||
+           tensor->dtype == MBN_DTYPE_BF16;
+}
+
+/* Copies such a tensor to floats, `count` of them. */
 void mbn_tensor_to_floats(const mbn_tensor *tensor, float *out);
+
+/* Element `index` of a tensor of dtype I8, U8 or I32; of F32 or F64. */
+int32_t mbn_tensor_integer(const mbn_tensor *tensor, int64_t index);
+double mbn_tensor_real(const mbn_tensor *tensor, int64_t index);
 
 #endif

@@ -38,7 +38,7 @@ Test(safetensors, reads_names_shapes_and_data) {
     cr_expect_null(mbn_safetensors_find(parsed, "__metadata__"));
 
     const mbn_tensor *deep = mbn_safetensors_find(parsed, "a/deep");
-    cr_expect_eq(deep->dtype, MBN_DTYPE_OTHER);
+    cr_expect_eq(deep->dtype, MBN_DTYPE_U8);
     cr_expect_str_eq(deep->dtype_name, "U8");
     cr_expect_eq(deep->rank, 8);
     cr_expect_eq(deep->shape[6], 2);
@@ -90,13 +90,13 @@ Test(safetensors, knows_the_size_of_every_dtype) {
         mbn_dtype dtype;
         size_t bytes;
     } dtypes[] = {
-        {"BOOL", MBN_DTYPE_OTHER, 1},    {"U8", MBN_DTYPE_OTHER, 1},
-        {"I8", MBN_DTYPE_OTHER, 1},      {"F8_E5M2", MBN_DTYPE_OTHER, 1},
+        {"BOOL", MBN_DTYPE_OTHER, 1},    {"U8", MBN_DTYPE_U8, 1},
+        {"I8", MBN_DTYPE_I8, 1},         {"F8_E5M2", MBN_DTYPE_OTHER, 1},
         {"F8_E4M3", MBN_DTYPE_OTHER, 1}, {"I16", MBN_DTYPE_OTHER, 2},
         {"U16", MBN_DTYPE_OTHER, 2},     {"F16", MBN_DTYPE_F16, 2},
-        {"BF16", MBN_DTYPE_BF16, 2},     {"I32", MBN_DTYPE_OTHER, 4},
+        {"BF16", MBN_DTYPE_BF16, 2},     {"I32", MBN_DTYPE_I32, 4},
         {"U32", MBN_DTYPE_OTHER, 4},     {"F32", MBN_DTYPE_F32, 4},
-        {"F64", MBN_DTYPE_OTHER, 8},     {"I64", MBN_DTYPE_OTHER, 8},
+        {"F64", MBN_DTYPE_F64, 8},       {"I64", MBN_DTYPE_OTHER, 8},
         {"U64", MBN_DTYPE_OTHER, 8},
     };
     static const uint8_t data[24];

@@ -307,7 +307,7 @@ static void use(const mbn_safetensors *parsed, float *floats, size_t capacity) {
     for (size_t i = 0; (tensor = mbn_safetensors_at(parsed, i)) != NULL; i++) {
         cr_assert_eq(mbn_safetensors_find(parsed, tensor->name), tensor);
         cr_assert_leq(tensor->bytes, capacity);
-        if (tensor->dtype == MBN_DTYPE_OTHER) continue;
+        if (!mbn_tensor_has_floats(tensor)) continue;
         mbn_tensor_to_floats(tensor, floats + capacity - (size_t)tensor->count); /* flush, too */
     }
     const char *network = mbn_safetensors_metadata(parsed, "network");
