@@ -240,22 +240,26 @@ typedef struct mbn_model mbn_model;
 
 /* What weights and activations are in.  Whatever it is, images, logits, probabilities and feature
  * maps are float32.
- *   DEFAULT   The file's own: float32, of every file that is read today.
- *   FLOAT32
- *   BFLOAT16  Of any file of floats.  Half the bytes, and less time where the processor multiplies
+ *   DEFAULT   The file's own: int8 of a file of integers, float32 of one of floats.
+ *   FLOAT32   A file of integers is dequantised: weights and biases become the numbers that they
+ *             stand for, and nothing is rounded to bytes.
+ *   BFLOAT16  Of any file.  Half the bytes, and less time where the processor multiplies
  *             bfloat16; everywhere else it works, too, and takes longer.  <mobilenet/kernels.h>
  *             says what is rounded when, docs/performance.md how near the logits are to those of
  *             float32.
- *   FASTEST   BFLOAT16 where this machine has an instruction set for it, and mask and environment
- *             allow it; else FLOAT32. */
+ *   INT8      8-bit integers, of files of integers; MBN_INVALID_ARGUMENT for others.  What is
+ *             computed, to the last bit, is in <mobilenet/q8.h>; it is the same on every machine.
+ *   FASTEST   INT8 of a file of integers; else BFLOAT16 where this machine has an instruction set
+ *             for it, and mask and environment allow it; else FLOAT32. */
 typedef enum mbn_precision {
     MBN_PRECISION_DEFAULT = 0,
     MBN_PRECISION_FLOAT32,
     MBN_PRECISION_BFLOAT16,
+    MBN_PRECISION_INT8,
     MBN_PRECISION_FASTEST
 } mbn_precision;
 
-/* "default", "float32", "bfloat16", "fastest"; NULL past the end. */
+/* "default", "float32", "bfloat16", "int8", "fastest"; NULL past the end. */
 MBN_API const char *mbn_precision_name(mbn_precision precision);
 
 typedef struct mbn_model_options {
@@ -288,8 +292,16 @@ MBN_API const mbn_network *mbn_model_network(const mbn_model *model);
 /* The kernels that it was packed for. */
 MBN_API const mbn_kernels *mbn_model_kernels(const mbn_model *model);
 
-/* What it runs in: MBN_PRECISION_FLOAT32 or MBN_PRECISION_BFLOAT16, whatever was asked for. */
+/* What it runs in: MBN_PRECISION_FLOAT32, MBN_PRECISION_BFLOAT16 or MBN_PRECISION_INT8, whatever
+ * was asked for. */
 MBN_API mbn_precision mbn_model_precision(const mbn_model *model);
+
+/* Of a file of integers, whatever the precision: by what its sums become bytes, MBN_RESCALE_FLOAT
+ * or MBN_RESCALE_FIXED.  False of a file of floats. */
+MBN_API bool mbn_model_rescaling(const mbn_model *model, mbn_rescaling *rescaling);
+
+/* "float", "fixed" as in model files, "double"; NULL for other values. */
+MBN_API const char *mbn_rescaling_name(mbn_rescaling rescaling);
 
 /* Bytes that the model holds: packed weights, tables, labels. */
 MBN_API size_t mbn_model_bytes(const mbn_model *model);
@@ -416,6 +428,18 @@ typedef enum mbn_tensor_layout { MBN_NHWC = 0, MBN_NCHW } mbn_tensor_layout;
  * that is nothing.  A sigmoid is exact but for the rounding to float, and NaN stays NaN. */
 typedef enum mbn_output { MBN_LOGITS = 0, MBN_PROBABILITIES } mbn_output;
 
+/* What bytes a model's logits or probabilities are, or a layer's output, which is a stage
+ * (mbn_stage_info.layer); -1: the image that the first layer reads.  A float x that mbn_run or
+ * mbn_features writes is one of 256, scale * (byte - zero), and byte = zero + rint(x / scale) where
+ * scale is not 0; the source's own number is byte - origin, signed if origin is 128.  False where
+ * they are floats: of a model that runs in floats, and probabilities of a file that does not say
+ * what theirs are quantised by, which are computed from the logits in floats; or where there is no
+ * such output. */
+MBN_API bool mbn_model_output_quantization(const mbn_model *model, mbn_output kind,
+                                           mbn_quantization *quantization);
+MBN_API bool mbn_model_layer_quantization(const mbn_model *model, int32_t layer,
+                                          mbn_quantization *quantization);
+
 /* Runs `batch` images.  input: [batch][height][width][channels] or [batch][channels][height][width]
  * floats, preprocessed, contiguous, the context's size; 3 channels unless the network has another
  * number (mbn_network.input_channels).  output: [batch][classes] floats.  No allocation, lock or
@@ -424,7 +448,9 @@ typedef enum mbn_output { MBN_LOGITS = 0, MBN_PROBABILITIES } mbn_output;
  * thread count and batch.  While it runs, every thread rounds to nearest and flushes denormals to
  * zero, whatever the caller's floating-point state, which is restored.  Images do not affect each
  * other.  A NaN anywhere in an image makes all of its outputs NaN; an infinity is clamped by the
- * activations that clamp, and makes NaN where it meets its opposite or a zero weight. */
+ * activations that clamp, and makes NaN where it meets its opposite or a zero weight.  Where a model
+ * runs in integers, numbers beyond those that its bytes stand for become the nearest one, and NaN
+ * the smallest. */
 MBN_API mbn_status mbn_run(mbn_context *context, const float *input, mbn_tensor_layout layout,
                            int32_t batch, mbn_output kind, float *output, mbn_error *error);
 

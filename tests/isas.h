@@ -9,8 +9,9 @@
 /* The usable instruction sets that have a table of their own for a precision, restricted by
  * MOBILENET_ISA as the library is. */
 static inline uint32_t isas_to_test(mbn_precision precision) {
-    const mbn_element element =
-        precision == MBN_PRECISION_BFLOAT16 ? MBN_ELEMENT_BF16 : MBN_ELEMENT_F32;
+    const mbn_element element = precision == MBN_PRECISION_BFLOAT16 ? MBN_ELEMENT_BF16
+                                : precision == MBN_PRECISION_INT8   ? MBN_ELEMENT_Q8
+                                                                    : MBN_ELEMENT_F32;
     uint32_t mask = mbn_isa_usable();
     const char *allowed = getenv("MOBILENET_ISA");
     if (allowed != NULL && allowed[0] != '\0') mask &= mbn_isa_parse(allowed);

@@ -29,6 +29,12 @@ static const char *precision_of(const struct subject *s) {
     return mbn_precision_name(mbn_model_precision(s->model));
 }
 
+/* NULL of a file of floats. */
+static const char *rescaling_of(const struct subject *s) {
+    mbn_rescaling rescaling;
+    return mbn_model_rescaling(s->model, &rescaling) ? mbn_rescaling_name(rescaling) : NULL;
+}
+
 static const char *const channel_names[] = {"", "grey", "grey and alpha", "RGB", "RGBA"};
 
 /* A file without its classifier loads headless; the first error counts where it does not load at
@@ -143,7 +149,10 @@ static void print_text(const char *path, const struct subject *s) {
     print_output(s);
     printf("  %-15s%s\n", "parameters", mbn_digits_of(network->parameters).text);
     printf("  %-15s%s\n", "multiply-adds", mbn_digits_of(network->multiply_adds).text);
-    printf("  %-15s%s bytes\n", "file", mbn_digits_of(s->file_bytes).text);
+    printf("  %-15s%s bytes", "file", mbn_digits_of(s->file_bytes).text);
+    const char *rescaling = rescaling_of(s);
+    if (rescaling != NULL) printf(" of 8-bit integers, %s rescaling", rescaling);
+    putchar('\n');
     printf("  %-15s%s bytes, %s packed for %s\n", "loaded",
            mbn_digits_of((int64_t)s->model_bytes).text, precision_of(s),
            mbn_model_kernels(s->model)->name);
@@ -184,7 +193,7 @@ static json_t *to_json(const char *path, const struct subject *s) {
     const mbn_network *network = s->network;
     return json_pack(
         "{s:o, s:s, s:f, s:s, s:s, s:f, s:[i,i], s:i, s:o, s:i, s:b, s:s, s:o, s:I, s:I, s:I, "
-        "s:{s:I, s:I, s:I}, s:s, s:s}",
+        "s:{s:I, s:I, s:I}, s:s, s:s, s:s?}",
         "file", mbn_json_text(path), "network", network->name, "width", network->width, "source",
         mbn_option_source_name(network->source), "padding",
         mbn_option_padding_name(network->padding), "batch_norm_epsilon",
@@ -196,7 +205,8 @@ static json_t *to_json(const char *path, const struct subject *s) {
         (json_int_t)network->batch_norm_statistics, "multiply_adds",
         (json_int_t)network->multiply_adds, "bytes", "file", (json_int_t)s->file_bytes, "loaded",
         (json_int_t)s->model_bytes, "context", (json_int_t)s->context_bytes, "precision",
-        precision_of(s), "kernels", mbn_model_kernels(s->model)->name);
+        precision_of(s), "kernels", mbn_model_kernels(s->model)->name, "rescaling",
+        rescaling_of(s));
 }
 
 int mbn_info_model(const char *path, const mbn_run_options *options, bool json) {

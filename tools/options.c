@@ -247,8 +247,9 @@ static char *list_isas(int key, const char *text, void *input) {
 static const struct argp_option model_options[] = {
     {"isa", KEY_ISA, "I", 0, isa_help, 0},
     {"precision", KEY_PRECISION, "P", 0,
-     "float32, bfloat16, or fastest: bfloat16 where this machine has instructions for it, else "
-     "float32 (default: the model's own, float32)",
+     "float32, bfloat16, int8 (of models of integers), or fastest: int8 of a model of integers, "
+     "else bfloat16 where this machine has instructions for it, else float32 (default: the "
+     "model's own, int8 or float32)",
      0},
     {0},
 };

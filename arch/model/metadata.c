@@ -93,6 +93,29 @@ static const char *fit_word(int fit) {
     return mbn_fit_name((mbn_fit)fit);
 }
 
+/* Of the key `rescaling`: none, or mbn_rescaling + 1. */
+static const char *rescaling_word(int choice) {
+    return choice == 0 || choice > MBN_RESCALE_FIXED + 1
+               ? NULL
+               : mbn_rescaling_name((mbn_rescaling)(choice - 1));
+}
+
+enum { TENSORFLOW, ONNX };
+
+static const char *arithmetic_word(int arithmetic) {
+    static const char *const words[] = {[TENSORFLOW] = "tensorflow", [ONNX] = "onnx", NULL};
+    return words[arithmetic];
+}
+
+const char *mbn_rescaling_name(mbn_rescaling rescaling) {
+    switch (rescaling) {
+    case MBN_RESCALE_FLOAT: return "float";
+    case MBN_RESCALE_FIXED: return "fixed";
+    case MBN_RESCALE_DOUBLE: return "double";
+    }
+    return NULL;
+}
+
 const char *mbn_probability_kind_name(mbn_probability_kind kind) {
     switch (kind) {
     case MBN_SOFTMAX: return "softmax";
@@ -160,6 +183,28 @@ static mbn_status read_format(const mbn_safetensors *file, int *format, mbn_erro
         text, mbn_version());
 }
 
+/* Whether tensors are integers, and what is computed from them. */
+static mbn_status read_integers(const mbn_safetensors *file, mbn_metadata *metadata,
+                                mbn_error *error) {
+    int rescaling = 0, arithmetic = TENSORFLOW;
+    mbn_status status = read_choice(file, "rescaling", rescaling_word, &rescaling, error);
+    if (status == MBN_OK) {
+        status = read_choice(file, "arithmetic", arithmetic_word, &arithmetic, error);
+    }
+    if (status != MBN_OK || rescaling == 0) return status;
+    metadata->integers = true;
+    metadata->rescaling = (mbn_rescaling)(rescaling - 1);
+    const bool fixed = metadata->rescaling == MBN_RESCALE_FIXED;
+    if (fixed && arithmetic == ONNX) {
+        return mbn_fail(error, MBN_MALFORMED,
+                        "metadata rescaling: fixed, which arithmetic onnx has not");
+    }
+    metadata->quantizing = arithmetic == ONNX ? MBN_QUANTIZE_QUOTIENT
+                           : fixed            ? MBN_QUANTIZE_AWAY
+                                              : MBN_QUANTIZE_INVERSE;
+    return MBN_OK;
+}
+
 /* What mobilenet/2 has more. */
 static mbn_status read_second_format(const mbn_safetensors *file, mbn_metadata *metadata,
                                      mbn_error *error) {
@@ -183,7 +228,7 @@ static mbn_status read_second_format(const mbn_safetensors *file, mbn_metadata *
     preprocessing->interpolation = (mbn_interpolation)interpolation;
     preprocessing->resampling = (mbn_resampling)resampling;
     preprocessing->fit = (mbn_fit)fit;
-    return MBN_OK;
+    return read_integers(file, metadata, error);
 }
 
 mbn_status mbn_metadata_read(const mbn_safetensors *file, mbn_metadata *metadata,

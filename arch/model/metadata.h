@@ -12,6 +12,9 @@ typedef struct mbn_metadata {
     mbn_network_options options; /* .network points to `network` */
     mbn_preprocessing preprocessing;
     mbn_probability_kind probabilities;
+    bool integers;           /* tensors are 8-bit integers, with ... */
+    mbn_rescaling rescaling; /* ... MBN_RESCALE_FLOAT or MBN_RESCALE_FIXED, ... */
+    mbn_quantizing quantizing;
     mbn_architecture *architecture; /* NULL: the one that the library has of that name */
     json_t *labels;                 /* array of options.classes strings, or NULL */
 } mbn_metadata;

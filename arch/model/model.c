@@ -4,10 +4,12 @@
 #include "arch/system/file.h"
 #include "arch/system/memory.h"
 #include "file_kind.h"
+#include "integers.h"
 #include "metadata.h"
 #include "precision.h"
 #include "tensors.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 static size_t label_bytes(const mbn_metadata *metadata) {
@@ -41,19 +43,43 @@ static int32_t backbone_layers(const mbn_network *network) {
     return count;
 }
 
-static mbn_status assemble(const mbn_safetensors *file, const mbn_metadata *metadata,
-                           const mbn_network *network, bool headless, const mbn_kernels *kernels,
-                           const mbn_allocator *allocator, mbn_model **result, mbn_error *error) {
-    const int32_t loaded = headless ? backbone_layers(network) : network->layer_count;
-    mbn_status status = mbn_check_tensors(file, network, loaded, error);
-    if (status != MBN_OK) return status;
+/* What probabilities are made of, of a file whose probabilities are quantised. */
+static mbn_q8_probabilities read_probabilities(const mbn_integers *integers,
+                                               const mbn_quantization *logits) {
+    const mbn_tensor *table = integers->probabilities_table;
+    mbn_q8_probabilities p = {.logits = *logits, .output = integers->probabilities};
+    for (int i = 0; i < 256; i++) {
+        if (table->dtype == MBN_DTYPE_F32) {
+            p.kind = MBN_Q8_SOFTMAX_FLOAT;
+            p.table.real[i] = (float)mbn_tensor_real(table, i);
+        } else if (table->dtype == MBN_DTYPE_I32) {
+            p.kind = MBN_Q8_SOFTMAX_FIXED;
+            p.table.fixed[i] = mbn_tensor_integer(table, i);
+        } else {
+            p.kind = MBN_Q8_SIGMOID;
+            p.table.lookup[i] = mbn_byte_at(table, i);
+        }
+    }
+    return p;
+}
+
+/* `packing`: of the tensors, which were checked. */
+static mbn_status assemble(const mbn_packing *packing, const mbn_metadata *metadata,
+                           const mbn_kernels *kernels, mbn_model **result, mbn_error *error) {
+    const mbn_network *network = packing->network;
+    const mbn_integers *integers = packing->integers;
+    const int32_t loaded = packing->layers;
     const size_t layer_count = (size_t)network->layer_count;
+    const bool quantized = kernels->element == MBN_ELEMENT_Q8 &&
+                           integers->probabilities_table != NULL && loaded == network->layer_count;
     const size_t layers_at = mbn_align(sizeof(mbn_model));
     const size_t packed_at = layers_at + mbn_align(layer_count * sizeof(mbn_layer));
     const size_t operands_at = packed_at + mbn_align(layer_count * sizeof(mbn_packed_layer));
-    const size_t labels_at = operands_at + mbn_packed_bytes(network, loaded, kernels);
+    const size_t quantized_at = operands_at + mbn_packed_bytes(packing, kernels);
+    const size_t labels_at =
+        quantized_at + (quantized ? mbn_align(sizeof(mbn_q8_probabilities)) : 0);
     const size_t bytes = labels_at + label_bytes(metadata);
-    char *memory = mbn_allocate(allocator, bytes, MBN_ALIGNMENT);
+    char *memory = mbn_allocate(packing->allocator, bytes, MBN_ALIGNMENT);
     if (memory == NULL) {
         return mbn_fail(error, MBN_OUT_OF_MEMORY, "no memory for a model of %zu bytes", bytes);
     }
@@ -61,26 +87,57 @@ static mbn_status assemble(const mbn_safetensors *file, const mbn_metadata *meta
     mbn_layer *layers = (mbn_layer *)(void *)(memory + layers_at);
     memcpy(layers, network->layers, layer_count * sizeof *layers);
     *model = (mbn_model){
-        .allocator = *allocator,
+        .allocator = *packing->allocator,
         .bytes = bytes,
         .network = *network,
         .kernels = kernels,
         .preprocessing = metadata->preprocessing,
         .probabilities = metadata->probabilities,
+        .integers = metadata->integers,
+        .rescaling = metadata->rescaling,
         .loaded_layers = loaded,
         .packed = (mbn_packed_layer *)(void *)(memory + packed_at),
         .labels = copy_labels(metadata, memory + labels_at),
         .label_count = (int32_t)json_array_size(metadata->labels),
     };
     model->network.layers = layers;
-    status = mbn_pack_layers(file, network, loaded, kernels, allocator, memory + operands_at,
-                             model->packed, error);
+    if (integers != NULL) model->image = integers->image;
+    if (quantized) {
+        mbn_q8_probabilities *p = (mbn_q8_probabilities *)(void *)(memory + quantized_at);
+        *p = read_probabilities(integers, &integers->layers[layer_count - 1].output);
+        model->quantized = p;
+    }
+    const mbn_status status =
+        mbn_pack_layers(packing, kernels, memory + operands_at, model->packed, error);
     if (status != MBN_OK) {
-        mbn_release(allocator, memory, bytes);
+        mbn_release(packing->allocator, memory, bytes);
         return status;
     }
     *result = model;
     return MBN_OK;
+}
+
+/* Checks the tensors, and makes a model of them. */
+static mbn_status load_tensors(const mbn_safetensors *file, const mbn_metadata *metadata,
+                               const mbn_network *network, const mbn_model_options *asked,
+                               const mbn_allocator *allocator, mbn_model **model,
+                               mbn_error *error) {
+    const int32_t layers = asked->headless ? backbone_layers(network) : network->layer_count;
+    const mbn_kernels *kernels;
+    mbn_integers *integers = NULL;
+    mbn_status status =
+        mbn_choose_kernels(asked->isa_mask, asked->precision, metadata->integers, &kernels, error);
+    if (status == MBN_OK) {
+        status = metadata->integers
+                     ? mbn_integers_read(file, metadata, network, layers, &integers, error)
+                     : mbn_check_tensors(file, network, layers, error);
+    }
+    if (status == MBN_OK) {
+        const mbn_packing packing = {file, network, integers, layers, allocator};
+        status = assemble(&packing, metadata, kernels, model, error);
+    }
+    free(integers);
+    return status;
 }
 
 /* What the caller of mbn_network_create would have got wrong, a file has. */
@@ -111,17 +168,15 @@ mbn_status mbn_model_load_memory(const void *data, size_t size, const mbn_model_
     const mbn_model_options asked = options == NULL ? (mbn_model_options){0} : *options;
     const mbn_allocator allocator = mbn_allocator_or_default(asked.allocator);
 
-    const mbn_kernels *kernels;
     mbn_safetensors *file = NULL;
     mbn_network *network = NULL;
     mbn_metadata metadata = {.labels = NULL};
-    mbn_status status = mbn_choose_kernels(asked.isa_mask, asked.precision, &kernels, error);
+    mbn_status status = mbn_check_precision(asked.precision, error);
     if (status == MBN_OK) status = parse(data, size, &file, error);
     if (status == MBN_OK) status = mbn_metadata_read(file, &metadata, error);
     if (status == MBN_OK) status = create_network(&metadata, &network, error);
     if (status == MBN_OK) {
-        status =
-            assemble(file, &metadata, network, asked.headless, kernels, &allocator, model, error);
+        status = load_tensors(file, &metadata, network, &asked, &allocator, model, error);
     }
     mbn_metadata_free(&metadata);
     mbn_network_free(network);
@@ -177,6 +232,31 @@ const char *mbn_model_label(const mbn_model *model, int32_t class_index) {
 
 mbn_probability_kind mbn_model_probabilities(const mbn_model *model) {
     return model->probabilities;
+}
+
+bool mbn_model_rescaling(const mbn_model *model, mbn_rescaling *rescaling) {
+    if (model->integers) *rescaling = model->rescaling;
+    return model->integers;
+}
+
+bool mbn_model_layer_quantization(const mbn_model *model, int32_t layer,
+                                  mbn_quantization *quantization) {
+    if (layer < -1 || layer >= model->loaded_layers) return false;
+    const mbn_kernels *kernels = layer < 0 ? model->kernels : model->packed[layer].kernels;
+    if (kernels->element != MBN_ELEMENT_Q8) return false;
+    *quantization = layer < 0 ? model->image : model->packed[layer].quantization;
+    return true;
+}
+
+bool mbn_model_output_quantization(const mbn_model *model, mbn_output kind,
+                                   mbn_quantization *quantization) {
+    if (model->network.classes == 0 || mbn_is_headless(model)) return false;
+    if (kind == MBN_LOGITS) {
+        return mbn_model_layer_quantization(model, model->network.layer_count - 1, quantization);
+    }
+    if (kind != MBN_PROBABILITIES || model->quantized == NULL) return false;
+    *quantization = model->quantized->output;
+    return true;
 }
 
 void mbn_model_preprocessing(const mbn_model *model, mbn_preprocessing *preprocessing) {

@@ -7,13 +7,13 @@
 static const mbn_packer *const packers[MBN_ELEMENT_COUNT] = {
     [MBN_ELEMENT_F32] = &mbn_float_packer,
     [MBN_ELEMENT_BF16] = &mbn_float_packer,
+    [MBN_ELEMENT_Q8] = &mbn_q8_packer,
 };
 
-size_t mbn_packed_bytes(const mbn_network *network, int32_t layers, const mbn_kernels *kernels) {
+size_t mbn_packed_bytes(const mbn_packing *packing, const mbn_kernels *kernels) {
     size_t bytes = 0;
-    for (int32_t i = 0; i < layers; i++) {
-        const mbn_layer *layer = &network->layers[i];
-        if (layer->weights > 0) bytes += packers[kernels->element]->bytes(layer, kernels);
+    for (int32_t i = 0; i < packing->layers; i++) {
+        bytes += packers[kernels->element]->bytes(packing, i, kernels);
     }
     return bytes;
 }
@@ -26,23 +26,30 @@ static int32_t most_channels(const mbn_network *network) {
     return most;
 }
 
-mbn_status mbn_pack_layers(const mbn_safetensors *file, const mbn_network *network, int32_t layers,
-                           const mbn_kernels *kernels, const mbn_allocator *allocator, void *memory,
+mbn_status mbn_pack_layers(const mbn_packing *packing, const mbn_kernels *kernels, void *memory,
                            mbn_packed_layer *packed, mbn_error *error) {
+    const mbn_network *network = packing->network;
     const mbn_packer *packer = packers[kernels->element];
     const size_t scratch_bytes = 2 * (size_t)most_channels(network) * sizeof(float);
-    float *scratch = mbn_allocate(allocator, scratch_bytes, MBN_ALIGNMENT);
+    float *scratch = mbn_allocate(packing->allocator, scratch_bytes, MBN_ALIGNMENT);
     if (scratch == NULL) return mbn_fail(error, MBN_OUT_OF_MEMORY, "no memory to fold batch norm");
     mbn_status status = MBN_OK;
     char *next = memory;
     for (int32_t i = 0; status == MBN_OK && i < network->layer_count; i++) {
-        const mbn_layer *layer = &network->layers[i];
-        packed[i] =
-            (mbn_packed_layer){.kernels = kernels, .finish = {.activation = layer->activation}};
-        if (layer->weights == 0 || i >= layers) continue;
-        status = packer->pack(file, network, layer, allocator, scratch, next, &packed[i], error);
-        next += packer->bytes(layer, kernels);
+        packed[i] = (mbn_packed_layer){.kernels = kernels,
+                                       .finish = {.activation = network->layers[i].activation}};
+        if (packing->integers != NULL) {
+            packed[i].quantization = packing->integers->layers[i].output;
+        }
+        const size_t bytes = i < packing->layers ? packer->bytes(packing, i, kernels) : 0;
+        if (bytes == 0) continue;
+        status = packer->pack(packing, i, scratch, next, &packed[i], error);
+        next += bytes;
     }
-    mbn_release(allocator, scratch, scratch_bytes);
+    mbn_release(packing->allocator, scratch, scratch_bytes);
     return status;
+}
+
+uint8_t mbn_halo_byte(const mbn_kernels *form, const mbn_quantization *quantization) {
+    return packers[form->element]->zero_is_a_byte ? (uint8_t)quantization->zero : 0;
 }

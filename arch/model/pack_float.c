@@ -1,7 +1,9 @@
 /* Float weights: batch norm is folded into them, and the table packs them. */
 #include "arch/error.h"
 #include "arch/system/memory.h"
+#include "dequantize.h"
 #include "packer.h"
+#include "tensors.h"
 
 static mbn_pack_depthwise_args depthwise_args(const mbn_layer *layer, const mbn_kernels *kernels) {
     return (mbn_pack_depthwise_args){
@@ -33,7 +35,9 @@ static size_t weights_bytes(const mbn_layer *layer, const mbn_kernels *kernels) 
     return kernels->pack_convolution(&args, NULL);
 }
 
-static size_t bytes(const mbn_layer *layer, const mbn_kernels *kernels) {
+static size_t bytes(const mbn_packing *packing, int32_t index, const mbn_kernels *kernels) {
+    const mbn_layer *layer = &packing->network->layers[index];
+    if (layer->weights == 0) return 0;
     const int32_t block = kernels->blocking.block;
     const size_t channels = (size_t)mbn_block_count(layer->output_channels, block) * (size_t)block;
     return mbn_align(weights_bytes(layer, kernels)) + mbn_align(channels * sizeof(float));
@@ -90,14 +94,19 @@ static void pack_floats(const mbn_network *network, const mbn_layer *layer,
     };
 }
 
-static mbn_status pack(const mbn_safetensors *file, const mbn_network *network,
-                       const mbn_layer *layer, const mbn_allocator *allocator, float *scratch,
-                       char *memory, mbn_packed_layer *packed, mbn_error *error) {
+static mbn_status pack(const mbn_packing *packing, int32_t index, float *scratch, char *memory,
+                       mbn_packed_layer *packed, mbn_error *error) {
+    const mbn_network *network = packing->network;
+    const mbn_layer *layer = &network->layers[index];
+    const mbn_allocator *allocator = packing->allocator;
     mbn_layer_floats floats;
-    const mbn_status status = mbn_find_floats(file, network, layer, allocator, &floats, error);
+    const mbn_status status =
+        packing->integers == NULL
+            ? mbn_find_floats(packing->file, network, layer, allocator, &floats, error)
+            : mbn_dequantize(&packing->integers->layers[index], layer, allocator, &floats, error);
     if (status == MBN_OK) pack_floats(network, layer, &floats, scratch, memory, packed);
     mbn_release(allocator, floats.converted, floats.converted_bytes);
     return status;
 }
 
-const mbn_packer mbn_float_packer = {bytes, pack};
+const mbn_packer mbn_float_packer = {.bytes = bytes, .pack = pack};

@@ -13,14 +13,19 @@ const char *mbn_precision_name(mbn_precision precision) {
     case MBN_PRECISION_DEFAULT: return "default";
     case MBN_PRECISION_FLOAT32: return "float32";
     case MBN_PRECISION_BFLOAT16: return "bfloat16";
+    case MBN_PRECISION_INT8: return "int8";
     case MBN_PRECISION_FASTEST: return "fastest";
     }
     return NULL;
 }
 
 mbn_precision mbn_model_precision(const mbn_model *model) {
-    return model->kernels->element == MBN_ELEMENT_BF16 ? MBN_PRECISION_BFLOAT16
-                                                       : MBN_PRECISION_FLOAT32;
+    static const mbn_precision precisions[MBN_ELEMENT_COUNT] = {
+        [MBN_ELEMENT_F32] = MBN_PRECISION_FLOAT32,
+        [MBN_ELEMENT_BF16] = MBN_PRECISION_BFLOAT16,
+        [MBN_ELEMENT_Q8] = MBN_PRECISION_INT8,
+    };
+    return precisions[model->kernels->element];
 }
 
 /* The names of the instruction sets in a mask. */
@@ -47,21 +52,31 @@ static const mbn_kernels *fastest_kernels(uint32_t mask) {
     return f32 != NULL && bf16 != NULL && bf16->isa > f32->isa ? bf16 : f32;
 }
 
-static const mbn_kernels *kernels_for(mbn_precision precision, uint32_t mask) {
+static const mbn_kernels *kernels_for(mbn_precision precision, bool integers, uint32_t mask) {
     switch (precision) {
     case MBN_PRECISION_BFLOAT16: return mbn_kernels_best(MBN_ELEMENT_BF16, mask);
-    case MBN_PRECISION_FASTEST: return fastest_kernels(mask);
+    case MBN_PRECISION_INT8: return mbn_kernels_best(MBN_ELEMENT_Q8, mask);
+    case MBN_PRECISION_FASTEST:
+        return integers ? mbn_kernels_best(MBN_ELEMENT_Q8, mask) : fastest_kernels(mask);
     case MBN_PRECISION_DEFAULT:
+        if (integers) return mbn_kernels_best(MBN_ELEMENT_Q8, mask);
+        break;
     case MBN_PRECISION_FLOAT32: break;
     }
     return mbn_kernels_best(MBN_ELEMENT_F32, mask);
 }
 
-mbn_status mbn_choose_kernels(uint32_t mask, mbn_precision precision, const mbn_kernels **kernels,
-                              mbn_error *error) {
-    if (mbn_precision_name(precision) == NULL) {
-        return mbn_fail(error, MBN_INVALID_ARGUMENT, "precision: %d is no mbn_precision",
-                        (int)precision);
+mbn_status mbn_check_precision(mbn_precision precision, mbn_error *error) {
+    if (mbn_precision_name(precision) != NULL) return MBN_OK;
+    return mbn_fail(error, MBN_INVALID_ARGUMENT, "precision: %d is no mbn_precision",
+                    (int)precision);
+}
+
+mbn_status mbn_choose_kernels(uint32_t mask, mbn_precision precision, bool integers,
+                              const mbn_kernels **kernels, mbn_error *error) {
+    if (precision == MBN_PRECISION_INT8 && !integers) {
+        return mbn_fail(error, MBN_INVALID_ARGUMENT,
+                        "precision: int8 is of files of integers, and this one has floats");
     }
     if (mask == 0) mask = MBN_ISA_MASK_ALL;
     const char *names = getenv(isa_variable);
@@ -74,7 +89,7 @@ mbn_status mbn_choose_kernels(uint32_t mask, mbn_precision precision, const mbn_
         }
         mask &= allowed;
     }
-    *kernels = kernels_for(precision, mask);
+    *kernels = kernels_for(precision, integers, mask);
     if (*kernels != NULL) return MBN_OK;
     return mbn_fail(
         error, MBN_UNSUPPORTED,

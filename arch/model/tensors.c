@@ -16,8 +16,8 @@ static void format_shape(char *text, size_t size, const int64_t *shape, int32_t 
     if (used < size) snprintf(text + used, size - used, "]");
 }
 
-static mbn_status check_tensor(const mbn_tensor *tensor, const mbn_parameter_info *info,
-                               mbn_error *error) {
+mbn_status mbn_check_shape(const mbn_tensor *tensor, const mbn_parameter_info *info,
+                           mbn_error *error) {
     if (tensor == NULL) {
         return mbn_fail(error, MBN_MALFORMED, "%s: missing from the file", info->name);
     }
@@ -29,11 +29,18 @@ static mbn_status check_tensor(const mbn_tensor *tensor, const mbn_parameter_inf
         format_shape(got, sizeof got, tensor->shape, tensor->rank);
         return mbn_fail(error, MBN_MALFORMED, "%s: expected %s, got %s", info->name, expected, got);
     }
-    if (tensor->dtype == MBN_DTYPE_OTHER) {
-        return mbn_fail(error, MBN_UNSUPPORTED, "%s: type %s; F32, F16 and BF16 are read",
-                        info->name, tensor->dtype_name);
-    }
     return MBN_OK;
+}
+
+static mbn_status check_tensor(const mbn_tensor *tensor, const mbn_parameter_info *info,
+                               mbn_error *error) {
+    const mbn_status status = mbn_check_shape(tensor, info, error);
+    if (status != MBN_OK || mbn_tensor_has_floats(tensor)) return status;
+    const bool integers = tensor->dtype == MBN_DTYPE_I8 || tensor->dtype == MBN_DTYPE_U8;
+    return mbn_fail(error, MBN_UNSUPPORTED, "%s: type %s; F32, F16 and BF16 are read%s", info->name,
+                    tensor->dtype_name,
+                    integers ? ", and integers where a file of mobilenet/2 says its `rescaling'"
+                             : "");
 }
 
 static bool in_place(const mbn_tensor *tensor) {

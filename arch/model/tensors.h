@@ -5,6 +5,10 @@
 #include "arch/network/names.h"
 #include "safetensors.h"
 
+/* Fails with the tensor's name if it is missing or of another shape than `info` says. */
+mbn_status mbn_check_shape(const mbn_tensor *tensor, const mbn_parameter_info *info,
+                           mbn_error *error);
+
 /* Checks the tensors of the first `layers` layers against the network.  Fails on the first that is
  * missing, of another shape or type, or not of the network; so what the file holds bounds the
  * memory that a model takes. */

@@ -117,6 +117,7 @@ static void plan_pool(const operands *o, mbn_call *call) {
     call->args.pool = (mbn_pool_args){
         .input = o->input,
         .output = o->output,
+        .finish = o->packed->finish,
         .input_height = layer->input_height,
         .input_width = layer->input_width,
         .output_height = layer->output_height,
@@ -187,6 +188,7 @@ static mbn_layout_args layout_of(const planner *p, int32_t index) {
         .width = value->width,
         .channels = value->channels,
         .blocking = {value->block, value->form->blocking.panel, value->form->blocking.depth},
+        .quantization = value->quantization,
     };
 }
 

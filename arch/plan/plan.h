@@ -50,11 +50,12 @@ typedef struct mbn_conversion {
  * want.  Of an expansion inside a bottleneck it is scratch, one part per thread: `band` rows' worth
  * of one chunk, then the rows that the next band wants again, of all blocks. */
 typedef struct mbn_value {
-    const mbn_kernels *form; /* the table whose planes these are */
-    int32_t block;           /* channels side by side: the table's, or all of an image's */
-    uint8_t halo;            /* every byte around the plane */
-    int32_t owner;           /* the layer whose memory it is: itself, or the one it overwrites */
-    int32_t born, last_use;  /* steps; the network's output is used for ever */
+    const mbn_kernels *form;       /* the table whose planes these are */
+    int32_t block;                 /* channels side by side: the table's, or all of an image's */
+    uint8_t halo;                  /* every byte around the plane */
+    mbn_quantization quantization; /* where it is in bytes */
+    int32_t owner;          /* the layer whose memory it is: itself, or the one it overwrites */
+    int32_t born, last_use; /* steps; the network's output is used for ever */
     int32_t height, width, channels;
     int32_t halo_top, halo_left, halo_bottom, halo_right;
     ptrdiff_t pixel_bytes, row_stride, block_stride; /* bytes */
@@ -139,6 +140,7 @@ typedef struct mbn_plan_options {
 typedef struct mbn_plan {
     const mbn_network *network;
     const mbn_packed_layer *packed;
+    mbn_quantization image;      /* of bytes that the first layer reads */
     mbn_conversion *conversions; /* [conversion_count] */
     int32_t conversion_count;
     mbn_group *groups; /* [layer_count + conversion_count at most] */

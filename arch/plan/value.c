@@ -32,6 +32,11 @@ static mbn_value value_of(const mbn_kernels *form, int32_t index, int32_t step, 
     };
 }
 
+static void set_quantization(const mbn_quantization *quantization, mbn_value *value) {
+    value->quantization = *quantization;
+    value->halo = mbn_halo_byte(value->form, quantization);
+}
+
 /* What a conversion writes: a plane like its source's, but of an image all channels side by
  * side, in whole steps of the table that reads it. */
 static void begin_conversion(const mbn_plan *plan, int32_t step, int32_t index) {
@@ -45,11 +50,12 @@ static void begin_conversion(const mbn_plan *plan, int32_t step, int32_t index) 
                               network->input_width, channels);
         const int32_t depth = conversion->form->blocking.depth;
         values[at].block = mbn_block_count(channels, depth) * depth;
+        values[at].quantization = plan->image;
     } else {
         const mbn_layer *layer = &network->layers[source];
         values[at] = value_of(conversion->form, at, step, layer->output_height, layer->output_width,
                               layer->output_channels);
-        values[at].halo = plan->packed[source].halo;
+        set_quantization(&plan->packed[source].quantization, &values[at]);
         note_use(values, source, step);
     }
 }
@@ -59,7 +65,7 @@ static void begin_layer(const mbn_plan *plan, const mbn_group *group, int32_t st
     mbn_value *values = plan->values;
     values[i] = value_of(mbn_written_form(plan, i), i, step, layer->output_height,
                          layer->output_width, layer->output_channels);
-    values[i].halo = plan->packed[i].halo;
+    set_quantization(&plan->packed[i].quantization, &values[i]);
     for (unsigned which = 0; which < MBN_READINGS; which++) {
         note_use(values, mbn_read_value(plan, i, (mbn_reading)which), step);
     }
@@ -211,6 +217,10 @@ size_t mbn_plan_values(mbn_plan *plan, int32_t threads) {
         value->placed = true;
         if (value->offset + value->bytes > total) total = value->offset + value->bytes;
     }
-    for (int32_t i = 0; i < count; i++) values[i] = values[values[i].owner];
+    for (int32_t i = 0; i < count; i++) {
+        const mbn_quantization quantization = values[i].quantization; /* not its owner's */
+        values[i] = values[values[i].owner];
+        values[i].quantization = quantization;
+    }
     return total;
 }

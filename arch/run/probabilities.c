@@ -1,5 +1,7 @@
 #include "probabilities.h"
 
+#include "probabilities_q8.h"
+
 #include <math.h>
 
 /* In double, whose exponential neither overflows nor vanishes before the float result is 0 or 1.
@@ -10,7 +12,9 @@ static float sigmoid(float x) {
 
 void mbn_make_probabilities(const mbn_model *model, float *values) {
     const int32_t classes = model->network.classes;
-    if (model->probabilities == MBN_SIGMOID) {
+    if (model->quantized != NULL) {
+        mbn_make_probabilities_q8(model->quantized, values, classes);
+    } else if (model->probabilities == MBN_SIGMOID) {
         for (int32_t i = 0; i < classes; i++) values[i] = sigmoid(values[i]);
     } else {
         const mbn_softmax_args args = {values, values, classes};

@@ -71,6 +71,7 @@ mbn_layout_args mbn_context_export(const mbn_step *step, mbn_tensor_layout layou
         .width = value->width,
         .channels = value->channels,
         .blocking = value->form->blocking,
+        .quantization = value->quantization,
     };
 }
 

@@ -23,7 +23,8 @@ from ._preprocessing import Preprocessing, checked, from_record
 
 LayoutName = Literal["NHWC", "NCHW"]
 ProbabilityName = Literal["softmax", "sigmoid", "none"]
-PrecisionName = Literal["default", "float32", "bfloat16", "fastest"]
+PrecisionName = Literal["default", "float32", "bfloat16", "int8", "fastest"]
+LoadedPrecision = Literal["float32", "bfloat16", "int8"]
 Size = Union[int, tuple[int, int]]
 Floats = NDArray[np.float32]
 
@@ -177,10 +178,9 @@ class Model:
         self._threads = threads
         self._network = read_network(library.mbn_model_network(pointer))
         self._isa = str(library.mbn_model_kernels(pointer).contents.name.decode())
-        precision = Precision(library.mbn_model_precision(pointer))
-        self._precision: Literal["float32", "bfloat16"] = (
-            "bfloat16" if precision == Precision.BFLOAT16 else "float32"
-        )
+        self._precision: LoadedPrecision = library.mbn_precision_name(
+            library.mbn_model_precision(pointer)
+        ).decode()
         self._bytes = int(library.mbn_model_bytes(pointer))
         self._labels = _labels(pointer)
         kind = library.mbn_model_probabilities(pointer)
@@ -266,7 +266,7 @@ class Model:
         return self._isa
 
     @property
-    def precision(self) -> Literal["float32", "bfloat16"]:
+    def precision(self) -> LoadedPrecision:
         """What weights and activations are in, whatever :func:`load` was asked for; arrays that go in
         and come out are float32."""
         return self._precision
@@ -612,8 +612,9 @@ def load(
     anyway.  ``headless`` leaves out the layers behind the pool, for features only: their tensors need
     not be in the file.
 
-    ``precision`` is what weights and activations are in: "default" (the file's own, float32),
-    "float32", "bfloat16" (of any file; half the memory), or "fastest": bfloat16 where this machine has
+    ``precision`` is what weights and activations are in: "default" (the file's own: int8 of a file of
+    integers, else float32), "float32", "bfloat16" (of any file; half the memory), "int8" (of files of
+    integers), or "fastest": int8 of a file of integers, else bfloat16 where this machine has
     instructions for it that may be used, else float32.  Arrays are float32 anyway.
 
     A model that is loaded from a buffer keeps it, to be pickled with what is in it then."""

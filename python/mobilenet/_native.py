@@ -76,7 +76,8 @@ class Precision(enum.IntEnum):
     DEFAULT = 0
     FLOAT32 = 1
     BFLOAT16 = 2
-    FASTEST = 3
+    INT8 = 3
+    FASTEST = 4
 
 
 class Layout(enum.IntEnum):
@@ -302,6 +303,7 @@ _FUNCTIONS: dict[str, tuple[Any, list[Any]]] = {
     "mbn_model_network": (_NETWORK, [c_void_p]),
     "mbn_model_kernels": (POINTER(KernelsRecord), [c_void_p]),
     "mbn_model_precision": (c_int, [c_void_p]),
+    "mbn_precision_name": (c_char_p, [c_int]),
     "mbn_model_bytes": (c_size_t, [c_void_p]),
     "mbn_model_label": (c_char_p, [c_void_p, c_int32]),
     "mbn_model_probabilities": (c_int, [c_void_p]),

@@ -211,7 +211,7 @@ def test_messages_speak_python(model, model_bytes, batch):
         "the model was loaded headless": lambda: headless.run_images([image]),
         "the model was loaded headless;": lambda: headless.classify(image),
         "threads: 5000 is not in 1 to 1024": lambda: mobilenet.load(model_bytes, threads=5000),
-        "precision: 'bf16' is none of default, float32, bfloat16, fastest": lambda: mobilenet.load(
+        "precision: 'bf16' is none of default, float32, bfloat16, int8, fastest": lambda: mobilenet.load(
             model_bytes, precision="bf16"
         ),
         "source: an empty path": lambda: mobilenet.load(""),

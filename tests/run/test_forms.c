@@ -47,15 +47,15 @@ static void pack_all(const char *network, const mbn_kernels tables[TABLES], rand
     m->mix = *m->model;
     const mbn_network *layers = &m->model->network;
     const size_t count = (size_t)layers->layer_count;
+    const mbn_packing packing = {tensors, layers, NULL, layers->layer_count, &allocator};
     m->mix.packed = malloc(count * sizeof *m->mix.packed);
     mbn_packed_layer *packed = malloc(count * sizeof *packed);
     cr_assert(m->mix.packed != NULL && packed != NULL);
     for (int t = 0; t < TABLES; t++) {
-        const size_t bytes = mbn_packed_bytes(layers, layers->layer_count, &tables[t]);
+        const size_t bytes = mbn_packed_bytes(&packing, &tables[t]);
         m->memory[t] = mbn_allocate(&allocator, bytes, MBN_ALIGNMENT);
-        cr_assert_eq(mbn_pack_layers(tensors, layers, layers->layer_count, &tables[t], &allocator,
-                                     m->memory[t], packed, &error),
-                     MBN_OK, "%s", error.message);
+        cr_assert_eq(mbn_pack_layers(&packing, &tables[t], m->memory[t], packed, &error), MBN_OK,
+                     "%s", error.message);
         for (size_t i = 0; i < count; i++) {
             const bool first = i == 0; /* a table that has the image converted */
             if (first ? t == 1 : t == 0 || random_int(random, 0, t) == 0) {

@@ -26,16 +26,16 @@ static mbn_model *load(const void *file, size_t size, mbn_precision precision, u
 }
 
 Test(precision, names) {
-    static const char *const names[] = {"default", "float32", "bfloat16", "fastest"};
-    for (int i = 0; i < 4; i++) cr_expect_str_eq(mbn_precision_name((mbn_precision)i), names[i]);
-    cr_expect_null(mbn_precision_name((mbn_precision)4));
+    static const char *const names[] = {"default", "float32", "bfloat16", "int8", "fastest"};
+    for (int i = 0; i < 5; i++) cr_expect_str_eq(mbn_precision_name((mbn_precision)i), names[i]);
+    cr_expect_null(mbn_precision_name((mbn_precision)5));
     cr_expect_null(mbn_precision_name((mbn_precision)-1));
 }
 
 Test(precision, unknown_ones_are_refused) {
     size_t size;
     void *file = make_small_file(&size);
-    static const int unknown[] = {4, -1, 1 << 20};
+    static const int unknown[] = {5, -1, 1 << 20};
     for (int i = 0; i < 3; i++) {
         const mbn_model_options options = {.precision = (mbn_precision)unknown[i]};
         mbn_model *model = (mbn_model *)&options;

@@ -25,7 +25,7 @@ class CommandLine(Case):
 
     def test_help_names_its_own_defaults_and_choices(self):
         isas = f"separated by commas: {', '.join(ISAS)} (default: all)"
-        precision = "float32, bfloat16, or fastest: bfloat16 where this machine has instructions for it"
+        precision = "float32, bfloat16, int8 (of models of integers), or fastest: int8 of a model of integers"
         one = "Number of threads, 1 to 1024 (default 1)"
         networks = f"NETWORK is one of {', '.join(NETWORKS)}."
         network = ["1 to 1000000 (default 1000)", "each 32 to 1024 (default 224)", "0.1 to 4 (default 1)",

@@ -416,7 +416,7 @@ class Errors(Case):
                 ("too many arguments: 'b'", model, "b"),
                 ("--threads: '0' is not", model, "--threads", "0"),
                 ("--isa: 'avx3' is not a list of", model, "--isa", "avx3"),
-                ("--precision: 'bf16' is none of default, float32, bfloat16, fastest", model, "--precision", "bf16"),
+                ("--precision: 'bf16' is none of default, float32, bfloat16, int8, fastest", model, "--precision", "bf16"),
                 ("--input: '224x' is not N or HxW", model, "--input", "224x"),
                 ("--input: '0' is not N or HxW", model, "--input", "0"),
                 ("input_height: 31 is", model, "--input", "31x32"),

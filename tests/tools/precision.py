@@ -103,7 +103,7 @@ class Precision(Case):
         for command, arguments in COMMANDS.items():
             for name in "bf16", "", "BFLOAT16", "float32,bfloat16":
                 self.fail_with(
-                    2, f"--precision: '{name}' is none of default, float32, bfloat16, fastest",
+                    2, f"--precision: '{name}' is none of default, float32, bfloat16, int8, fastest",
                     command, *arguments, "--precision", name,
                 )  # fmt: skip
 
