@@ -94,9 +94,8 @@ static bool check_shape(const reader *r, const mbn_tensor *tensor, int64_t count
 }
 
 /* [1], or one of each channel. */
-static bool check_channels(const reader *r, const mbn_tensor *tensor) {
-    return (tensor->rank == 1 && tensor->count == 1) ||
-           check_shape(r, tensor, r->layer->output_channels, 0);
+static bool check_channels(const reader *r, const mbn_tensor *tensor, int32_t channels) {
+    return (tensor->rank == 1 && tensor->count == 1) || check_shape(r, tensor, channels, 0);
 }
 
 /* Whether all elements, which are F32 or F64, are factors. */
@@ -216,7 +215,8 @@ static bool read_weights(reader *r, mbn_layer_integers *at) {
     if (mbn_check_shape(at->weight, &at->layout, r->error) != MBN_OK ||
         !check_bytes(r, at->weight) || !require(r, "weight_scale", &at->weight_scale) ||
         !check_type(r, at->weight_scale, TYPE(F32), "F32") ||
-        !check_channels(r, at->weight_scale) || !check_factors(r, at->weight_scale)) {
+        !check_channels(r, at->weight_scale, r->layer->output_channels) ||
+        !check_factors(r, at->weight_scale)) {
         return false;
     }
     at->weight_zero_point = find(r, "weight_zero_point");
@@ -226,7 +226,7 @@ static bool read_weights(reader *r, mbn_layer_integers *at) {
                         "missing from the file, and weights are U8");
         }
     } else if (!check_same_type(r, at->weight_zero_point, at->weight) ||
-               !check_channels(r, at->weight_zero_point)) {
+               !check_channels(r, at->weight_zero_point, r->layer->output_channels)) {
         return false;
     }
     for (int32_t c = 0; !at->wide && c < r->layer->output_channels; c++)
@@ -344,7 +344,7 @@ static bool read_global_pool(reader *r, mbn_layer_integers *at) {
     mean->origin = at->input.origin;
     if (find(r, "output_scale") == NULL) return true;
     if (!read_output(r, "output", &at->output, &at->finish.range)) return false;
-    mean->kind = r->metadata->rescaling == MBN_RESCALE_FIXED         ? MBN_MEAN_FIXED
+    mean->kind = r->metadata->rescaling == MBN_RESCALE_FIXED        ? MBN_MEAN_FIXED
                  : r->metadata->quantizing == MBN_QUANTIZE_QUOTIENT ? MBN_MEAN_FLOAT
                                                                     : MBN_MEAN_OFFSET;
     mean->input_scale = at->input.scale;
@@ -377,6 +377,34 @@ static bool read_layer(reader *r, int32_t index) {
 }
 
 /* ---- The network ----------------------------------------------------------------------------- */
+
+/* What the image is quantised by, and its lookup. */
+static bool read_image(reader *r) {
+    mbn_integers *integers = r->integers;
+    const int32_t channels = r->network->input_channels;
+    const mbn_tensor *zero, **scales = &integers->image_scale, **shifts = &integers->image_shift;
+    if (!read_quantization(r, "input", &integers->image, &zero)) return false;
+    const mbn_tensor *lookup = find(r, "input_lookup");
+    integers->image_lookup = lookup;
+    if (lookup == NULL) return true;
+    if (!check_same_type(r, lookup, zero) ||
+        !(lookup->rank == 1 ? check_shape(r, lookup, 256, 0)
+                            : check_shape(r, lookup, channels, 256)) ||
+        !require(r, "image_scale", scales) || !check_type(r, *scales, TYPE(F32), "F32") ||
+        !check_channels(r, *scales, channels) || !check_factors(r, *scales) ||
+        !require(r, "image_shift", shifts) || !check_type(r, *shifts, TYPE(F32), "F32") ||
+        !check_channels(r, *shifts, channels)) {
+        return false;
+    }
+    for (int32_t c = 0; c < channels; c++) {
+        if (!(mbn_tensor_real(*scales, mbn_element_of(*scales, c)) > 0.0)) {
+            return fail(r, (*scales)->name, "0, by which pixels would be divided");
+        }
+        const double shift = mbn_tensor_real(*shifts, mbn_element_of(*shifts, c));
+        if (!isfinite(shift)) return fail(r, (*shifts)->name, "[%d] is %g", (int)c, shift);
+    }
+    return true;
+}
 
 /* Exponentials of 0 to -255 times a logit's scale, as their runtime has them. */
 static bool read_exponentials(reader *r, const mbn_tensor **table) {
@@ -444,8 +472,7 @@ static bool read_network(reader *r, int32_t layers) {
         return fail(r, "metadata rescaling",
                     "a network of integers has an `architecture' with \"batch_norm\": false");
     }
-    const mbn_tensor *zero;
-    if (!read_quantization(r, "input", &r->integers->image, &zero)) return false;
+    if (!read_image(r)) return false;
     for (int32_t i = 0; i < layers; i++) {
         if (!read_layer(r, i)) return false;
     }
@@ -488,19 +515,18 @@ mbn_status mbn_integers_read(const mbn_safetensors *file, const mbn_metadata *me
 
 /* ---- Channels -------------------------------------------------------------------------------- */
 
-/* Of a tensor that has one element for all channels or one for each. */
-static int64_t element_of(const mbn_tensor *tensor, int32_t channel) {
+int64_t mbn_element_of(const mbn_tensor *tensor, int32_t channel) {
     return tensor->count == 1 ? 0 : channel;
 }
 
 int32_t mbn_weight_zero(const mbn_layer_integers *layer, int32_t channel) {
     const mbn_tensor *tensor = layer->weight_zero_point;
-    return tensor == NULL ? 0 : mbn_tensor_integer(tensor, element_of(tensor, channel));
+    return tensor == NULL ? 0 : mbn_tensor_integer(tensor, mbn_element_of(tensor, channel));
 }
 
 float mbn_weight_scale(const mbn_layer_integers *layer, int32_t channel) {
     const mbn_tensor *tensor = layer->weight_scale;
-    return (float)mbn_tensor_real(tensor, element_of(tensor, channel));
+    return (float)mbn_tensor_real(tensor, mbn_element_of(tensor, channel));
 }
 
 mbn_multiplier mbn_channel_multiplier(const mbn_layer_integers *layer, int32_t channel) {

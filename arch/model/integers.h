@@ -20,6 +20,7 @@ typedef struct mbn_layer_integers {
 
 typedef struct mbn_integers {
     mbn_quantization image;
+    const mbn_tensor *image_lookup, *image_scale, *image_shift; /* NULL: it is quantised at once */
     mbn_quantization probabilities;
     /* NULL: probabilities are floats.  Of a softmax its exponentials, F32 or I32; of a sigmoid its
      * bytes. */
@@ -39,6 +40,9 @@ mbn_status mbn_integers_read(const mbn_safetensors *file, const mbn_metadata *me
 int32_t mbn_weight_zero(const mbn_layer_integers *layer, int32_t channel);
 float mbn_weight_scale(const mbn_layer_integers *layer, int32_t channel);
 mbn_multiplier mbn_channel_multiplier(const mbn_layer_integers *layer, int32_t channel);
+
+/* The element of a tensor that has one for all channels, or one for each. */
+int64_t mbn_element_of(const mbn_tensor *tensor, int32_t channel);
 
 /* The unsigned byte of element `index` of a tensor of I8 or U8. */
 uint8_t mbn_byte_at(const mbn_tensor *tensor, int64_t index);

@@ -43,6 +43,20 @@ static int32_t backbone_layers(const mbn_network *network) {
     return count;
 }
 
+static mbn_image_lookup read_image_lookup(const mbn_integers *integers, int32_t channels) {
+    const mbn_tensor *table = integers->image_lookup;
+    const mbn_tensor *scale = integers->image_scale, *shift = integers->image_shift;
+    mbn_image_lookup lookup;
+    for (int32_t c = 0; c < channels; c++) {
+        lookup.inverse_scale[c] = 1.0F / (float)mbn_tensor_real(scale, mbn_element_of(scale, c));
+        lookup.shift[c] = (float)mbn_tensor_real(shift, mbn_element_of(shift, c));
+        for (int i = 0; i < 256; i++) {
+            lookup.bytes[c][i] = mbn_byte_at(table, (table->rank == 1 ? 0 : 256 * c) + i);
+        }
+    }
+    return lookup;
+}
+
 /* What probabilities are made of, of a file whose probabilities are quantised. */
 static mbn_q8_probabilities read_probabilities(const mbn_integers *integers,
                                                const mbn_quantization *logits) {
@@ -70,12 +84,15 @@ static mbn_status assemble(const mbn_packing *packing, const mbn_metadata *metad
     const mbn_integers *integers = packing->integers;
     const int32_t loaded = packing->layers;
     const size_t layer_count = (size_t)network->layer_count;
-    const bool quantized = kernels->element == MBN_ELEMENT_Q8 &&
-                           integers->probabilities_table != NULL && loaded == network->layer_count;
+    const bool in_integers = kernels->element == MBN_ELEMENT_Q8;
+    const bool looks_up = in_integers && integers->image_lookup != NULL;
+    const bool quantized =
+        in_integers && integers->probabilities_table != NULL && loaded == network->layer_count;
     const size_t layers_at = mbn_align(sizeof(mbn_model));
     const size_t packed_at = layers_at + mbn_align(layer_count * sizeof(mbn_layer));
     const size_t operands_at = packed_at + mbn_align(layer_count * sizeof(mbn_packed_layer));
-    const size_t quantized_at = operands_at + mbn_packed_bytes(packing, kernels);
+    const size_t lookup_at = operands_at + mbn_packed_bytes(packing, kernels);
+    const size_t quantized_at = lookup_at + (looks_up ? mbn_align(sizeof(mbn_image_lookup)) : 0);
     const size_t labels_at =
         quantized_at + (quantized ? mbn_align(sizeof(mbn_q8_probabilities)) : 0);
     const size_t bytes = labels_at + label_bytes(metadata);
@@ -102,6 +119,11 @@ static mbn_status assemble(const mbn_packing *packing, const mbn_metadata *metad
     };
     model->network.layers = layers;
     if (integers != NULL) model->image = integers->image;
+    if (looks_up) {
+        mbn_image_lookup *lookup = (mbn_image_lookup *)(void *)(memory + lookup_at);
+        *lookup = read_image_lookup(integers, network->input_channels);
+        model->image_lookup = lookup;
+    }
     if (quantized) {
         mbn_q8_probabilities *p = (mbn_q8_probabilities *)(void *)(memory + quantized_at);
         *p = read_probabilities(integers, &integers->layers[layer_count - 1].output);

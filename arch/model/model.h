@@ -16,6 +16,14 @@ typedef struct mbn_packed_layer {
                                       all zero */
 } mbn_packed_layer;
 
+/* Bytes of an image whose network computes with quantised pixels: bytes[channel][p] of a float x of
+ * that channel, with p = (x - shift) * (1 / scale) in float32, to nearest, ties to even, within 0 to
+ * 255. */
+typedef struct mbn_image_lookup {
+    float inverse_scale[4], shift[4];
+    uint8_t bytes[4][256];
+} mbn_image_lookup;
+
 /* Bytes of probabilities, out of those of logits.  With e the exponentials by distance from the
  * largest logit, which the file has, and s their sum in order of index:
  *   SOFTMAX_FLOAT  e * (1 / (s * output scale)), each operation rounded to float32, then to the
@@ -40,7 +48,7 @@ typedef struct mbn_q8_probabilities {
 } mbn_q8_probabilities;
 
 /* One allocation: this structure, the layers, what is packed of each, the packed weights, the
- * quantised probabilities, the labels. */
+ * tables of a quantised image and of quantised probabilities, the labels. */
 struct mbn_model {
     mbn_allocator allocator;
     size_t bytes;
@@ -51,6 +59,7 @@ struct mbn_model {
     bool integers;                         /* the file's tensors are 8-bit integers, with ... */
     mbn_rescaling rescaling;               /* ... this */
     mbn_quantization image;                /* of bytes that the first layer reads */
+    const mbn_image_lookup *image_lookup;  /* NULL: the image is quantised at once */
     const mbn_q8_probabilities *quantized; /* NULL: probabilities are made of floats */
     int32_t loaded_layers;    /* the first ones, that can run: all, or those up to the pool */
     mbn_packed_layer *packed; /* [layer_count]; without operands from loaded_layers on */

@@ -206,6 +206,8 @@ static mbn_convert_call plan_conversion(const planner *p, int32_t index) {
         call.from = layout_of(p, source);
         call.from_pixel_bytes = values[source].pixel_bytes;
         call.read = values[source].form->from_blocked;
+    } else {
+        call.lookup = p->plan->image_lookup;
     }
     return call;
 }

@@ -109,8 +109,9 @@ typedef struct mbn_convert_call {
     ptrdiff_t from_pixel_bytes;
     mbn_layout_fn *read; /* from it to floats; NULL: the image, which `to` has as `strided` */
     mbn_layout_args to;
-    mbn_layout_fn *write;    /* from floats */
-    const mbn_value *output; /* as in a mbn_call */
+    mbn_layout_fn *write;           /* from floats */
+    const mbn_image_lookup *lookup; /* instead of it; or NULL */
+    const mbn_value *output;        /* as in a mbn_call */
     char *memory;
 } mbn_convert_call;
 
@@ -140,8 +141,9 @@ typedef struct mbn_plan_options {
 typedef struct mbn_plan {
     const mbn_network *network;
     const mbn_packed_layer *packed;
-    mbn_quantization image;      /* of bytes that the first layer reads */
-    mbn_conversion *conversions; /* [conversion_count] */
+    mbn_quantization image;               /* of bytes that the first layer reads */
+    const mbn_image_lookup *image_lookup; /* or NULL */
+    mbn_conversion *conversions;          /* [conversion_count] */
     int32_t conversion_count;
     mbn_group *groups; /* [layer_count + conversion_count at most] */
     int32_t group_count;
@@ -171,6 +173,10 @@ void mbn_plan_groups(mbn_plan *plan, const mbn_plan_options *options);
 
 /* Lays out the values, with a scratch for each thread, and returns the arena's size in bytes. */
 size_t mbn_plan_values(mbn_plan *plan, int32_t threads);
+
+/* As to_blocked of bytes. */
+void mbn_look_up_image(const mbn_image_lookup *lookup, const mbn_layout_args *args,
+                       mbn_range range);
 
 /* Fills steps[group_count].  The arguments of the first layer, or of the conversion of the image,
  * lack the image's address and strides, which change from run to run. */

@@ -357,7 +357,9 @@ static void convert_row(const mbn_convert_call *call, int32_t y) {
 static void run_conversion(const mbn_step *step, int32_t task) {
     const mbn_convert_call *call = &step->convert;
     const mbn_range range = task_range(&step->group, task);
-    if (call->read == NULL) {
+    if (call->lookup != NULL) {
+        mbn_look_up_image(call->lookup, &call->to, range);
+    } else if (call->read == NULL) {
         call->write(&call->to, range);
     } else {
         for (int32_t y = range.row_begin; y < range.row_end; y++) convert_row(call, y);

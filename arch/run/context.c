@@ -183,6 +183,7 @@ static mbn_status prepare(const mbn_model *model, const mbn_context_options *opt
         .network = &d->loaded,
         .packed = model->packed,
         .image = model->image,
+        .image_lookup = model->image_lookup,
         .conversion_count = mbn_plan_conversions(&d->loaded, model->packed, NULL),
     };
     d->plan.values = mbn_allocate(allocator, draft_bytes(d), MBN_ALIGNMENT);
