@@ -59,9 +59,15 @@ static bool print_choice(void) {
     printf("  %-11s %s, the best usable one", "chosen", kernels->name);
     if (restricted) printf(" in MOBILENET_ISA=%s", restriction);
     printf(" (channel blocks of %d)\n", kernels->blocking.block);
-    kernels = mbn_kernels_best(MBN_ELEMENT_BF16, mask);
-    printf("  %-11s %s (channel blocks of %d)\n", "bfloat16", kernels->name,
-           kernels->blocking.block);
+    static const struct {
+        const char *name;
+        mbn_element element;
+    } others[] = {{"bfloat16", MBN_ELEMENT_BF16}, {"int8", MBN_ELEMENT_Q8}};
+    for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
+        kernels = mbn_kernels_best(others[i].element, mask);
+        printf("  %-11s %s (channel blocks of %d)\n", others[i].name, kernels->name,
+               kernels->blocking.block);
+    }
     return true;
 }
 
