@@ -14,10 +14,12 @@ import numpy
 HERE = os.path.dirname(os.path.abspath(__file__))
 TOOLS = os.path.join(HERE, "..", "..", "tools")
 DATA = os.environ.get("MOBILENET_TEST_DATA", os.path.join(HERE, "..", "..", "..", "shared", "data"))
-sys.path[:0] = [HERE, TOOLS]
+sys.path[:0] = [HERE, TOOLS, os.path.join(HERE, "..", "golden")]
 sys.dont_write_bytecode = True
 
 from importer import check, cli
+
+_DTYPES = {"F32": "<f4", "F64": "<f8", "I32": "<i4", "I8": "i1", "U8": "u1"}
 
 
 def written(path):
@@ -30,9 +32,10 @@ def written(path):
     metadata, body = header.pop("__metadata__"), data[8 + length:]
     arrays, end = {}, 0
     for name, entry in header.items():
-        assert entry["dtype"] == "F32" and entry["data_offsets"][0] == end
+        dtype = numpy.dtype(_DTYPES[entry["dtype"]])
+        assert entry["data_offsets"][0] == end and end % dtype.itemsize == 0
         begin, end = entry["data_offsets"]
-        arrays[name] = numpy.frombuffer(body[begin:end], "<f4").reshape(entry["shape"])
+        arrays[name] = numpy.frombuffer(body[begin:end], dtype).reshape(entry["shape"])
     assert end == len(body)
     return arrays, metadata
 

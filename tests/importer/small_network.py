@@ -54,8 +54,8 @@ def max_pool(x, op):
                       for i in range(op.window) for j in range(op.window)], axis=0)
 
 
-def evaluate(operations, image):
-    """The last operation's output for one [channels,height,width] image."""
+def evaluate_each(operations, image):
+    """The image and every operation's output by name, of one [channels,height,width] image."""
     values = {"image": image.astype(numpy.float64)}
     for op in operations:
         if isinstance(op, Conv):
@@ -74,7 +74,12 @@ def evaluate(operations, image):
         else:
             y = values[op.a] * values[op.b]
         values[op.name] = y
-    return values[operations[-1].name]
+    return values
+
+
+def evaluate(operations, image):
+    """The last operation's output for one [channels,height,width] image."""
+    return evaluate_each(operations, image)[operations[-1].name]
 
 
 def evaluate_maps(operations, images):

@@ -10,18 +10,32 @@ import numpy
 
 from importer_case import DATA, Case
 
+import integers
 import small_network
 import tflite_file
-from importer import check
 from small_network import Act
 from tflite_file import Writer
 
 try:
-    from ai_edge_litert.interpreter import Interpreter
+    from ai_edge_litert.interpreter import Interpreter, OpResolverType
 except ImportError:
     Interpreter = None
 
 SHAPE = [1, 48, 64, 3]
+
+
+def by_litert(path, rescale, pixels):
+    """What it computes of one image, as unsigned bytes."""
+    options = {} if rescale == "float" else {
+        "experimental_op_resolver_type": OpResolverType.BUILTIN_REF}
+    interpreter = Interpreter(model_path=path, **options)
+    interpreter.allocate_tensors()
+    image, output = interpreter.get_input_details()[0], interpreter.get_output_details()[0]
+    signed = {numpy.int8: 128, numpy.uint8: 0}
+    interpreter.set_tensor(image["index"], (pixels[None].astype(int) - signed[image["dtype"]])
+                           .astype(image["dtype"]))
+    interpreter.invoke()
+    return interpreter.get_tensor(output["index"])[0].astype(int) + signed[output["dtype"]]
 
 
 def network(**options):
@@ -256,12 +270,16 @@ class Images(Case):
 @unittest.skipIf(Interpreter is None, "needs LiteRT")
 class ByLiteRT(Case):
     def test_what_it_throws(self):
-        """Its verifier asks more of a flatbuffer than is written here; it is imported all the same.
-        Files of the converter are compared by compare_graphs.py."""
+        """A file that it does not take is imported all the same.  Files of the converter are compared
+        by compare_graphs.py."""
         self.command()
-        status, out, err = self.run_importer(Writer().write(network(), SHAPE), check_it=True)
-        self.assertEqual((status, err), (0, ""))
-        self.assertIn("not compared: ValueError: The model is not a valid Flatbuffer", out)
+        for version, said in ((1, "compared with LiteRT: largest difference"),
+                              (99, "not compared: ValueError: Didn't find op")):
+            writer = Writer()
+            writer.version = version
+            status, out, err = self.run_importer(writer.write(network(), SHAPE), check_it=True)
+            self.assertEqual((status, err), (0, ""))
+            self.assertIn(said, out)
 
 
 class Refusing(Case):
@@ -312,7 +330,11 @@ class Real(Case):
     def test_recognised(self):
         for name, (network_name, width, size, classes) in REAL.items():
             with self.subTest(name):
-                _, metadata, out = self.imported(os.path.join(DATA, "tflite", name))
+                arrays, metadata, out = self.imported(os.path.join(DATA, "tflite", name))
+                self.assertEqual((metadata["format"], metadata["rescaling"]),
+                                 ("mobilenet/2", "float"))
+                self.assertLessEqual({array.dtype.name for array in arrays.values()},
+                                     {"int8", "uint8", "int32", "float32"})
                 self.assertEqual(
                     (metadata["network"], metadata["input_height"], metadata["input_width"],
                      metadata["classes"], metadata["padding"]),
@@ -320,31 +342,30 @@ class Real(Case):
                 self.assertIn(width, out)
 
     def test_photos(self):
-        """The classes that these photos have; a cat is any of ImageNet's."""
+        """The classes that these photos have; a cat is any of ImageNet's.  Where there is LiteRT, all
+        bytes are its own."""
         try:
             from PIL import Image
         except ImportError:
             self.skipTest("needs PIL")
-        source = os.path.join(DATA, "tflite", "mobilenet_v2_1.0_224_quant.tflite")
-        _, metadata, _ = self.imported(source)
-        mean, std = (json.loads(metadata[key])[0] for key in ("mean", "std"))
-        photos = {"cat_720p.jpg": 286, "bird.bmp": 20, "sunflower.bmp": 986,
-                  "grace_hopper.bmp": 653}
-        pixels = numpy.stack([numpy.asarray(
-            Image.open(os.path.join(DATA, "photos", photo)).convert("RGB").resize((224, 224),
-                                                                               Image.BILINEAR))
-            for photo in photos])
-        logits = self.logits((pixels / 255 - mean) / std)
-        self.assertEqual(logits.argmax(1).tolist(), list(photos.values()))
-        if Interpreter is not None:
-            interpreter = Interpreter(model_path=source)
-            interpreter.allocate_tensors()
-            for picture, row in zip(pixels, numpy.exp(check.log_softmax(logits))):
-                interpreter.set_tensor(interpreter.get_input_details()[0]["index"], picture[None])
-                interpreter.invoke()
-                output = interpreter.get_output_details()[0]
-                theirs = interpreter.get_tensor(output["index"])[0] / 256
-                self.assertLess(numpy.abs(theirs - row).max(), 0.05)
+        classes = {"cat_720p.jpg": 286, "bird.bmp": 20, "sunflower.bmp": 986,
+                   "grace_hopper.bmp": 653}
+        for rescale in ("float", "fixed"):
+            for name in ("mobilenet_v2_1.0_224_quant.tflite",
+                         "tf2_mobilenet_v2_1.0_224_ptq.tflite"):
+                source = os.path.join(DATA, "tflite", name)
+                self.imported(source, "--rescale", rescale)
+                network = integers.Network(self.output)
+                for photo, wanted in classes.items():
+                    with self.subTest(name, rescale=rescale, photo=photo):
+                        pixels = numpy.asarray(
+                            Image.open(os.path.join(DATA, "photos", photo)).convert("RGB").resize(
+                                (224, 224), Image.BILINEAR))
+                        probabilities = network.probabilities(network.run(pixels))
+                        self.assertEqual(probabilities.argmax(), wanted)
+                        if Interpreter is not None:
+                            numpy.testing.assert_array_equal(
+                                probabilities, by_litert(source, rescale, pixels))
 
 
 if __name__ == "__main__":

@@ -63,8 +63,8 @@ class Buffer:
             data = b"".join(struct.pack(FORMATS[kind], v) for v in values)
             count, size = len(values), struct.calcsize(FORMATS[kind])
         else:
-            data = value.encode() if isinstance(value, str) else bytes(value)
-            count, size = len(data), 1
+            data = value.encode() + b"\0" if isinstance(value, str) else bytes(value)
+            count, size = len(data) - isinstance(value, str), 1
         self.bytes += b"\0" * (-(len(self.bytes) + 4) % max(size, 4))
         start = len(self.bytes)
         self.bytes += struct.pack("<I", count) + data
@@ -85,7 +85,13 @@ CODES = {"add": 0, "average_pool": 1, "conv": 3, "depthwise": 4, "fully_connecte
          "relu": 19, "relu6": 21, "softmax": 25, "mean": 40, "logistic": 14, "log_softmax": 50,
          "reduce_max": 82, "reshape": 22, "transpose": 39, "reverse_v2": 105, "strided_slice": 45,
          "split": 49, "concatenation": 2, "resize_bilinear": 23, "resize_nearest_neighbor": 97,
-         "batch_matmul": 126, "cast": 53, "tile": 69, "hard_swish": 117, "custom": 32}
+         "batch_matmul": 126, "cast": 53, "tile": 69, "hard_swish": 117, "custom": 32,
+         "quantize": 114, "dequantize": 6, "pad": 34, "sub": 41, "maximum": 55, "minimum": 57}
+# The type of the options in the schema's union, which LiteRT's verifier wants to know.
+OPTIONS = {"add": 11, "average_pool": 5, "conv": 1, "depthwise": 2, "fully_connected": 8,
+           "max_pool": 5, "mul": 21, "softmax": 9, "mean": 27, "reduce_max": 27, "reshape": 17,
+           "quantize": 89, "dequantize": 38, "pad": 22, "sub": 28, "maximum": 39, "minimum": 39,
+           "hard_swish": 91}
 KINDS = {"float32": 0, "int32": 2, "uint8": 3, "int8": 9}
 
 
@@ -119,6 +125,8 @@ def dequantised(operations, mode):
 class Writer:
     """mode: float, tensor (uint8 weights, one scale), channel (int8 weights, a scale for each)."""
 
+    version = 1  # of all operations
+
     def __init__(self, mode="float"):
         self.mode = mode
         self.tensors, self.buffers, self.operators, self.used = [], [{}], [], []
@@ -144,7 +152,8 @@ class Writer:
         names = [name] if isinstance(name, str) else name
         outputs = [self.tensor(output, shape=shape) for output in names]
         self.operators.append({0: ("u32", self.used.index(kind)), 1: vector("i32", inputs),
-                               2: vector("i32", outputs), 4: options or {}})
+                               2: vector("i32", outputs), 3: ("u8", OPTIONS.get(kind, 0)),
+                               4: options or {}})
 
     def constant(self, name, values):
         return self.tensor(name, numpy.array(values, numpy.int32))
@@ -212,7 +221,8 @@ class Writer:
             self.put(op)
         output = operations[-1].name
         if softmax or final:
-            self.operator(final or "softmax", [self.index[output]], "probabilities")
+            self.operator(final or "softmax", [self.index[output]], "probabilities",
+                          None if final else {0: ("f32", 1.0)})
             output = "probabilities"
         return self.finish(output)
 
@@ -222,7 +232,8 @@ class Writer:
         return Buffer().write({
             0: ("u32", 3),
             # Numbers from 127 on are in the newer field alone.
-            1: [{0: ("i8", min(CODES[kind], 127)), 3: ("i32", CODES[kind])} for kind in self.used],
+            1: [{0: ("i8", min(CODES[kind], 127)), 2: ("i32", self.version),
+                 3: ("i32", CODES[kind])} for kind in self.used],
             2: [{0: self.tensors, 1: vector("i32", [0]), 2: vector("i32", outputs),
                  3: self.operators}],
             4: self.buffers})

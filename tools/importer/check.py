@@ -23,6 +23,9 @@ FLOAT_TOLERANCE = 1e-3
 HIDDEN_TOLERANCE = 1e-6
 # Of the output's range, or of a probability, where the source computes with fewer bits.
 ROUGH_TOLERANCE = 0.5
+# Of the same, where the source's integers are kept: what probabilities of 8 bits and floats differ
+# by; logits are equal.
+INTEGER_TOLERANCE = 1 / 128
 _RUNTIMES = ("tensorflow", "torch", "onnxruntime", "ai_edge_litert")
 # A runtime that takes longer for two images does not come to an end.
 _SECONDS = 600
@@ -152,7 +155,8 @@ def compare(imported, runtime, outputs, theirs):
     within = worst <= FLOAT_TOLERANCE * span
     flat = not within and imported.final and worst <= HIDDEN_TOLERANCE
     probable = imported.final in ("softmax", "sigmoid")
-    rough = worst > ROUGH_TOLERANCE * (1 if probable else span)
+    allowed = INTEGER_TOLERANCE if imported.rescaling and imported.exact_integers else ROUGH_TOLERANCE
+    rough = worst > allowed * (1 if probable else span)
     if rough if not imported.exact else not within and not flat:
         raise ImportFailure(f"the check failed: {runtime} and the imported model differ by "
                             f"{worst:.2g}, the output's range is {span:.2g}")

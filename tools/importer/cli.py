@@ -118,6 +118,13 @@ def _parser():
                         help="what the names of the network's tensors begin with, where there are "
                              "other tensors, too; only these are read (default: what stands "
                              "before names that are known)")
+    parser.add_argument("--rescale", choices=("float", "fixed"),
+                        help="of quantised TensorFlow Lite files: to the integers of LiteRT's "
+                             "default, or to those of its reference kernels (default float, which "
+                             "is faster)")
+    parser.add_argument("--dequantise", action="store_true",
+                        help="of quantised TensorFlow Lite files: to the floats that their integers "
+                             "stand for")
     parser.add_argument("--no-check", action="store_true",
                         help="do not run what was imported")
     return parser
@@ -148,6 +155,8 @@ def _complete(imported, options):
         if not 32 <= size <= 1024:
             raise ImportFailure(f"its input of {height}x{width} is not from 32 to 1024: give "
                                 "--resolution")
+    if options.rescale and not imported.rescaling:
+        raise ImportFailure("--rescale: it has floats, no integers")
     if not imported.stage and not 1 <= imported.classes <= 1_000_000:
         raise ImportFailure(f"{imported.classes} classes, not from 1 to 1,000,000")
     if not (options.mean and options.std) and not (imported.mean and imported.std):
@@ -206,7 +215,7 @@ def _metadata(imported):
         ("fill", imported.fill and json.dumps(list(imported.fill)), _black(imported)),
     ) if value not in (None, default)}
     metadata = {
-        "format": "mobilenet/2" if later or imported.max_pool else "mobilenet/1",
+        "format": "mobilenet/2" if later or imported.rescaling or imported.max_pool else "mobilenet/1",
         "network": imported.network,
         "source": imported.source,
         "width": repr(float(imported.width)),
@@ -218,6 +227,9 @@ def _metadata(imported):
         "resize": str(imported.resize),
         **later,
     }
+    for key in ("rescaling", "arithmetic"):
+        if getattr(imported, key):
+            metadata[key] = getattr(imported, key)
     if imported.classes:
         metadata["classes"] = str(imported.classes)
     if imported.epsilon is not None:

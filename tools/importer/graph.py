@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 import numpy
 
 from .errors import ImportFailure
+from .integers import Bytes, concatenated
 
 # The points at which functions are compared: beyond and between all bends of the activations.
 _POINTS = numpy.arange(-1600, 1601) / 128.0
@@ -117,6 +118,7 @@ class Node:
     def __init__(self, kind, name, inputs, channels, **attributes):
         self.kind, self.name, self.inputs, self.channels = kind, name, inputs, channels
         self.pixel = None  # what has taken its plane for one of a single pixel
+        self.integers = self.quantisation = None  # of a quantised graph: see integers.py
         self.__dict__.update(attributes)
 
     def is_depthwise(self):
@@ -160,14 +162,21 @@ class Resizing:
 class Value:
     """A node's output after an elementwise function (None: none), with zeros around it.
 
-    final: "softmax", "log_softmax" or "sigmoid" where it has been applied: nothing may follow."""
+    final: "softmax", "log_softmax" or "sigmoid" where it has been applied: nothing may follow.
+    bytes: of a quantised graph, an integers.Bytes; probabilities: tensors of what is final."""
 
-    def __init__(self, node, function=None, pads=(0, 0, 0, 0), final=None):
+    def __init__(self, node, function=None, pads=(0, 0, 0, 0), final=None, known=None):
         self.node, self.function, self.pads, self.final = node, function, pads, final
+        self.bytes, self.probabilities = known, None
 
     @property
     def channels(self):
         return self.node.channels
+
+    def copy(self):
+        copy = Value(self.node, self.function, self.pads, self.final, self.bytes)
+        copy.probabilities = self.probabilities
+        return copy
 
 
 def _compose(outer, inner):
@@ -213,7 +222,7 @@ class Builder:
             if isinstance(pads, str):
                 raise ImportFailure(f"{name}: pads twice")
             pads = tuple(a + b for a, b in zip(value.pads, pads))
-            value = Value(value.node, value.function)
+            value = Value(value.node, value.function, known=value.bytes)
         return Value(Node("conv", name, [value], weight.shape[0], weight=weight,
                           bias=_vector(bias, weight.shape[0], name), strides=tuple(strides),
                           pads=pads, groups=groups))
@@ -298,8 +307,12 @@ class Builder:
     def flatten(self, value, name):
         """A plane of one pixel as a vector; that it has one pixel is checked where its size is
         known."""
-        return Value(Node("global_pool", name, [self._usable(value, name)], value.channels,
-                          maximum=False, window=(1, 1), flattened=True))
+        node = Node("global_pool", name, [self._usable(value, name)], value.channels,
+                    maximum=False, window=(1, 1), flattened=True)
+        if value.bytes is None:
+            return Value(node)
+        node.integers, node.quantisation = {}, value.bytes.quantisation
+        return Value(node, known=Bytes(node.quantisation))
 
     def max_pool(self, value, window, strides, name, pads=(0, 0, 0, 0)):
         return Value(Node("max_pool", name, [self._usable(value, name)], value.channels,
@@ -323,7 +336,8 @@ class Builder:
             raise ImportFailure(f"{name}: takes channels {channels.tolist()} of {node.channels}")
         scale, shift = input_affine(value)
         return Value(_replace(node, channels=channels.size, scale=scale[channels],
-                              shift=shift[channels], order=node.order[channels]))
+                              shift=shift[channels], order=node.order[channels]),
+                     known=value.bytes and value.bytes.of_channels(channels))
 
     def concatenate(self, values, name):
         """Channels of one image, put together again."""
@@ -334,7 +348,9 @@ class Builder:
         order = numpy.concatenate([node.order for node in nodes])
         return Value(_replace(nodes[0], channels=order.size, order=order,
                               scale=numpy.concatenate([scale for scale, _ in affine]),
-                              shift=numpy.concatenate([shift for _, shift in affine])))
+                              shift=numpy.concatenate([shift for _, shift in affine])),
+                     known=concatenated([value.bytes for value in values],
+                                        [value.channels for value in values]))
 
     def resize(self, value, resizing, name):
         value = self._usable(value, name)

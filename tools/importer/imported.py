@@ -11,7 +11,7 @@ from .errors import ImportFailure
 class Imported:
     network: str          # metadata `network`
     described: str        # for people: "mobilenet_v2 of torchvision: width 1"
-    tensors: dict         # name -> float32 array
+    tensors: dict         # name -> array
     classes: int          # 0: there is no classifier
     padding: str
     source: str = "torchvision"
@@ -34,6 +34,9 @@ class Imported:
     input_channels: int = 3
     probabilities: str = None   # softmax, sigmoid or none; None: not known
     max_pool: bool = False      # the global pool is one
+    rescaling: str = None       # of integers: float or fixed
+    exact_integers: bool = True  # they are the source's in every layer
+    arithmetic: str = None      # of integers: whose; None: TensorFlow's
     graph: bool = False         # the source would say if it applied something to the logits
     final: str = None     # what the source applies to the logits: softmax, log_softmax or sigmoid
     # What it does to its input before the first convolution: scale and shift per channel.
@@ -68,7 +71,7 @@ def from_structure(structure, source, height, width):
         if not numpy.isfinite(array).all():
             raise ImportFailure(f"{name}: NaN or infinity among its values")
     imported = Imported(
-        network=network, described=described, tensors=structure.tensors,
+        network=network, described=described, tensors=structure.integers or structure.tensors,
         classes=structure.classes, padding=structure.padding,
         architecture=structure.table.to_json(), height=height, input_width=width,
         input_channels=len(structure.scale),

@@ -14,6 +14,7 @@ _MAX_HEADER = 100_000_000
 _NAMES = {"F64": "float64", "F32": "float32", "F16": "float16", "BF16": "bfloat16",
           "I64": "int64", "I32": "int32", "I16": "int16", "I8": "int8", "U8": "uint8",
           "BOOL": "bool"}
+_DTYPES = {dtype: name for name, dtype in _NAMES.items()}
 
 
 def _natural(value):
@@ -65,11 +66,13 @@ def _tensor(name, entry, body):
 
 
 def write(path, tensors, metadata, look=None):
-    """Writes {name: float32 array}, in that order.  The file appears whole or not at all: `look` is
-    called with the path of the complete file before, and may raise."""
+    """Writes {name: array}, in that order, but wide elements first, so that all are aligned.  The
+    file appears whole or not at all: `look` is called with the path of the complete file before, and
+    may raise."""
+    tensors = dict(sorted(tensors.items(), key=lambda item: -item[1].itemsize))
     header, offset = {"__metadata__": metadata}, 0
     for name, array in tensors.items():
-        header[name] = {"dtype": "F32", "shape": list(array.shape),
+        header[name] = {"dtype": _DTYPES[array.dtype.name], "shape": list(array.shape),
                         "data_offsets": [offset, offset + array.nbytes]}
         offset += array.nbytes
     text = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode("utf-8")
@@ -79,7 +82,7 @@ def write(path, tensors, metadata, look=None):
         file.write(len(text).to_bytes(8, "little"))
         file.write(text)
         for array in tensors.values():
-            file.write(array.astype("<f4", copy=False).tobytes())
+            file.write(array.astype(array.dtype.newbyteorder("<"), copy=False).tobytes())
 
     try:
         _replace(path, write_all, look)

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy
 
+from . import integers
 from .errors import ImportFailure
 from .graph import classify, classify_scaled, input_affine, output_size, window_padding
 from .table import Row, Table, Tensors
@@ -24,6 +25,7 @@ class Structure:
     stage: str           # without a classifier (classes 0): the stage that the source hands out
     channels: int        # of its output
     resized: object      # how the graph resizes its image: a graph.Resizing, or None
+    integers: dict       # of a quantised graph: the tensors in their place, or None
 
 
 def recognise(output, height, width):
@@ -47,6 +49,7 @@ class _Walk:
         self.paddings = list(PADDINGS)
         self.says_same = False  # a convolution that strides has "same" padding, not numbers
         self.tensors = Tensors()
+        self.layers, self.sums = {}, {}  # name -> node; of the sum behind a layer
         seen, stack = {id(output.node)}, [output.node]
         while stack:
             node = stack.pop()
@@ -105,7 +108,7 @@ class _Walk:
         if len(self.inputs) != 1:
             _differs(f"its output depends on {len(self.inputs)} inputs")
         image = next(iter(self.inputs.values()))
-        stem = self.only_reader(image)
+        self.image, stem = image, self.only_reader(image)
         if stem.kind != "conv" or stem.groups != 1:
             _differs(f"the first layer is {stem}, expected a 3x3 convolution")
         if image.resized is not None:
@@ -113,7 +116,7 @@ class _Walk:
             self.height, self.width = image.resized.height, image.resized.width
         weight, scale, shift = _of_source_channels(image, stem)
         self.slide(stem, stem=True)
-        self.tensors.convolution("features.0.0", weight, stem.bias)
+        self.convolution("features.0.0", stem, weight, stem.bias)
         self.table = Table(stem.channels, stem.strides, self.activation(stem).kind)
         if self.table.stem_activation == "hard_sigmoid":
             _differs(f"a hard-sigmoid after {stem}")
@@ -139,6 +142,10 @@ class _Walk:
         if plane is not self.output.node:
             stage = self.head(plane, layer)
         return self.finish(stage, scale, shift)
+
+    def convolution(self, name, node, weight, bias):
+        self.tensors.convolution(name, weight, bias)
+        self.layers[name] = node
 
     def slide(self, conv, stem=False):
         """Applies a convolution's window to the plane's size, and narrows down the padding."""
@@ -196,7 +203,7 @@ class _Walk:
         if kernel not in ((3, 3), (5, 5)):
             _differs(f"{depthwise}: expected 3x3 or 5x5")
         self.slide(depthwise)
-        self.tensors.convolution(f"{name}.{module}.0", depthwise.weight, depthwise.bias)
+        self.convolution(f"{name}.{module}.0", depthwise, depthwise.weight, depthwise.bias)
         module += 1
         squeeze, inner, last = 0, None, depthwise
         if any(node.kind == "global_pool" for node in self.readers(depthwise)) \
@@ -214,6 +221,7 @@ class _Walk:
             if self.activation(project).kind != "none":
                 _differs(f"{project} has {self.activation(project)} before a sum")
             after, added = sums[0], True
+            self.sums[f"{name}.{module}.0"] = after
             self.check_pixel(after)
         elif sums and len(self.readers(project)) == 1:
             _differs(f"{sums[0]} adds to {project} something that is not its block's input")
@@ -264,14 +272,16 @@ class _Walk:
         if not self.gates:
             self.table.squeeze_activation, self.table.gate = inner.kind, gate
         self.gates.append(gate)
+        self.layers[f"{name}.avgpool"] = pools[0]
         self.pointwise(f"{name}.fc1", squeeze)
         self.pointwise(f"{name}.fc2", excite)
+        self.layers[f"{name}.scale"] = products[0]
         return squeeze.channels, inner.kind, products[0]
 
     def pointwise(self, name, node):
         self.check_pixel(node)
         weight = node.weight.reshape(node.weight.shape[:2] + (1, 1))
-        self.tensors.convolution(name, weight, node.bias)
+        self.convolution(name, node, weight, node.bias)
 
     def whole_plane(self, pool):
         if pool.flattened and (self.height, self.width) != (1, 1):
@@ -311,6 +321,8 @@ class _Walk:
         self.whole_plane(layer)
         if layer.maximum:
             table.pool = "max"
+        else:
+            self.layers["avgpool"] = layer
         return self.classifier(layer)
 
     def max_pool(self, pool):
@@ -348,7 +360,7 @@ class _Walk:
                 if layer.kind == "affine":
                     scale, shift = scale * layer.scale, shift * layer.scale + layer.shift
                 if after.kind != "none":
-                    dense.append((numpy.diag(numpy.broadcast_to(scale, layer.channels)),
+                    dense.append((layer, numpy.diag(numpy.broadcast_to(scale, layer.channels)),
                                   numpy.broadcast_to(shift, layer.channels), after))
                     scale, shift = factor, offset
                 else:
@@ -363,15 +375,15 @@ class _Walk:
             if activation.kind == "none":
                 weight, bias = weight * scale, bias * scale + shift
                 scale, shift = 1.0, 0.0
-            dense.append((weight, bias, activation))
+            dense.append((layer, weight, bias, activation))
         if numpy.any(scale != 1) or numpy.any(shift != 0):
             _differs(f"{layer} is the last layer, expected a fully connected one")
         stage = "pool"
-        for index, (weight, bias, activation) in enumerate(dense):
+        for index, (node, weight, bias, activation) in enumerate(dense):
             if activation.kind == "hard_sigmoid":
                 _differs("a hard-sigmoid in the classifier")
             name = f"classifier.{3 * index}"
-            self.tensors.convolution(name, weight, bias)
+            self.convolution(name, node, weight, bias)
             if index == len(dense) - 1 and activation.kind == "none":
                 return None
             self.table.hidden.append((weight.shape[0], activation.kind))
@@ -405,7 +417,26 @@ class _Walk:
         return Structure(self.table, self.tensors, self.paddings[0],
                          output.channels if stage is None else 0, output.final, scale, shift,
                          "trailing" in self.paddings, stage, output.channels,
-                         self.resized)
+                         self.resized, self.integers(scale, shift))
+
+    def integers(self, scale, shift):
+        """The tensors of a quantised graph, None of one that computes with floats."""
+        if all(node.integers is None for node in self.layers.values()):
+            return None
+        stem = self.layers["features.0.0"]
+        integers.of_source_channels(self.image, stem)
+        return {**integers.of_image(self.image, stem.inputs[0].bytes, scale, shift),
+                **integers.collect(self.layers, self.sums, self.reads),
+                **(self.output.probabilities or {})}
+
+    def reads(self, node):
+        """The one Value that all who read a node of a quantised graph read."""
+        values = [value for _, value in self.users.get(id(node), [])]
+        if node is self.output.node:
+            values.append(self.output)
+        if any(value.bytes is None or value.bytes != values[0].bytes for value in values):
+            _differs(f"{node} is read in several ways")
+        return values[0]
 
 
 def _of_source_channels(image, stem):

@@ -7,6 +7,7 @@ from . import flatbuffer, plane, tflite_names
 from .errors import ImportFailure
 from .graph import Builder, Resizing, cut_off, hard_swish, relu, relu6
 from .plane import Plane
+from .tflite_integers import Integers, throughout
 
 _DTYPES = {"float32": "<f4", "float16": "<f2", "int32": "<i4", "uint8": "u1", "int64": "<i8",
            "bool": "?", "int16": "<i2", "int8": "i1", "float64": "<f8", "uint32": "<u4",
@@ -28,7 +29,7 @@ UNKNOWN = object()
 class Graph:
     """output: the Value of the output that was asked for; number: which of the outputs it is;
     height, width: of the image; fixed: whether the file says so; type: of its elements;
-    image_scale: (scale, zero point) of a quantised one."""
+    image_scale: (scale, zero point) of a quantised one, whose bytes are taken as unsigned."""
 
     def __init__(self, data, options):
         self.data = data
@@ -45,6 +46,7 @@ class Graph:
         self.builder = Builder()
         self.values = {}
         self.quantised = self.fixed = False
+        self.integers = None
         self.image_scale = None
         self.height = self.width = None
         self.output = self.walk(options)
@@ -67,7 +69,8 @@ class Graph:
             self.values[index] = self.constant(index)
         return self.values[index]
 
-    def constant(self, index):
+    def numbers(self, index):
+        """A constant as it is stored."""
         tensor, name = self.tensor(index), self.name(index)
         buffer = tensor.scalar(2, "u32")
         if not 0 < buffer < len(self.buffers):
@@ -82,7 +85,10 @@ class Graph:
                 or len(raw) != count * dtype.itemsize:
             raise ImportFailure(f"{name}: {len(raw)} bytes for {dtype.name} {shape}")
         values = numpy.frombuffer(raw, dtype).reshape(shape)
-        return _Constant(self.dequantise(tensor, name, values))
+        return values
+
+    def constant(self, index):
+        return _Constant(self.dequantise(index, self.numbers(index)))
 
     def raw(self, buffer):
         offset, size = buffer.scalar(1, "u64"), buffer.scalar(2, "u64")
@@ -90,9 +96,13 @@ class Graph:
             return self.data[offset:offset + size]
         return buffer.bytes(0)
 
-    def dequantise(self, tensor, name, values):
-        parameters = tensor.table(4)
-        scale = [] if parameters is None else parameters.vector(2, "f32")
+    def scales(self, index):
+        parameters = self.tensor(index).table(4)
+        return [] if parameters is None else parameters.vector(2, "f32")
+
+    def dequantise(self, index, values):
+        tensor, name = self.tensor(index), self.name(index)
+        parameters, scale = tensor.table(4), self.scales(index)
         if not scale:
             return values
         self.quantised = True
@@ -118,10 +128,13 @@ class Graph:
         images = [index for index in inputs if index in needed]
         if len(images) != 1:
             raise ImportFailure(f"its output depends on {len(images)} inputs, expected one")
+        operators = [operator for operator in operators
+                     if not needed.isdisjoint(operator.vector(2, "i32"))]
+        if throughout(self, operators) and not options.dequantise:
+            self.integers = Integers(self, options.rescale or "float")
         self.image(images[0], options)
         for operator in operators:
-            if not needed.isdisjoint(operator.vector(2, "i32")):
-                self.run(operator)
+            self.run(operator)
         result = self.values.get(outputs[self.number])
         if not isinstance(result, Plane):
             raise ImportFailure("its output does not depend on the image")
@@ -170,29 +183,33 @@ class Graph:
         signature = tensor.vector(7, "i32") or shape
         sizes = [size if sign > 0 else -1 for size, sign in zip(shape, signature)]
         self.values[index], height, width = plane.image(self.builder, self.name(index), sizes)
+        if self.integers is not None:
+            self.integers.image(self.values[index].value, index)
         self.fixed = height is not None and width is not None
         default = options.resolution or (224, 224)
         self.height, self.width = height or default[0], width or default[1]
         self.type = self.type_of(index)
-        parameters = tensor.table(4)
-        scale = [] if parameters is None else parameters.vector(2, "f32")
+        scale = self.scales(index)
         if len(scale) == 1 and self.type in ("uint8", "int8"):
-            zero = (parameters.vector(3, "i64") or [0])[0] + (128 if self.type == "int8" else 0)
-            self.image_scale = scale[0], zero
+            zero = (tensor.table(4).vector(3, "i64") or [0])[0]
+            self.image_scale = scale[0], zero + (128 if self.type == "int8" else 0)
 
-    def run(self, operator):
+    def operation(self, operator):
         index = operator.scalar(0, "u32")
         if index >= len(self.codes):
             raise ImportFailure(f"malformed file: there is no operator code {index}")
-        operation = tflite_names.name(tflite_names.OPERATIONS, self.codes[index])
+        return tflite_names.name(tflite_names.OPERATIONS, self.codes[index])
+
+    def run(self, operator):
+        operation = self.operation(operator)
         outputs = operator.vector(2, "i32")
         if not outputs:
             raise ImportFailure(f"{operation}: an operation without outputs is in no MobileNet")
         name = self.name(outputs[0])
         inputs = [self.values.get(i) if self.values.get(i) is UNKNOWN else self.value(i)
                   for i in operator.vector(1, "i32")]
-        node = _Operator(name, operator.table(4), inputs, outputs)
-        result = self.compute(operation, self.custom[index], node)
+        node = _Operator(name, operator.table(4), inputs, operator.vector(1, "i32"), outputs)
+        result = self.compute(operation, self.custom[operator.scalar(0, "u32")], node)
         results = result if isinstance(result, list) else [result]
         if len(results) != len(outputs):
             raise ImportFailure(f"{name}: {operation} with {len(outputs)} outputs is in no "
@@ -210,7 +227,10 @@ class Graph:
             raise ImportFailure(f"{node.name}: operation {custom or operation} is in no MobileNet")
         if any(p.partial for p in planes) and operation not in ("MEAN", "REDUCE_MAX"):
             raise ImportFailure(f"{node.name}: {operation} between the two halves of a global pool")
-        return method(node)
+        result = method(node)
+        if self.integers is None or result is UNKNOWN:
+            return result
+        return self.integers.follow(operation, node, result)
 
     def activate(self, node, value, field):
         kind = tflite_names.name(tflite_names.FUSED, node.option(field, "u8"))
@@ -220,11 +240,11 @@ class Graph:
         return value if function is None else self.builder.unary(value, function, node.name)
 
     def cut_off(self, node, value):
-        parameters, kind = self.tensor(node.outputs[0]).table(4), self.type_of(node.outputs[0])
-        scale = [] if parameters is None else parameters.vector(2, "f32")
+        scale, kind = self.scales(node.outputs[0]), self.type_of(node.outputs[0])
         if len(scale) != 1 or kind not in ("uint8", "int8"):
             return value
-        if (parameters.vector(3, "i64") or [0])[0] != numpy.iinfo(kind).min:
+        zeros = self.tensor(node.outputs[0]).table(4).vector(3, "i64") or [0]
+        if zeros[0] != numpy.iinfo(kind).min:
             return value
         return self.builder.unary(value, cut_off(255 * scale[0]), node.name)
 
@@ -511,8 +531,11 @@ class Graph:
 
 
 class _Operator:
-    def __init__(self, name, options, inputs, outputs):
-        self.name, self.options, self.inputs, self.outputs = name, options, inputs, outputs
+    """indices: of the tensors that its inputs are."""
+
+    def __init__(self, name, options, inputs, indices, outputs):
+        self.name, self.options = name, options
+        self.inputs, self.indices, self.outputs = inputs, indices, outputs
 
     def option(self, field, kind, default=0):
         return default if self.options is None else self.options.scalar(field, kind, default)

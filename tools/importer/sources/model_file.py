@@ -10,7 +10,8 @@ from ..imported import Imported, count
 NAME = "model file"
 _FORMATS = ("mobilenet/1", "mobilenet/2")
 # Keys of mobilenet/2.
-_LATER = ("input_channels", "interpolation", "resampling", "fit", "fill", "probabilities")
+_LATER = ("input_channels", "interpolation", "resampling", "fit", "fill", "probabilities",
+          "rescaling", "arithmetic")
 
 
 def recognise(data):
@@ -30,8 +31,8 @@ def read(data, options):
                             "needed")
     if not all(isinstance(value, str) for value in metadata.values()):
         raise ImportFailure("its metadata has values that are no strings")
-    for name in ("key", "prefix", "activation", "hidden_activation"):
-        if getattr(options, name, None) is not None:
+    for name in ("key", "prefix", "activation", "hidden_activation", "rescale", "dequantise"):
+        if getattr(options, name, None):
             raise ImportFailure(f"a model file already: --{name.replace('_', '-')} is for its source")
     if metadata["format"] == "mobilenet/1":  # means nothing by these, whatever they are
         metadata = {key: value for key, value in metadata.items() if key not in _LATER}
@@ -43,8 +44,9 @@ def read(data, options):
     logits = table.get("logits", True)
     imported = Imported(
         network=said.text("network"), described="", classes=0,
-        tensors={name: tensor.floats() for name, tensor in tensors.items()
-                 if not name.endswith("num_batches_tracked")},
+        tensors={name: tensor.load() if "rescaling" in metadata else tensor.floats()
+                 for name, tensor in tensors.items() if not name.endswith("num_batches_tracked")},
+        rescaling=metadata.get("rescaling"), arithmetic=metadata.get("arithmetic"),
         padding=options.padding or metadata.get("padding"),
         source=metadata.get("source"), width=said.number("width", float, 1.0),
         epsilon=options.epsilon or epsilon, architecture=metadata.get("architecture"),
@@ -63,8 +65,7 @@ def read(data, options):
         imported.channels = _pooled(table)
     imported.described = f"{imported.network}, a model file already"
     imported.parameters = count({name: array for name, array in imported.tensors.items()
-                                 if not name.endswith((".running_mean", ".running_var",
-                                                       "/moving_mean", "/moving_variance"))})
+                                 if _is_parameter(name, imported.rescaling)})
     for name, array in imported.tensors.items():
         if not numpy.isfinite(array).all():
             raise ImportFailure(f"{name}: NaN or infinity among its values")
@@ -76,6 +77,12 @@ def read(data, options):
 
 def reference(data, imported, options):
     return imported.make_reference()
+
+
+def _is_parameter(name, rescaling):
+    if rescaling:
+        return name.endswith((".weight", ".bias"))
+    return not name.endswith((".running_mean", ".running_var", "/moving_mean", "/moving_variance"))
 
 
 def _pooled(table):

@@ -1,5 +1,5 @@
-"""TensorFlow Lite files, read without TensorFlow: float MobileNets, and quantised ones, whose
-weights become floats again."""
+"""TensorFlow Lite files, read without TensorFlow: float MobileNets, and quantised ones, whose integers
+are kept where they are quantised throughout."""
 import io
 import zipfile
 
@@ -7,7 +7,7 @@ import numpy
 
 from .. import check, flatbuffer
 from ..errors import ImportFailure
-from ..imported import from_graph, preprocessing_of
+from ..imported import from_graph
 from ..structure import recognise as recognise_structure
 from ..tflite_graph import Graph
 
@@ -21,18 +21,27 @@ def recognise(data):
 def read(data, options):
     graph = Graph(data, options)
     structure = recognise_structure(graph.output, graph.height, graph.width)
-    kind = "quantised, here as floats" if graph.quantised else "float"
-    # A quantised input's integers stand for real numbers.
-    imported = from_graph(structure, f"TensorFlow Lite ({kind})", graph.height, graph.width,
-                          "float32" if graph.image_scale else graph.type, graph.fixed)
-    if imported.mean is None and graph.image_scale is not None:
+    if graph.image_scale is not None:  # the image's bytes stand for other numbers
         scale, zero = graph.image_scale
-        imported.mean, imported.std = preprocessing_of((scale,), (-scale * zero,))
-    elif imported.mean is None:
+        structure.shift = structure.shift - structure.scale * scale * zero
+        structure.scale = structure.scale * scale
+    imported = from_graph(structure, f"TensorFlow Lite ({_kind(graph)})", graph.height, graph.width,
+                          graph.type, graph.fixed)
+    if imported.mean is None:
         imported.mean, imported.std = _normalisation(graph.model)
     imported.exact, imported.output = not graph.quantised, graph.number
+    if graph.integers is not None:
+        imported.rescaling = graph.integers.arithmetic.name
+        imported.notes += graph.integers.notes()
+        imported.exact_integers = not graph.integers.falls_back
     imported.labels = _labels(data, imported.label_counts())
     return imported
+
+
+def _kind(graph):
+    if graph.integers is not None:
+        return f"integers, {graph.integers.arithmetic.name} rescaling"
+    return "quantised, here as floats" if graph.quantised else "float"
 
 
 def _normalisation(model):
@@ -64,15 +73,18 @@ def _process_units(model):
 
 def reference(data, imported, options):
     try:
-        from ai_edge_litert.interpreter import Interpreter
+        from ai_edge_litert.interpreter import Interpreter, OpResolverType
         runtime = "LiteRT"
     except ImportError:
         try:
-            from tflite_runtime.interpreter import Interpreter
+            from tflite_runtime.interpreter import Interpreter, OpResolverType
             runtime = "tflite_runtime"
         except ImportError:
             return "LiteRT is not installed"
-    interpreter = Interpreter(model_content=data)
+    resolver = {}
+    if imported.rescaling == "fixed":
+        resolver["experimental_op_resolver_type"] = OpResolverType.BUILTIN_REF
+    interpreter = Interpreter(model_content=data, **resolver)
     image = interpreter.get_input_details()[0]
     planar = image["shape"][1] == imported.input_channels != image["shape"][3]
     signature = image.get("shape_signature", image["shape"])
@@ -84,22 +96,14 @@ def reference(data, imported, options):
             interpreter.resize_tensor_input(image["index"], images.shape)
         interpreter.allocate_tensors()
         output = interpreter.get_output_details()[imported.output]
-        interpreter.set_tensor(image["index"], _quantised(images, image))
+        origin = 128 if image["dtype"] == numpy.int8 and imported.whole else 0
+        interpreter.set_tensor(image["index"], (images - origin).astype(image["dtype"]))
         interpreter.invoke()
         values = interpreter.get_tensor(output["index"]).astype(numpy.float64)
         scale, zero = output["quantization"]
         return (values - zero) * scale if scale else values
     batch = signature[0] if signature[0] > 0 else 1
     return check.Reference(runtime, check.one_by_one(run, batch, imported))
-
-
-def _quantised(values, image):
-    scale, zero = image["quantization"]
-    if not scale:
-        return values.astype(image["dtype"])
-    limits = numpy.iinfo(image["dtype"])
-    return numpy.clip(numpy.round(values / scale + zero), limits.min, limits.max).astype(
-        image["dtype"])
 
 
 def _labels(data, counts):
