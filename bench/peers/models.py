@@ -8,6 +8,7 @@
 
 import json
 import pathlib
+import re
 import shutil
 import subprocess
 import sys
@@ -20,12 +21,14 @@ import process
 import runtimes
 
 NETWORKS = ("mobilenet_v1", "mobilenet_v2", "mobilenet_v3_large", "mobilenet_v3_small")
+# A network by itself, or with width multiplier and input size.
+SEEDED = re.compile(rf"({'|'.join(NETWORKS)})(?:_(\d+(?:\.\d+)?)_(\d+))?")
 SEED = 1
 
 
 class Model:
     def __init__(self, name, source, peers, dtype):
-        """name: a network's, or a model file's."""
+        """name: a network's, as SEEDED has it, or a model file's."""
         self.name, self.dtype = name, dtype
         self.folder = environment.BUILD / "models" / name
         shutil.rmtree(self.folder, ignore_errors=True)
@@ -34,7 +37,7 @@ class Model:
         if source:
             shutil.copyfile(source, self.weights)
         else:
-            _run(environment.COMMAND, "init", name, self.weights, "--seed", str(SEED))
+            _init(name, self.weights)
         description = _run(environment.RUNNER, "describe", dtype, self.weights)
         (self.folder / "network.json").write_text(description)
         self.description = json.loads(description)
@@ -63,6 +66,12 @@ class Model:
         return written
 
 
+def _init(name, path):
+    of, width, size = SEEDED.fullmatch(name).groups()
+    options = ["--width", width, "--resolution", size] if width else []
+    _run(environment.COMMAND, "init", of, path, "--seed", str(SEED), *options)
+
+
 def _seeded_input(shape):
     return numpy.random.default_rng(SEED).uniform(-1, 1, shape).astype(numpy.float32)
 
@@ -78,10 +87,11 @@ def parse(text):
     """(name, file or None) of each item of a comma-separated list of networks and files."""
     items = []
     for item in text.split(","):
-        if item in NETWORKS:
+        if SEEDED.fullmatch(item):
             items.append((item, None))
         elif item.endswith(".safetensors") and pathlib.Path(item).is_file():
             items.append((pathlib.Path(item).stem, pathlib.Path(item)))
         else:
-            raise ValueError(f"'{item}' is neither a file nor one of {', '.join(NETWORKS)}")
+            raise ValueError(f"'{item}' is neither a file nor one of {', '.join(NETWORKS)}, nor one of "
+                             "these with _WIDTH_SIZE")
     return items

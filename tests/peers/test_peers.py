@@ -373,8 +373,11 @@ class Figures(unittest.TestCase):
     def test_list_of_models(self):
         self.assertEqual(models.parse("mobilenet_v1,mobilenet_v3_small"),
                          [("mobilenet_v1", None), ("mobilenet_v3_small", None)])
-        with self.assertRaisesRegex(ValueError, "'mobilenet_v9'"):
-            models.parse("mobilenet_v9")
+        self.assertEqual(models.parse("mobilenet_v2_0.35_96,mobilenet_v1_1_128"),
+                         [("mobilenet_v2_0.35_96", None), ("mobilenet_v1_1_128", None)])
+        for wrong in ("mobilenet_v9", "mobilenet_v2_0.35", "mobilenet_v2_96_x"):
+            with self.assertRaisesRegex(ValueError, f"'{wrong}'"):
+                models.parse(wrong)
 
 
 if __name__ == "__main__":
