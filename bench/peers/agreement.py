@@ -3,8 +3,9 @@
 import numpy
 
 # Of the range of this library's logits in float32, by what was computed in.  bfloat16 keeps eight bits of
-# every activation, which is 1e-3 to 1e-2 in the end.
-TOLERANCE = {"f32": 1e-3, "bf16": 3e-2, "f16": 3e-2}
+# every activation, which is 1e-3 to 1e-2 in the end; integers are steps of 1/255 of a tensor's range, which
+# is 1e-2 to 2e-2.
+TOLERANCE = {"f32": 1e-3, "bf16": 3e-2, "f16": 3e-2, "int8": 5e-2}
 
 
 def difference(ours, theirs):
@@ -12,6 +13,16 @@ def difference(ours, theirs):
     if ours.shape != theirs.shape or not numpy.isfinite(theirs).all():
         return float("inf")
     return float(numpy.abs(ours - theirs).max() / numpy.ptp(ours))
+
+
+def cosine(ours, theirs):
+    ours, theirs = ours.astype(numpy.float64), theirs.astype(numpy.float64)
+    return float(ours @ theirs / numpy.sqrt((ours @ ours) * (theirs @ theirs)))
+
+
+def equal(affine, ours, theirs):
+    """How many logits are of the same byte."""
+    return int((affine.quantized(ours) == affine.quantized(theirs)).sum())
 
 
 def read(path):

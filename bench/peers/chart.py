@@ -9,8 +9,8 @@ import process
 
 # Ours stands out; the others can be told apart, also without telling red from green (Okabe and Ito).
 COLORS = {process.OURS: "#0b5394", process.FLOATS: "#9fc5e8", "openvino": "#cc79a7",
-          "litert": "#e69f00", "onnxruntime": "#56b4e9", "ncnn": "#999999"}
-BAR = 0.16
+          "nncf": "#009e73", "litert": "#e69f00", "onnxruntime": "#56b4e9", "ncnn": "#999999"}
+BAR, GROUP = 0.16, 0.96  # the widest bar; all of a network
 
 
 def draw(results, stem):
@@ -41,13 +41,14 @@ def draw(results, stem):
 
 def _panel(axis, rows, threads, titles):
     runtimes = list(dict.fromkeys(runtime for row in rows for runtime in row["runtimes"]))
+    width = min(BAR, GROUP / len(runtimes))
     for index, runtime in enumerate(runtimes):
-        shown = [(place + (index - (len(runtimes) - 1) / 2) * BAR, row)
+        shown = [(place + (index - (len(runtimes) - 1) / 2) * width, row)
                  for place, row in enumerate(rows) if runtime in row["runtimes"]]
         times = [row["runtimes"][runtime]["median"] for _, row in shown]
         bars = axis.bar([place for place, _ in shown],
                         [time / row["floor_ms"] for time, (_, row) in zip(times, shown)],
-                        BAR * 0.94, label=titles[runtime], color=COLORS[runtime])
+                        width * 0.94, label=titles[runtime], color=COLORS[runtime])
         axis.bar_label(bars, [f"{time:.2f}" for time in times], fontsize=7.5, padding=1.5,
                        fontweight="bold" if runtime == process.OURS else "normal")
     axis.axhline(1, color="black", linewidth=1)

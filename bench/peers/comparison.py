@@ -27,14 +27,15 @@ def run(chosen, options):
     except OSError as error:  # before minutes of measuring
         print(f"compare: --out: {error}", file=sys.stderr)
         return 1
-    peers = [peer for peer in options.runtimes if _is_installed(peer)]
+    peers = [peer for peer in options.runtimes or runtimes.names(options.dtype)
+             if _is_installed(peer)]
     results = {"dtype": options.dtype, "isa": None, "restricted": options.isa is not None,
                "rounds": options.rounds,
                "latency": [], "throughput": [], "busy": [], "cold": []}
     try:
         for name, source in chosen:
             model = models.Model(name, source, peers, options.dtype)
-            results["isa"] = model.description["isa"]
+            results["isa"] = model.isa
             for threads in options.threads:
                 results["latency"].append(latency.measure(model, threads, options.rounds))
             if options.throughput:

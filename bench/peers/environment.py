@@ -15,6 +15,7 @@ VENV = BUILD / "venv"
 PYTHON = VENV / "bin" / "python"
 REQUIREMENTS = HERE / "requirements.txt"
 RUNNER = BUILD / "cmake" / "mobilenet-runner"
+IMPORTER = ROOT / "tools" / "mobilenet-import"
 COMMAND = BUILD / "cmake" / "mobilenet" / "tools" / "mobilenet"
 
 

@@ -32,7 +32,7 @@ def measure(model, threads, number_of_rounds):
         "handover_ns": handovers,
         "runtimes": results,
     }
-    _print(row)
+    _print(row, process.unit(model.dtype))
     return row
 
 
@@ -45,8 +45,8 @@ def _list(numbers):
     return ", ".join(f"{number:.0f}" for number in numbers)
 
 
-def _print(row):
-    print(f"  floor {row['floor_ms']:.3f} ms at {row['peak_gflops']:.0f} GFLOP/s a core")
+def _print(row, unit):
+    print(f"  floor {row['floor_ms']:.3f} ms at {row['peak_gflops']:.0f} {unit} a core")
     if row["handover_ns"]:
         print(f"  a cache line from CPU to CPU: {_list(row['handover_ns'])} ns")
     for runtime, result in row["runtimes"].items():

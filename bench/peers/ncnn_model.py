@@ -22,17 +22,20 @@ RELU, CLIP, HARD_SWISH = 1, 3, 6
 
 
 def write(network, param_path, bin_path):
-    writer = _Writer(network)
-    for layer in network.layers:
+    save(Writer(network), param_path, bin_path)
+
+
+def save(writer, param_path, bin_path):
+    for layer in writer.network.layers:
         writer.add(layer)
-    writer.rename_output(network.layers[-1].name)
+    writer.rename_output(writer.network.layers[-1].name)
     with open(param_path, "w", encoding="ascii") as file:
         file.write(writer.text())
     with open(bin_path, "wb") as file:
         file.write(b"".join(writer.weights))
 
 
-class _Writer:
+class Writer:
     def __init__(self, network):
         self.network = network
         self.lines = []  # (type, name, inputs, outputs, parameters)
@@ -54,7 +57,7 @@ class _Writer:
 
     def add(self, layer):
         # Activations are part of a layer where nothing is added between them.
-        fused = _fused_activation(layer) if layer.weight is not None and not layer.residual else {}
+        fused = fused_activation(layer) if layer.weight is not None and not layer.residual else {}
         blob = self._layer(layer, fused)
         if layer.residual:
             blob = self._operation(layer.name + ".sum", ADD, blob, self._read(layer.residual))
@@ -66,9 +69,8 @@ class _Writer:
         blob = self._read(layer.input)
         if layer.weight is not None:
             kind, parameters = _weighted(layer)
-            # The tag stands before weights; biases are plain floats.
-            self.weights += [FLOAT32, layer.weight.tobytes(), layer.bias.tobytes()]
-            return self._line(kind, layer.name, [blob], [layer.name], parameters | fused)
+            parameters |= fused | self._store(layer)
+            return self._line(kind, layer.name, [blob], [layer.name], parameters)
         if layer.kind == "global_pool":
             return self._line("Pooling", layer.name, [blob], [layer.name], {0: 1, 4: 1})
         if layer.kind == "channel_scale":
@@ -78,6 +80,12 @@ class _Writer:
                        {0: 1, 1: 1, 2: layer.output_shape[2]})
             return self._operation(layer.name, MULTIPLY, blob, gate)
         raise NotImplementedError(f"{layer.name}: {layer.kind} has no ncnn form here")
+
+    def _store(self, layer):
+        """Parameters that say more of the weights."""
+        # The tag stands before weights; biases are plain floats.
+        self.weights += [FLOAT32, layer.weight.tobytes(), layer.bias.tobytes()]
+        return {}
 
     def _activate(self, layer, blob):
         activation, name = layer.activation, layer.name + ".activation"
@@ -122,7 +130,7 @@ def _weighted(layer):
     return "Convolution", parameters
 
 
-def _fused_activation(layer):
+def fused_activation(layer):
     """Parameters that make a layer with weights apply its activation; {} if it can't."""
     activation = layer.activation
     if activation.kind == "relu":

@@ -11,14 +11,22 @@ INPUT = "image"
 OUTPUT = "logits"
 
 
+# What an operator of integers does by its range.
+CLAMPS = ("Relu", "Clip")
+
+
 def write(network, path):
-    writer = _Writer(network)
+    onnx.save(writer_of(network).model(), path)
+
+
+def writer_of(network):
+    writer = Writer(network)
     for layer in network.layers:
         writer.add(layer)
-    onnx.save(writer.model(), path)
+    return writer
 
 
-class _Writer:
+class Writer:
     def __init__(self, network):
         self.network = network
         self.nodes = []

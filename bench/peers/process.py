@@ -14,8 +14,13 @@ import runtimes
 OURS = "mobilenet"
 FLOATS = "mobilenet_f32"  # this library in float32, beside another type
 OWN = (OURS, FLOATS)
-DTYPES = {"f32": "float32", "bf16": "bfloat16", "f16": "float16"}
+DTYPES = {"f32": "float32", "bf16": "bfloat16", "f16": "float16", "int8": "int8"}
 ANSWER_SECONDS = 120
+
+
+def unit(dtype):
+    """Of operations in a second, two for each multiply-add."""
+    return "GOP/s" if dtype == "int8" else "GFLOP/s"
 
 
 class WorkerFailed(Exception):
@@ -47,11 +52,12 @@ class Worker:
         logs = environment.BUILD / "logs"
         logs.mkdir(exist_ok=True)
         self.log = logs / f"{model.name}-{runtime}-{mode}.log"
-        dtype = "f32" if runtime == FLOATS else model.dtype
-        if runtime in OWN:
-            command = [environment.RUNNER, mode, dtype, model.weights, model.input]
+        if runtime == FLOATS:
+            command = [environment.RUNNER, mode, "f32", model.floats, model.input]
+        elif runtime == OURS:
+            command = [environment.RUNNER, mode, model.dtype, model.weights, model.input]
         else:
-            command = [sys.executable, environment.HERE / "worker.py", runtime, mode, dtype,
+            command = [sys.executable, environment.HERE / "worker.py", runtime, mode, model.dtype,
                        model.folder]
         with machine.pinned(cpus), open(self.log, "w", encoding="utf-8") as log:
             self.started = time.monotonic()

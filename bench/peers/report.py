@@ -4,6 +4,11 @@ import busy
 import process
 
 MIB = 2**20
+INTEGERS = """
+This library, OpenVINO, LiteRT and ONNX Runtime have the same integers and scales; NNCF chooses its own from
+the float32 network, and ncnn its own for activations.  Images and logits are floats for all.  The column
+that says float32 is of this library and the float32 network, in the same run; multiples of the floor are of
+that of int8."""
 
 
 def markdown(results, pictures):
@@ -36,14 +41,16 @@ def _head(results):
     return (f"# MobileNet on this library and on other runtimes, {dtype}\n\n"
             "Written by `bench/peers/compare`; its [README](../../bench/peers/README.md) says how "
             "everything is measured.\nBatch 1, weights the same for all."
-            + _floats(results) + "\n\n"
+            + _types(results) + "\n\n"
             + _table(["", ""], [[heading, fact] for heading, fact in facts.items()]))
 
 
-def _floats(results):
+def _types(results):
     """What is in which type, where not all are in one."""
     if process.FLOATS not in _runtimes(results["latency"]):
         return ""
+    if results["dtype"] == "int8":
+        return INTEGERS
     return ("\nOpenVINO runs as it does when nothing is asked for.  Columns that say float32 are of this "
             "library, in the same run,\nand of runtimes that have nothing else for this CPU; multiples "
             "of the floor are of that of bfloat16.")
@@ -78,7 +85,8 @@ def _latency(rows, threads, results, titles):
     return (f"## {_threads(threads)}\n\n"
             f"Milliseconds (multiples of the floor), medians over interleaved rounds, "
             f"{results['rounds']} of them.\nThe floor is the network's multiply-adds at the peak of its cores, "
-            f"{min(peaks):.0f}-{max(peaks):.0f} GFLOP/s each, measured between the rounds.\n"
+            f"{min(peaks):.0f}-{max(peaks):.0f} {process.unit(results['dtype'])} each, measured between "
+            "the rounds.\n"
             + _handover(rows) + _quality(rows) + _table(heads, lines))
 
 
@@ -179,10 +187,33 @@ def _agreement(rows, titles):
         cells = [f"`{row['model']}`", str(row["threads"])]
         for runtime in runtimes:
             result = row["runtimes"].get(runtime)
-            cells.append(f"{result['difference']:.1e}" if result else "-")
+            cells.append(_difference(result) if result else "-")
         lines.append(cells)
+    cosines = any("cosine" in result for row in rows for result in row["runtimes"].values())
     return ("## Agreement\n\nThe largest difference between a logit and this library's in float32, as a "
-            "part of the logits' range.\n\n"
+            "part of the logits' range"
+            + ("; the cosine of both's logits" if cosines else "") + ".\n\n"
+            + _table(["network", "threads", *(titles[runtime] for runtime in runtimes)], lines)
+            + _equal(rows, titles))
+
+
+def _difference(result):
+    text = f"{result['difference']:.1e}"
+    return text + (f"; {result['cosine']:.5f}" if "cosine" in result else "")
+
+
+def _equal(rows, titles):
+    """How many of the same integers' logits are the same bytes."""
+    runtimes = [runtime for runtime in _runtimes(rows) if runtime != process.OURS
+                and any("equal" in row["runtimes"].get(runtime, {}) for row in rows)]
+    if not runtimes:
+        return ""
+    lines = []
+    for row in rows:
+        results = [row["runtimes"].get(runtime) for runtime in runtimes]
+        lines.append([f"`{row['model']}`", str(row["threads"]),
+                      *(f"{r['equal']} of {r['logits']}" if r else "-" for r in results)])
+    return ("\n\nLogits of the same integers that are the same bytes as this library's.\n\n"
             + _table(["network", "threads", *(titles[runtime] for runtime in runtimes)], lines))
 
 

@@ -5,9 +5,12 @@ import statistics
 import sys
 import time
 
+import numpy
+
 import agreement
 import machine
 import process
+import runtimes
 
 # A turn that others disturbed more than this is repeated, so many times at most.
 DISTURBED, TRIES = 0.05, 3
@@ -39,23 +42,37 @@ def start(mode, model, threads, cpus=None):
         workers.append(worker)
     floats = process.FLOATS if process.FLOATS in model.runtimes else process.OURS
     for worker in workers:
-        worker.difference = agreement.difference(
-            agreement.read(model.output(floats, mode)),
-            agreement.read(model.output(worker.runtime, mode)))
+        worker.agreement = _agreement(model, mode, floats, worker.runtime)
     _check(model, workers)
     return workers
 
 
+def _agreement(model, mode, floats, runtime):
+    """Of its logits with this library's in float32; and where they come from the same integers as this
+    library's, whether they are the same."""
+    logits = agreement.read(model.output(runtime, mode))
+    found = {"difference": agreement.difference(agreement.read(model.output(floats, mode)), logits)}
+    if model.integers and numpy.isfinite(found["difference"]):
+        found["cosine"] = agreement.cosine(agreement.read(model.output(floats, mode)), logits)
+        if runtime in runtimes.SAME_INTEGERS:
+            ours = agreement.read(model.output(process.OURS, mode))
+            found["equal"] = agreement.equal(model.integers.logits, ours, logits)
+            found["logits"] = len(ours)
+    return found
+
+
 def _check(model, workers):
-    text = ", ".join(f"{process.title(w.runtime, w.dtype)} {w.difference:.1e}" for w in workers)
+    text = ", ".join(f"{process.title(w.runtime, w.dtype)} {w.agreement['difference']:.1e}"
+                     for w in workers)
     print(f"  largest difference, of the logits' range: {text}", flush=True)
-    wrong = [w for w in workers if not w.difference <= agreement.TOLERANCE[w.dtype]]
+    wrong = [w for w in workers
+             if not w.agreement["difference"] <= agreement.TOLERANCE[w.dtype]]
     if wrong:
         for worker in workers:
             worker.close()
         raise Disagreement(f"{model.name}: " + ", ".join(
-            f"{process.title(w.runtime, w.dtype)} differs by {w.difference:.1e} of the range, more than "
-            f"{agreement.TOLERANCE[w.dtype]:g}" for w in wrong))
+            f"{process.title(w.runtime, w.dtype)} differs by {w.agreement['difference']:.1e} of the range, "
+            f"more than {agreement.TOLERANCE[w.dtype]:g}" for w in wrong))
 
 
 def run(workers, count, take, before=lambda: None):
@@ -76,7 +93,7 @@ def run(workers, count, take, before=lambda: None):
     return {worker.runtime: summary(turns[worker.runtime]) | {
         "version": worker.version,
         "dtype": worker.dtype,
-        "difference": worker.difference,
+        **worker.agreement,
     } for worker in workers if worker.runtime in turns}
 
 

@@ -17,9 +17,16 @@ OPTIONS = schema.BuiltinOptions
 FUSED = schema.ActivationFunctionType
 
 
+TYPES = {"float32": schema.TensorType.FLOAT32, "int32": schema.TensorType.INT32,
+         "int8": schema.TensorType.INT8}
+
+
 def write(network, path):
-    writer = _Writer(network)
-    for layer in network.layers:
+    save(Writer(network), path)
+
+
+def save(writer, path):
+    for layer in writer.network.layers:
         writer.add(layer)
     builder = flatbuffers.Builder(1 << 20)
     builder.Finish(writer.model().Pack(builder), b"TFL3")
@@ -44,27 +51,33 @@ class _AlignedBuffer(schema.BufferT):
         return schema.BufferEnd(builder)
 
 
-class _Writer:
+class Writer:
+    versions = {}  # of operators; otherwise 1
+
     def __init__(self, network):
         self.network = network
         self.buffers = [_AlignedBuffer()]  # number 0 is that of tensors without data
         self.tensors = []
         self.codes = []
         self.operators = []
-        self.values = {network.INPUT: self._tensor(INPUT, [1, *network.input_shape])}
+        self.input = self._tensor(INPUT, [1, *network.input_shape])
+        self.values = {network.INPUT: self.input}
 
     def model(self):
+        output = self._output()
         graph = schema.SubGraphT()
         graph.name = self.network.name
         graph.tensors, graph.operators = self.tensors, self.operators
-        graph.inputs = [self.values[self.network.INPUT]]
-        graph.outputs = [self.values[self.network.layers[-1].name]]
+        graph.inputs, graph.outputs = [self.input], [output]
         model = schema.ModelT()
         model.version = SCHEMA_VERSION
         model.description = self.network.name
         model.operatorCodes = [self._code(code) for code in self.codes]
         model.subgraphs, model.buffers = [graph], self.buffers
         return model
+
+    def _output(self):
+        return self.values[self.network.layers[-1].name]
 
     def add(self, layer):
         # Activations are part of the last operator before them, where TFLite has them fused.
@@ -99,10 +112,10 @@ class _Writer:
             value = self._pad(layer, value)
         if depthwise:
             options.depthMultiplier = 1
-            weight = layer.weight.transpose(1, 2, 3, 0)  # [1, kh, kw, channels]
+            weight = self._weight(layer).transpose(1, 2, 3, 0)  # [1, kh, kw, channels]
             code, kind = OPERATOR.DEPTHWISE_CONV_2D, OPTIONS.DepthwiseConv2DOptions
         else:
-            weight = layer.weight.transpose(0, 2, 3, 1)  # [outputs, kh, kw, inputs]
+            weight = self._weight(layer).transpose(0, 2, 3, 1)  # [outputs, kh, kw, inputs]
             code, kind = OPERATOR.CONV_2D, OPTIONS.Conv2DOptions
         return self._operator(code, layer.name, [value, *self._operands(layer, weight)],
                               [1, *layer.output_shape], kind, options)
@@ -120,7 +133,7 @@ class _Writer:
     def _dense(self, layer, value, fused):
         options = schema.FullyConnectedOptionsT()
         options.fusedActivationFunction = fused
-        matrix = layer.weight.reshape(layer.weight.shape[:2])
+        matrix = self._weight(layer).reshape(layer.weight.shape[:2])
         return self._operator(OPERATOR.FULLY_CONNECTED, layer.name,
                               [value, *self._operands(layer, matrix)], [1, len(matrix)],
                               OPTIONS.FullyConnectedOptions, options)
@@ -138,18 +151,26 @@ class _Writer:
         activation, name = layer.activation, layer.name + ".activation"
         if activation.kind not in ("hard_swish", "hard_sigmoid"):
             return value
-        shape = self.tensors[value].shape
-        if activation.kind == "hard_swish" and activation.is_standard():
-            return self._operator(OPERATOR.HARD_SWISH, name, [value], shape,
-                                  OPTIONS.HardSwishOptions, schema.HardSwishOptionsT())
         if not activation.is_standard():
             raise NotImplementedError(f"{layer.name}: slope {activation.slope:g}, "
                                       f"offset {activation.offset:g} have no TFLite form here")
-        # relu6(x + 3) / 6, as Keras's hard-sigmoid is converted.
-        three = self._constant(name + ".three", numpy.array(3, numpy.float32))
-        sixth = self._constant(name + ".sixth", numpy.array(1 / 6, numpy.float32))
-        gate = self._add(name + ".clip", value, three, shape, FUSED.RELU6)
-        return self._multiply(name, gate, sixth, shape)
+        make = self._hard_swish if activation.kind == "hard_swish" else self._hard_sigmoid
+        return make(name, value, self.tensors[value].shape)
+
+    def _hard_swish(self, name, value, shape):
+        return self._operator(OPERATOR.HARD_SWISH, name, [value], shape, OPTIONS.HardSwishOptions,
+                              schema.HardSwishOptionsT())
+
+    def _hard_sigmoid(self, name, value, shape):
+        """relu6(x + 3) / 6, as Keras's is converted."""
+        return self._multiply(name, self._clip(name, value, shape), self._sixth(name), shape)
+
+    def _clip(self, name, value, shape):
+        three = self._scalar(name + ".three", 3)
+        return self._add(name + ".clip", value, three, shape, FUSED.RELU6)
+
+    def _sixth(self, name):
+        return self._scalar(name + ".sixth", 1 / 6)
 
     def _add(self, name, left, right, shape, fused):
         options = schema.AddOptionsT()
@@ -160,29 +181,41 @@ class _Writer:
         return self._operator(OPERATOR.MUL, name, [left, right], shape, OPTIONS.MulOptions,
                               schema.MulOptionsT())
 
+    def _weight(self, layer):
+        return layer.weight
+
     def _operands(self, layer, weight):
         return [self._constant(layer.name + ".weight", weight),
                 self._constant(layer.name + ".bias", layer.bias)]
 
-    def _constant(self, name, array):
+    def _scalar(self, name, value):
+        return self._constant(name, numpy.array(value, numpy.float32))
+
+    def _constant(self, name, array, quantization=None):
         data = numpy.ascontiguousarray(array)
         buffer = _AlignedBuffer()
         buffer.data = data.reshape(-1).view(numpy.uint8)
         self.buffers.append(buffer)
-        kind = schema.TensorType.INT32 if data.dtype == numpy.int32 else schema.TensorType.FLOAT32
-        return self._tensor(name, array.shape, kind, len(self.buffers) - 1)
+        return self._tensor(name, array.shape, TYPES[data.dtype.name], len(self.buffers) - 1,
+                            quantization)
 
-    def _tensor(self, name, shape, kind=schema.TensorType.FLOAT32, buffer=0):
+    def _activations(self, name, shape):
+        """A tensor that an operator writes."""
+        return self._tensor(name, shape)
+
+    def _tensor(self, name, shape, kind=schema.TensorType.FLOAT32, buffer=0, quantization=None):
         tensor = schema.TensorT()
         tensor.name, tensor.shape, tensor.type, tensor.buffer = name, list(shape), kind, buffer
-        tensor.hasRank = True
+        tensor.hasRank, tensor.quantization = True, quantization
         self.tensors.append(tensor)
         return len(self.tensors) - 1
 
     def _operator(self, code, name, inputs, shape, options_kind, options):
+        return self._operation(code, inputs, self._activations(name, shape), options_kind, options)
+
+    def _operation(self, code, inputs, output, options_kind, options):
         if code not in self.codes:
             self.codes.append(code)
-        output = self._tensor(name, shape)
         operator = schema.OperatorT()
         operator.opcodeIndex = self.codes.index(code)
         operator.inputs, operator.outputs = inputs, [output]
@@ -190,13 +223,12 @@ class _Writer:
         self.operators.append(operator)
         return output
 
-    @staticmethod
-    def _code(code):
+    def _code(self, code):
         operator_code = schema.OperatorCodeT()
         operator_code.builtinCode = code
         # Where operators above 127 did not fit, this said so.
         operator_code.deprecatedBuiltinCode = min(code, 127)
-        operator_code.version = 1
+        operator_code.version = self.versions.get(code, 1)
         return operator_code
 
 

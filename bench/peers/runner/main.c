@@ -9,7 +9,7 @@ static const char usage[] =
     "       mobilenet-runner latency DTYPE MODEL INPUT OUTPUT THREADS\n"
     "       mobilenet-runner throughput DTYPE MODEL INPUT OUTPUT CONTEXTS\n"
     "       mobilenet-runner cold DTYPE MODEL INPUT [pause]\n"
-    "DTYPE is f32 or bf16.  INPUT and OUTPUT are raw float32.  See bench/peers/README.md.\n";
+    "DTYPE is f32, bf16 or int8.  INPUT and OUTPUT are raw float32.  See bench/peers/README.md.\n";
 
 /* The modes print what went wrong themselves. */
 static int result(bool ok) {

@@ -19,8 +19,8 @@ typedef struct runner_session {
     const float *input; /* [height][width][3] */
 } runner_session;
 
-/* dtype: what to run in, "f32" or "bf16".  What goes wrong is printed on standard error, and NULL
- * or false returned: the runner ends then. */
+/* dtype: what to run in, "f32" or "bf16"; "int8": what the file holds.  What goes wrong is printed
+ * on standard error, and NULL or false returned: the runner ends then. */
 mbn_model *runner_load_model(const char *dtype, const char *path);
 bool runner_load(runner_session *session, const char *dtype, const char *model, const char *input);
 void runner_unload(runner_session *session);

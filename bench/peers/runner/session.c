@@ -49,8 +49,10 @@ mbn_model *runner_load_model(const char *dtype, const char *path) {
     mbn_model_options options = {.precision = MBN_PRECISION_FLOAT32};
     if (strcmp(dtype, "bf16") == 0) {
         options.precision = MBN_PRECISION_BFLOAT16;
+    } else if (strcmp(dtype, "int8") == 0) {
+        options.precision = MBN_PRECISION_DEFAULT;
     } else if (strcmp(dtype, "f32") != 0) {
-        fail(dtype, "neither f32 nor bf16");
+        fail(dtype, "neither f32, bf16 nor int8");
         return NULL;
     }
     mbn_model *model = NULL;
@@ -106,8 +108,9 @@ bool runner_write_output(const runner_context *context, const char *path) {
 }
 
 void runner_ready(const runner_session *session) {
+    const mbn_element element = mbn_model_kernels(session->model)->element;
     printf("{\"version\": \"%s\", \"dtype\": \"%s\"}\n", mbn_version(),
-           mbn_element_name(mbn_model_kernels(session->model)->element));
+           element == MBN_ELEMENT_Q8 ? "int8" : mbn_element_name(element));
     fflush(stdout);
 }
 

@@ -1,5 +1,5 @@
 """LiteRT (TensorFlow Lite): XNNPACK, which its interpreter applies by itself.  XNNPACK has no
-convolution in bfloat16, so it is float32 whatever is asked for."""
+convolution in bfloat16, so it is float32 when that is asked for."""
 
 import numpy
 from ai_edge_litert.interpreter import Interpreter
@@ -11,15 +11,18 @@ PACKAGE = "ai-edge-litert"
 MODEL = "litert.tflite"
 
 
-def write(network, folder):
+def write(network, folder, integers=None):
+    import tflite_int8_model
     import tflite_model
-    tflite_model.write(network, folder / MODEL)
+    if integers:
+        tflite_int8_model.write(network, folder / MODEL, integers)
+    else:
+        tflite_model.write(network, folder / MODEL)
 
 
 class Session:
-    dtype = "f32"
-
     def __init__(self, folder, image, threads, dtype):
+        self.dtype = "int8" if dtype == "int8" else "f32"
         self.interpreter = Interpreter(str(folder / MODEL), num_threads=threads)
         self.interpreter.allocate_tensors()
         (given,) = self.interpreter.get_input_details()

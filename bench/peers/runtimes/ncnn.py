@@ -1,4 +1,5 @@
-"""ncnn.  In float32 its half and bfloat16 storage are off; in bfloat16 that is on."""
+"""ncnn.  In float32 its half and bfloat16 storage are off, and with integers too; in bfloat16 that is
+on."""
 
 import ncnn
 import numpy
@@ -10,9 +11,13 @@ PACKAGE = "ncnn"
 PARAM, BIN = "ncnn.param", "ncnn.bin"
 
 
-def write(network, folder):
+def write(network, folder, integers=None):
+    import ncnn_int8_model
     import ncnn_model
-    ncnn_model.write(network, folder / PARAM, folder / BIN)
+    if integers:
+        ncnn_int8_model.write(network, folder / PARAM, folder / BIN, integers)
+    else:
+        ncnn_model.write(network, folder / PARAM, folder / BIN)
 
 
 class Session:

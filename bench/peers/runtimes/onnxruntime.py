@@ -1,5 +1,5 @@
 """ONNX Runtime's CPU provider.  It has no arithmetic in bfloat16 but for matrix products on Arm, so it is
-float32 whatever is asked for."""
+float32 when that is asked for."""
 
 import copy
 
@@ -13,15 +13,18 @@ PACKAGE = "onnxruntime"
 MODEL = "onnxruntime.onnx"
 
 
-def write(network, folder):
+def write(network, folder, integers=None):
+    import onnx_int8_model
     import onnx_model
-    onnx_model.write(network, folder / MODEL)
+    if integers:
+        onnx_int8_model.write(network, folder / MODEL, integers)
+    else:
+        onnx_model.write(network, folder / MODEL)
 
 
 class Session:
-    dtype = "f32"
-
     def __init__(self, folder, image, threads, dtype):
+        self.dtype = "int8" if dtype == "int8" else "f32"
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
