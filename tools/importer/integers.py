@@ -91,12 +91,14 @@ def concatenated(parts, sizes):
 # ---- The model file's tensors ----
 
 
-def collect(layers, sums, reads):
+def collect(layers, sums, reads, floats):
     """The tensors of layers {name: node} and of the sums behind some of them; reads(node): the one
-    Value that all who read the node read."""
+    Value that all who read the node read.  floats: the same layers' tensors of floats."""
     tensors = {}
     for name, node in layers.items():
         own = dict(_integers(node))
+        if f"{name}.weight" in floats and floats[f"{name}.weight"].ndim == 2:
+            own["weight"] = own["weight"].reshape(own["weight"].shape[:2])
         known = reads(node).bytes
         if not known.stays(node.quantisation):
             own.update(_become(node, known, own))

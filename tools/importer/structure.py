@@ -426,7 +426,7 @@ class _Walk:
         stem = self.layers["features.0.0"]
         integers.of_source_channels(self.image, stem)
         return {**integers.of_image(self.image, stem.inputs[0].bytes, scale, shift),
-                **integers.collect(self.layers, self.sums, self.reads),
+                **integers.collect(self.layers, self.sums, self.reads, self.tensors),
                 **(self.output.probabilities or {})}
 
     def reads(self, node):
