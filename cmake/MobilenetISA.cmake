@@ -42,7 +42,7 @@ set(MOBILENET_ISA_PROBE_neondot
   "vgetq_lane_s32(vdotq_laneq_s32(vdupq_n_s32((int)x), vdupq_n_s8((int)x), vdupq_n_s8((int)x), 0), 0)")
 
 if(CMAKE_SYSTEM_PROCESSOR MATCHES "^(x86_64|AMD64|amd64)$")
-  set(known sse avx2 avx512 avx512bf16)
+  set(known sse avx2 avx512 avx512bf16 avx512vnni avx512vbmi)
   set(header immintrin.h)
 elseif(CMAKE_SYSTEM_PROCESSOR MATCHES "^(aarch64|arm64)$")
   set(known neon neonbf16)

@@ -430,6 +430,17 @@ MBN_API size_t mbn_pack_convolution_q8(const mbn_pack_convolution_args *args, vo
 MBN_API size_t mbn_pack_depthwise_q8(const mbn_pack_depthwise_args *args, void *packed);
 MBN_API size_t mbn_pack_channels_q8(const mbn_pack_channels_args *args, void *packed);
 
+/* What q8 tables have whose instructions sum four products: bytes.  Of a convolution, panel after
+ * panel as above, with depth 4; of a depthwise one, [channels / B][KH][KW / 4, rounded up][B][4].
+ * Of `wide` weights every panel, every block of a depthwise convolution, is packed twice in a row:
+ * their halves, rounded down, then what is left, 0 or 1. */
+MBN_API size_t mbn_pack_convolution_q8_quads(const mbn_pack_convolution_args *args, void *packed);
+MBN_API size_t mbn_pack_depthwise_q8_quads(const mbn_pack_depthwise_args *args, void *packed);
+
+/* What they have as pack_channels: of MBN_RESCALE_FIXED two more vectors, int32_t start[B] and
+ * less[B], from which the tables of AVX-512 rescale (kernels/pack/q8_quads.c). */
+MBN_API size_t mbn_pack_channels_q8_quads(const mbn_pack_channels_args *args, void *packed);
+
 /* A vector of one float per channel (bias, scale, shift), zero-padded to whole blocks.  values may
  * be NULL, which packs zeros.  packed has mbn_block_count(channels, block) * block floats. */
 MBN_API void mbn_pack_vector(const float *values, int32_t channels, int32_t block, float *packed);

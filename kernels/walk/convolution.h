@@ -161,9 +161,15 @@ MBN_INLINE void convolution_panel_row(const mbn_convolution_args *args, const ep
     case INTERLEAVED_STRIDE:
         convolution_row(args, e, vectors, pixels, INTERLEAVED_STRIDE, false, b, oy);
         break;
+#if DEPTH == 1
     case PLANE_STRIDE: convolution_row(args, e, vectors, pixels, PLANE_STRIDE, false, b, oy); break;
+#endif
+#if STEM_ONLY
+    default: convolution_row(args, e, vectors, pixels, pixel_stride, false, b, oy); break;
+#else
     case PIXEL_BYTES: convolution_row(args, e, vectors, pixels, PIXEL_BYTES, true, b, oy); break;
     default: convolution_row(args, e, vectors, pixels, pixel_stride, true, b, oy); break;
+#endif
     }
 #endif
 }

@@ -28,29 +28,43 @@ MBN_INLINE int32_t stepped_columns(int32_t columns, int32_t tile) {
     return (columns + tile - 1) / tile * tile;
 }
 
-MBN_INLINE void depthwise_rows(const mbn_depthwise_args *args, int32_t rows, int32_t kernel,
-                               int32_t vertical, int32_t horizontal, const char *input,
-                               const depthwise_block *block, const epilogue *e, int32_t oy,
-                               span columns, char *output) {
+/* Columns of the tile for `columns` of a row. */
+MBN_INLINE int32_t tile_columns(int32_t columns) {
+    const bool wide =
+        columns >= DEPTHWISE_COLUMNS &&
+        stepped_columns(columns, DEPTHWISE_COLUMNS) <= stepped_columns(columns, DEPTHWISE_NARROW);
+    return wide ? DEPTHWISE_COLUMNS : columns >= DEPTHWISE_NARROW ? DEPTHWISE_NARROW : 1;
+}
+
+/* Rows to compute together, of `left` with a tile of so many columns; most: 1, 2 or 4, a
+ * constant. */
+MBN_INLINE int32_t tile_rows(int32_t left, int32_t columns, int32_t most) {
+    const int32_t narrow = most < DEPTHWISE_NARROW_ROWS ? most : DEPTHWISE_NARROW_ROWS;
+    const int32_t rows = columns == DEPTHWISE_COLUMNS ? most : columns > 1 ? narrow : 1;
+    return left >= rows ? rows : left >= 2 && rows > 2 ? 2 : 1;
+}
+
+/* rows: a constant; tile: columns of the tile. */
+MBN_INLINE void depthwise_rows(const mbn_depthwise_args *args, int32_t rows, int32_t tile,
+                               int32_t kernel, int32_t vertical, int32_t horizontal,
+                               const char *input, const depthwise_block *block, const epilogue *e,
+                               int32_t oy, span columns, char *output) {
     const char *line = input + (oy * vertical - args->pad_top) * args->input.row_stride;
     char *out = output + oy * args->output.row_stride;
-    const int32_t count = columns.end - columns.begin;
-    const bool wide = count >= DEPTHWISE_COLUMNS && stepped_columns(count, DEPTHWISE_COLUMNS) <=
-                                                        stepped_columns(count, DEPTHWISE_NARROW);
-    if (wide) {
+    if ((FEW_UNEQUAL && vertical != horizontal) || tile == DEPTHWISE_COLUMNS) {
         depthwise_steps(args, rows, DEPTHWISE_COLUMNS, kernel, vertical, horizontal, line, block, e,
                         columns, out);
-    } else if (count >= DEPTHWISE_NARROW) {
+    } else if (rows <= DEPTHWISE_NARROW_ROWS && tile == DEPTHWISE_NARROW) {
         depthwise_steps(args, rows, DEPTHWISE_NARROW, kernel, vertical, horizontal, line, block, e,
                         columns, out);
-    } else {
+    } else if (rows == 1) {
         depthwise_steps(args, rows, 1, kernel, vertical, horizontal, line, block, e, columns, out);
     }
 }
 
-/* pair: whether to compute rows in pairs, a constant. */
+/* most: rows to compute together, as above. */
 MBN_INLINE void depthwise(const mbn_depthwise_args *args, mbn_range range, int32_t kernel,
-                          int32_t vertical, int32_t horizontal, bool pair) {
+                          int32_t vertical, int32_t horizontal, int32_t most) {
     mbn_assert_depthwise(args, range, ELEMENT_BYTES);
     assert(args->blocking.block == BLOCK);
     assert(args->kernel_height == kernel && args->kernel_width == kernel);
@@ -58,17 +72,20 @@ MBN_INLINE void depthwise(const mbn_depthwise_args *args, mbn_range range, int32
     const epilogue e = epilogue_of(&args->finish);
     const span rows =
         inside(args->output_height, args->input_height, kernel, vertical, args->pad_top);
-    const span columns =
+    span columns =
         inside(args->output_width, args->input_width, kernel, horizontal, args->pad_left);
+    int32_t tile = tile_columns(columns.end - columns.begin);
+    if (FEW_UNEQUAL && vertical != horizontal) tile = DEPTHWISE_COLUMNS;
+    if (tile > columns.end - columns.begin) columns.end = columns.begin;
     for (int32_t b = range.block_begin; b < range.block_end; b++) {
         const char *input = mbn_row_at(&args->input, b, 0);
         char *output = mbn_row_at(&args->output, b, 0);
-        const depthwise_block block = depthwise_block_of(args, b);
+        const depthwise_block block = depthwise_block_of(args, &e, b);
         for (int32_t oy = range.row_begin; oy < range.row_end;) {
             const bool row_inside = oy >= rows.begin && oy < rows.end;
             const span middle = row_inside ? columns : (span){0, 0};
-            const int32_t step =
-                pair && row_inside && oy + 2 <= rows.end && oy + 2 <= range.row_end ? 2 : 1;
+            const int32_t end = rows.end < range.row_end ? rows.end : range.row_end;
+            const int32_t step = row_inside ? tile_rows(end - oy, tile, most) : 1;
             for (int32_t r = oy; r < oy + step; r++) {
                 for (int32_t ox = 0; ox < args->output_width; ox++) {
                     if (ox == middle.begin) ox = middle.end;
@@ -76,12 +93,15 @@ MBN_INLINE void depthwise(const mbn_depthwise_args *args, mbn_range range, int32
                     depthwise_border(args, kernel, input, &block, &e, r, ox, output);
                 }
             }
-            if (step == 2) {
-                depthwise_rows(args, 2, kernel, vertical, horizontal, input, &block, &e, oy, middle,
-                               output);
+            if (most >= 4 && step == 4) {
+                depthwise_rows(args, 4, tile, kernel, vertical, horizontal, input, &block, &e, oy,
+                               middle, output);
+            } else if (most >= 2 && step == 2) {
+                depthwise_rows(args, 2, tile, kernel, vertical, horizontal, input, &block, &e, oy,
+                               middle, output);
             } else if (row_inside) {
-                depthwise_rows(args, 1, kernel, vertical, horizontal, input, &block, &e, oy, middle,
-                               output);
+                depthwise_rows(args, 1, tile, kernel, vertical, horizontal, input, &block, &e, oy,
+                               middle, output);
             }
             oy += step;
         }
@@ -92,7 +112,7 @@ MBN_INLINE void depthwise(const mbn_depthwise_args *args, mbn_range range, int32
 /* One function for all strides, which are no constants there. */
 #define DEPTHWISE_ANY(kernel)                                                                      \
     static void depthwise_##kernel##x##kernel(const mbn_depthwise_args *args, mbn_range range) {   \
-        depthwise(args, range, kernel, args->stride_vertical, args->stride_horizontal, false);     \
+        depthwise(args, range, kernel, args->stride_vertical, args->stride_horizontal, 1);         \
     }
 
 DEPTHWISE_ANY(3)
@@ -107,9 +127,9 @@ DEPTHWISE_ANY(5)
 #define DEPTHWISE(kernel, vertical, horizontal)                                                    \
     static void depthwise_##kernel##x##kernel##_s##vertical##horizontal(                           \
         const mbn_depthwise_args *args, mbn_range range) {                                         \
-        /* Unequal strides are rare, and not worth the code of a pair. */                          \
+        /* Unequal strides are rare, and not worth the code of several rows. */                    \
         depthwise(args, range, kernel, vertical, horizontal,                                       \
-                  DEPTHWISE_ROWS == 2 && vertical == horizontal);                                  \
+                  vertical == horizontal ? DEPTHWISE_ROWS : 1);                                    \
     }
 #endif
 

@@ -119,9 +119,9 @@ typedef struct fetching {
 
 enum { LINE_BYTES = 64 };
 
-/* Steps of a tile. */
+/* Steps of a tile; over wide weights it runs twice. */
 MBN_INLINE int32_t count_steps(const mbn_pointwise_args *args) {
-    return steps_of(args->input_channels);
+    return steps_of(args->input_channels) << args->operands.wide;
 }
 
 /* The next panel, and where there are tiles enough `bytes` of what the caller wants fetched: then a

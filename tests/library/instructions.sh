@@ -22,7 +22,7 @@ x86_64 | AMD64 | amd64)
         avxvnni     $avx2+avx_vnni       {vex} vpdpbusd %ymm0,%ymm1,%ymm2 | vaddps %zmm0,%zmm1,%zmm2
         avx512      $avx512              vpsrlw \$1,%zmm0,%zmm1      | vpdpbusd %zmm0,%zmm1,%zmm2
         avx512vnni  $avx512+avx512_vnni  vpdpbusd %zmm0,%zmm1,%zmm2  | vpermb %zmm0,%zmm1,%zmm2
-        avx512vbmi  $avx512+avx512vbmi   vpermb %zmm0,%zmm1,%zmm2    | vpopcntb %zmm0,%zmm1
+        avx512vbmi  $avx512+avx512_vnni+avx512vbmi vpermb %zmm0,%zmm1,%zmm2    | vpopcntb %zmm0,%zmm1
         avx512bf16  $avx512+avx512_bf16  vdpbf16ps %zmm0,%zmm1,%zmm2 | vaddph %zmm0,%zmm1,%zmm2
     "
     ;;

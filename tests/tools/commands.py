@@ -269,7 +269,8 @@ class Info(Case):
         built, usable = info["built in"].split(", "), info["usable"].split(", ")
         self.assertEqual(built[0], "scalar")
         self.assertLessEqual(set(usable), set(built))
-        floats = [isa for isa in usable if not isa.endswith("bf16")]  # the others have no float32
+        others = ("bf16", "vnni", "vbmi", "dot")  # have no float32
+        floats = [isa for isa in usable if not isa.endswith(others)]
         self.assertTrue(info["chosen"].startswith(f"{floats[-1]}, the best usable one"))
         self.assertIn(info["bfloat16"].split()[0], usable)
         self.assertEqual(self.parse(environment={"MOBILENET_ISA": ""}), info)

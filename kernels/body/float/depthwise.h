@@ -13,7 +13,9 @@ typedef struct depthwise_block {
     vec bias;
 } depthwise_block;
 
-MBN_INLINE depthwise_block depthwise_block_of(const mbn_depthwise_args *args, int32_t b) {
+MBN_INLINE depthwise_block depthwise_block_of(const mbn_depthwise_args *args, const epilogue *e,
+                                              int32_t b) {
+    (void)e;
     return (depthwise_block){
         mbn_weights_at(&args->operands, b),
         vec_load(mbn_bias_at(&args->operands, b)),

@@ -99,6 +99,9 @@
 #if !defined(DEPTHWISE_ROWS) || !defined(DEPTHWISE_COLUMNS) || !defined(DEPTHWISE_NARROW)
 #error "rows (1 or 2) and columns of a depthwise tile, and columns of the narrower one"
 #endif
+#define DEPTHWISE_NARROW_ROWS DEPTHWISE_ROWS
+#define STEM_ONLY 0
+#define FEW_UNEQUAL 0
 #if !defined(FULLY_CONNECTED_AHEAD)
 #error "FULLY_CONNECTED_AHEAD: bytes that fully connected fetches ahead of its weights; 0: none"
 #endif

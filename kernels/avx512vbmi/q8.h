@@ -1,0 +1,41 @@
+/* The table of 8-bit integers of AVX-512 with VNNI and VBMI: bytes go anywhere in one
+ * instruction. */
+#ifndef MBN_KERNELS_AVX512VBMI_Q8_H
+#define MBN_KERNELS_AVX512VBMI_Q8_H
+
+#include "kernels/avx512vnni/tiles.h"
+#include "kernels/avx512vnni/vec.h"
+
+#define VEC_TABLE mbn_avx512vbmi_q8
+#define VEC_ISA MBN_ISA_AVX512_VBMI
+#define VEC_ISA_NAME "avx512vbmi"
+#define LOOKUP_INLINE 1
+
+/* Of four rows of 16 bytes the columns. */
+static inline bytes64 bytes_interleave(bytes64 a) {
+    const __m512i lane = _mm512_set_epi32(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0);
+    const __m512i four = _mm512_mullo_epi32(lane, _mm512_set1_epi32(0x01010101));
+    return _mm512_permutexvar_epi8(_mm512_add_epi32(four, _mm512_set1_epi32(0x30201000)), a);
+}
+static inline bytes64 bytes_spread(bytes64 a) {
+    const __m512i lane = _mm512_set_epi32(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0);
+    const __m512i three = _mm512_mullo_epi32(lane, _mm512_set1_epi32(0x00030303));
+    return _mm512_permutexvar_epi8(_mm512_add_epi32(three, _mm512_set1_epi32(0x30020100)), a);
+}
+static inline operand quad_load(const void *p) {
+    return bytes_interleave(bytes_load(p));
+}
+static inline operand quad_load_some(const void *p, int32_t pixels) {
+    return bytes_interleave(bytes_load_some(p, pixels));
+}
+
+/* Of either half of the table by seven bits, one of them by the eighth. */
+static inline bytes64 bytes_lookup(const uint8_t *table, bytes64 a) {
+    const __m512i lower =
+        _mm512_permutex2var_epi8(_mm512_loadu_si512(table), a, _mm512_loadu_si512(table + 64));
+    const __m512i upper = _mm512_permutex2var_epi8(_mm512_loadu_si512(table + 128), a,
+                                                   _mm512_loadu_si512(table + 192));
+    return _mm512_mask_blend_epi8(_mm512_movepi8_mask(a), lower, upper);
+}
+
+#endif

@@ -1,0 +1,56 @@
+/* The sum of two quantised numbers (mbn_q8_add), in four pixels of a block.  Included behind
+ * rescale. */
+#ifndef MBN_KERNELS_BODY_Q8_ADD_H
+#define MBN_KERNELS_BODY_Q8_ADD_H
+
+/* Of one pixel, without the zero point of the result. */
+MBN_INLINE sums add_shift(const mbn_q8_add *add, sums a, sums b) {
+    const uint32_t m[2] = {(uint32_t)add->multiplier[0].fixed, (uint32_t)add->multiplier[1].fixed};
+    const uint32_t rest = (1u << (add->output.shift - 1)) - m[0] * (uint32_t)add->zero[0] -
+                          m[1] * (uint32_t)add->zero[1];
+    const sums x = sums_add(sums_mul(a, sums_splat((int32_t)m[0])), sums_splat((int32_t)rest));
+    return sums_shift(sums_add(x, sums_mul(b, sums_splat((int32_t)m[1]))), add->output.shift);
+}
+
+MBN_INLINE sums add_float(const mbn_q8_add *add, sums a, sums b) {
+    const sums x = sums_sub(a, sums_splat(add->origin[0]));
+    const sums y = sums_sub(b, sums_splat(add->origin[1]));
+    const float m[2] = {add->multiplier[0].real, add->multiplier[1].real};
+    return add->other_first ? sums_of_products(y, m[1], x, m[0], add->offset)
+                            : sums_of_products(x, m[0], y, m[1], add->offset);
+}
+
+MBN_INLINE sums scaled_by(sums x, const mbn_multiplier *m) {
+    return rescale_fixed(x, sums_splat(m->fixed), sums_splat(m->shift));
+}
+
+MBN_INLINE sums add_fixed(const mbn_q8_add *add, sums a, sums b) {
+    const sums unit = sums_splat(1 << 20);
+    const sums x = sums_mul(sums_sub(a, sums_splat(add->zero[0])), unit);
+    const sums y = sums_mul(sums_sub(b, sums_splat(add->zero[1])), unit);
+    return scaled_by(sums_add(scaled_by(x, &add->multiplier[0]), scaled_by(y, &add->multiplier[1])),
+                     &add->output);
+}
+
+MBN_INLINE sums add_sums(const mbn_q8_add *add, sums a, sums b) {
+    switch (add->kind) {
+    case MBN_ADD_SHIFT: return add_shift(add, a, b);
+    case MBN_ADD_FLOAT: return add_float(add, a, b);
+    case MBN_ADD_FIXED: break;
+    }
+    return add_fixed(add, a, b);
+}
+
+static bytes64 add_bytes(const mbn_q8_add *add, bytes64 a, bytes64 b) {
+    mbn_byte_range range = add->range;
+    if (add->kind == MBN_ADD_FLOAT) range.zero = (uint8_t)add->origin[0];
+    const byte_limits limits = byte_limits_of(range);
+    sums quad[QUAD];
+    MBN_UNROLL
+    for (int32_t i = 0; i < QUAD; i++) {
+        quad[i] = add_sums(add, bytes_widen(a, i), bytes_widen(b, i));
+    }
+    return bytes_of(&limits, quad[0], quad[1], quad[2], quad[3]);
+}
+
+#endif

@@ -1,0 +1,144 @@
+/* Standard convolution: the pointwise tile with a loop over taps around it.  Taps outside of the
+ * plane all read the zero point, and a tile's pixels have the same of them: what they add is a
+ * vector, from which the sums begin. */
+#include "finish.h"
+#include "kernels/walk/taps.h"
+#include "tile.h"
+
+/* Where the sums of block b + v begin, of a panel of `vectors` blocks from b on: at `start`, and
+ * what taps outside of the plane add. */
+static sums outside_sums(const mbn_convolution_args *args, const epilogue *e, int32_t vectors,
+                         int32_t v, taps inside_taps, int32_t b, sums start) {
+    const int32_t steps = steps_of(args->input_channels);
+    const operand zero = operand_splat(e->input_zero);
+    const char *weights = mbn_weights_at(&args->operands, b) + v * STEP_BYTES;
+    sums sum = start;
+    for (int32_t pass = passes_of(&args->operands);;) {
+        for (int32_t ky = 0; ky < args->kernel_height; ky++) {
+            for (int32_t kx = 0; kx < args->kernel_width; kx++) {
+                const bool inside = ky >= inside_taps.y_begin && ky < inside_taps.y_end &&
+                                    kx >= inside_taps.x_begin && kx < inside_taps.x_end;
+                for (int32_t k = 0; k < steps; k++, weights += vectors * STEP_BYTES) {
+                    if (!inside) sum = operand_dot(zero, operand_load(weights), sum);
+                }
+            }
+        }
+        if (--pass == 0) return sum;
+        sum = sums_twice(sum, start);
+    }
+}
+
+/* Whether a tile is of the stem, whose stride the walk makes a constant: a constant, too. */
+MBN_INLINE bool is_stem_tile(int32_t pixels, ptrdiff_t pixel_stride) {
+    return pixels > 1 && __builtin_constant_p(pixel_stride) && pixel_stride == 2 * IMAGE_BLOCK;
+}
+
+/* What is frequent: whole tiles of the stem. */
+MBN_INLINE enum finish_kind convolution_kind(const mbn_convolution_args *args, const epilogue *e,
+                                             int32_t pixels, int32_t vectors,
+                                             ptrdiff_t pixel_stride, int32_t b) {
+    if (!is_stem_tile(pixels, pixel_stride) || vectors > 2 || args->residual.data != NULL ||
+        args->input_channels > IMAGE_BLOCK) {
+        return FINISH_ANY;
+    }
+    const int32_t products = args->kernel_height * args->kernel_width * IMAGE_BLOCK;
+    const bool wide = args->operands.wide;
+    const enum finish_kind kind =
+        finish_kind_of(e, mbn_bias_at(&args->operands, b), products, wide);
+    if (vectors == 1) return kind;
+    return finish_kind_of(e, mbn_bias_at(&args->operands, b + 1), products, wide) == kind
+               ? kind
+               : FINISH_ANY;
+}
+
+MBN_INLINE bool taps_whole(const mbn_convolution_args *args, taps t) {
+    return t.y_begin == 0 && t.y_end == args->kernel_height && t.x_begin == 0 &&
+           t.x_end == args->kernel_width;
+}
+
+/* To output row oy, columns ox and on. */
+MBN_INLINE void finish_convolution(const mbn_convolution_args *args, const epilogue *e,
+                                   enum finish_kind kind, int32_t pixels, int32_t vectors,
+                                   sums acc[16][4], int32_t b, int32_t oy, int32_t ox) {
+    const ptrdiff_t column = (ptrdiff_t)ox * PIXEL_BYTES;
+    if (kind != FINISH_ANY) {
+        char *output = mbn_row_at(&args->output, b, oy) + column;
+        store_tile(e, kind, mbn_bias_at(&args->operands, b), args->operands.bias_stride, pixels,
+                   vectors, acc, output, args->output.block_stride);
+        for (int32_t v = 0; v < vectors && lookup_left(e) != NULL; v++) {
+            finish_bytes(e, e->lookup, NULL, pixels, output + v * args->output.block_stride);
+        }
+        return;
+    }
+    MBN_UNROLL
+    for (int32_t v = 0; v < vectors; v++) {
+        const char *residual =
+            args->residual.data == NULL ? NULL : mbn_row_at(&args->residual, b + v, oy) + column;
+        int32_t values[16 * BLOCK];
+        spill_pixels(pixels, v, acc, values);
+        finish_run(e, mbn_bias_at(&args->operands, b + v), values, pixels, residual,
+                   mbn_row_at(&args->output, b + v, oy) + column);
+    }
+}
+
+/* pixels and vectors are constants, pixel_stride (bytes between the inputs of neighbouring outputs)
+ * too where it matters.  input_offset: of tap (0, 0) of the first pixel, which may lie outside the
+ * plane. */
+MBN_INLINE void convolution_tile(const mbn_convolution_args *args, const epilogue *e,
+                                 int32_t pixels, int32_t vectors, ptrdiff_t pixel_stride,
+                                 taps inside_taps, ptrdiff_t input_offset, int32_t b, int32_t oy,
+                                 int32_t ox) {
+    const int32_t steps = steps_of(args->input_channels), input_block = args->input_block;
+    const ptrdiff_t step = (ptrdiff_t)vectors * STEP_BYTES;
+    const char *weights = mbn_weights_at(&args->operands, b);
+    const enum finish_kind kind = convolution_kind(args, e, pixels, vectors, pixel_stride, b);
+    int32_t starts[4 * BLOCK];
+    sums acc[16][4];
+    /* All before the first sum: a call leaves no vector in its register. */
+    for (int32_t v = 0; v < vectors; v++) {
+        sums start = start_of(kind, mbn_bias_at(&args->operands, b + v));
+        if (!taps_whole(args, inside_taps)) {
+            start = outside_sums(args, e, vectors, v, inside_taps, b, start);
+        }
+        sums_store(starts + v * BLOCK, start);
+    }
+    MBN_UNROLL
+    for (int32_t v = 0; v < vectors; v++) {
+        MBN_UNROLL
+        for (int32_t p = 0; p < pixels; p++) acc[p][v] = sums_load(starts + v * BLOCK);
+    }
+    /* Interleaved pixels of the stem: a row of taps is one run of operands. */
+    const bool interleaved = is_stem_tile(pixels, pixel_stride) && input_block == steps * DEPTH;
+    const int32_t columns = inside_taps.x_end - inside_taps.x_begin;
+    const int32_t runs = interleaved ? 1 : columns;
+    const int32_t run_block = interleaved ? columns * steps : input_block / DEPTH;
+    const int32_t run_steps = interleaved ? columns * steps : steps;
+    for (int32_t pass = passes_of(&args->operands);;) {
+        for (int32_t ky = inside_taps.y_begin; ky < inside_taps.y_end; ky++) {
+            for (int32_t kx = inside_taps.x_begin; kx < inside_taps.x_begin + runs; kx++) {
+                const char *w = weights + (ptrdiff_t)(ky * args->kernel_width + kx) * steps * step;
+                const char *x = mbn_at(&args->input, input_offset + ky * args->input.row_stride +
+                                                         (ptrdiff_t)kx * input_block);
+                int32_t left = run_steps;
+                for (; left > 0; x += args->input.block_stride, left -= run_block) {
+                    const int32_t count = left < run_block ? left : run_block;
+                    for (int32_t k = 0; k < count; k++, w += step) {
+                        tile_step(pixels, vectors, x + (ptrdiff_t)k * OPERAND_BYTES, pixel_stride,
+                                  w, acc);
+                    }
+                }
+            }
+        }
+        if (--pass == 0) break;
+        weights += (ptrdiff_t)args->kernel_height * args->kernel_width * steps * step;
+        MBN_UNROLL
+        for (int32_t v = 0; v < vectors; v++) {
+            const sums start = sums_load(starts + v * BLOCK);
+            MBN_UNROLL
+            for (int32_t p = 0; p < pixels; p++) acc[p][v] = sums_twice(acc[p][v], start);
+        }
+    }
+    finish_convolution(args, e, kind, pixels, vectors, acc, b, oy, ox);
+}
+
+#include "kernels/walk/convolution.h"

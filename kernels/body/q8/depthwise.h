@@ -1,0 +1,170 @@
+/* Depthwise convolution: four taps of a row to a multiply-add, so that 3x3 takes three and 5x5 ten
+ * for each output.  A quad, four pixels from a column on with each channel's bytes side by side, is
+ * made once in a row of a tile and serves as many output rows as the kernel has.  The fifth tap is
+ * the first of a quad of its own, which is that of a column further right where there is one. */
+#include "finish.h"
+
+/* What the tiles of one channel block share. */
+typedef struct depthwise_block {
+    const char *weights; /* [pass][row of taps][quads of a row][channel][4] */
+    const char *channels;
+    sums start;
+    enum finish_kind kind;
+    int32_t passes;
+} depthwise_block;
+
+MBN_INLINE depthwise_block depthwise_block_of(const mbn_depthwise_args *args, const epilogue *e,
+                                              int32_t b) {
+    const char *channels = mbn_bias_at(&args->operands, b);
+    const enum finish_kind kind =
+        finish_kind_of(e, channels, args->kernel_height * args->kernel_width, args->operands.wide);
+    return (depthwise_block){
+        mbn_weights_at(&args->operands, b), channels, start_of(kind, channels), kind,
+        passes_of(&args->operands),
+    };
+}
+
+/* Quads of a row of taps; the bytes of all weights of a pass. */
+MBN_INLINE int32_t quads_of(int32_t kernel) {
+    return steps_of(kernel);
+}
+MBN_INLINE ptrdiff_t pass_bytes(int32_t kernel) {
+    return (ptrdiff_t)kernel * quads_of(kernel) * STEP_BYTES;
+}
+
+/* The quad from pixel x on of `count` pixels, which may be all that there is to read; `wanted`
+ * of it have a weight.  All are constants. */
+MBN_INLINE operand quad_of(const char *line, int32_t x, int32_t count, int32_t wanted) {
+    const char *p = line + x * PIXEL_BYTES;
+    if (wanted == 1) return operand_first(p);
+    return x + QUAD <= count ? quad_load(p) : quad_load_some(p, count - x);
+}
+
+/* One pass over the taps. */
+MBN_INLINE void depthwise_sums(int32_t rows, int32_t columns, int32_t kernel, int32_t vertical,
+                               int32_t horizontal, const char *input, ptrdiff_t input_row_stride,
+                               const char *weights, sums acc[16][4]) {
+    const int32_t read = (columns - 1) * horizontal + kernel; /* pixels of a row */
+    const int32_t next = QUAD / horizontal; /* columns to the one whose first quad is this second */
+    const char *line = input;
+    MBN_UNROLL
+    for (int32_t iy = 0; iy < (rows - 1) * vertical + kernel; iy++, line += input_row_stride) {
+        operand quads[2][16];
+        line = fenced(line);
+        MBN_UNROLL
+        for (int32_t j = 0; j < quads_of(kernel); j++) {
+            const int32_t wanted = kernel - j * QUAD;
+            MBN_UNROLL
+            for (int32_t c = 0; c < columns; c++) {
+                const bool known = j > 0 && c + next < columns;
+                quads[j][c] = known ? quads[0][c + next]
+                                    : quad_of(line, c * horizontal + j * QUAD, read, wanted);
+            }
+        }
+        MBN_UNROLL
+        for (int32_t r = 0; r < rows; r++) {
+            const int32_t ky = iy - r * vertical;
+            if (ky < 0 || ky >= kernel) continue;
+            MBN_UNROLL
+            for (int32_t j = 0; j < quads_of(kernel); j++) {
+                const operand w = operand_load(weights + (ky * quads_of(kernel) + j) * STEP_BYTES);
+                MBN_UNROLL
+                for (int32_t c = 0; c < columns; c++) {
+                    acc[c][r] = operand_dot(quads[j][c], w, acc[c][r]);
+                }
+            }
+        }
+    }
+}
+
+/* A tile's rows from memory: values, or where the kind is not ANY, bytes that want more. */
+static void finish_rows_of(const epilogue *e, const depthwise_block *block, int32_t rows,
+                           int32_t columns, const int32_t *values, char *output,
+                           ptrdiff_t output_row_stride) {
+    for (int32_t r = 0; r < rows; r++, output += output_row_stride) {
+        if (block->kind != FINISH_ANY) {
+            finish_bytes(e, e->lookup, NULL, columns, output);
+        } else {
+            finish_run(e, block->channels, values + r * columns * BLOCK, columns, NULL, output);
+        }
+    }
+}
+
+/* rows x columns outputs, all taps inside the plane; every size but the strides in memory is a
+ * constant.  input: the first tap of the first output. */
+MBN_INLINE void depthwise_tile(int32_t rows, int32_t columns, int32_t kernel, int32_t vertical,
+                               int32_t horizontal, const char *input, ptrdiff_t input_row_stride,
+                               const depthwise_block *block, const epilogue *e, char *output,
+                               ptrdiff_t output_row_stride) {
+    sums acc[16][4]; /* [column][row] */
+    MBN_UNROLL
+    for (int32_t r = 0; r < rows; r++) {
+        MBN_UNROLL
+        for (int32_t c = 0; c < columns; c++) acc[c][r] = block->start;
+    }
+    const char *weights = block->weights;
+    for (int32_t pass = block->passes;; weights += pass_bytes(kernel)) {
+        depthwise_sums(rows, columns, kernel, vertical, horizontal, input, input_row_stride,
+                       weights, acc);
+        if (--pass == 0) break;
+        MBN_UNROLL
+        for (int32_t r = 0; r < rows; r++) {
+            MBN_UNROLL
+            for (int32_t c = 0; c < columns; c++) {
+                acc[c][r] = sums_twice(acc[c][r], block->start);
+            }
+        }
+    }
+    int32_t values[TILE_SUMS];
+    if (block->kind != FINISH_ANY) {
+        store_tile(e, block->kind, block->channels, 0, columns, rows, acc, output,
+                   output_row_stride);
+        if (lookup_left(e) == NULL) return;
+    } else {
+        MBN_UNROLL
+        for (int32_t r = 0; r < rows; r++) {
+            spill_pixels(columns, r, acc, values + r * columns * BLOCK);
+        }
+    }
+    finish_rows_of(e, block, rows, columns, values, output, output_row_stride);
+}
+
+/* Output (oy, ox) of the channel block: its taps are copied, with the zero point for those outside
+ * the plane. */
+static void depthwise_border(const mbn_depthwise_args *args, int32_t kernel, const char *input,
+                             const depthwise_block *block, const epilogue *e, int32_t oy,
+                             int32_t ox, char *output) {
+    enum { KERNEL_MOST = 5, QUADS_MOST = (KERNEL_MOST + QUAD - 1) / QUAD };
+    const int32_t top = oy * args->stride_vertical - args->pad_top;
+    const int32_t left = ox * args->stride_horizontal - args->pad_left;
+    char window[KERNEL_MOST][QUADS_MOST * QUAD * PIXEL_BYTES];
+    memset(window, e->input_zero, sizeof window);
+    for (int32_t ky = 0; ky < kernel; ky++) {
+        if (top + ky < 0 || top + ky >= args->input_height) continue;
+        const char *line = input + (top + ky) * args->input.row_stride;
+        for (int32_t kx = 0; kx < kernel; kx++) {
+            if (left + kx < 0 || left + kx >= args->input_width) continue;
+            memcpy(window[ky] + kx * PIXEL_BYTES, line + (ptrdiff_t)(left + kx) * PIXEL_BYTES,
+                   PIXEL_BYTES);
+        }
+    }
+    const char *weights = block->weights;
+    const sums bias = start_of(FINISH_ANY, block->channels);
+    sums sum = bias;
+    for (int32_t pass = block->passes;;) {
+        for (int32_t ky = 0; ky < kernel; ky++) {
+            for (int32_t j = 0; j < quads_of(kernel); j++, weights += STEP_BYTES) {
+                sum = operand_dot(quad_load(window[ky] + j * QUAD * PIXEL_BYTES),
+                                  operand_load(weights), sum);
+            }
+        }
+        if (--pass == 0) break;
+        sum = sums_twice(sum, bias);
+    }
+    int32_t values[BLOCK];
+    sums_store(values, sum);
+    finish_run(e, block->channels, values, 1, NULL,
+               output + oy * args->output.row_stride + (ptrdiff_t)ox * PIXEL_BYTES);
+}
+
+#include "kernels/walk/depthwise.h"

@@ -1,0 +1,189 @@
+/* The finish of a sum: rescaled, clamped, looked up, added to a residual, stored.  Four pixels of a
+ * block are finished together, since their bytes fill a vector.
+ *
+ * Tiles finish what is frequent from registers, and spill what is not. */
+#ifndef MBN_KERNELS_BODY_Q8_FINISH_H
+#define MBN_KERNELS_BODY_Q8_FINISH_H
+
+#include "vocabulary.h"
+
+#include "kernels/q8.h"
+
+/* What has to be done. */
+typedef struct epilogue {
+    mbn_rescaling rescaling;
+    byte_limits limits;
+    bool is_relu;          /* below its zero point a result is clamped */
+    const uint8_t *lookup; /* or NULL */
+    const mbn_q8_add *add; /* read where there is a residual */
+    uint8_t input_zero;
+} epilogue;
+
+MBN_INLINE epilogue epilogue_of(const mbn_finish *finish) {
+    const mbn_q8_finish *q8 = finish->q8;
+    return (epilogue){
+        q8->rescaling, byte_limits_of(q8->range), q8->range.low >= q8->range.zero, q8->lookup,
+        q8->add,       (uint8_t)q8->input_zero,
+    };
+}
+
+/* The channels of a block as mbn_pack_channels_q8_quads packs them: vectors of 16 numbers. */
+enum channel_vector { BIAS, MULTIPLIER, SHIFT, FIXED_START, FIXED_LESS };
+
+MBN_INLINE const char *channel_vector(const char *channels, enum channel_vector which) {
+    return channels + which * SUMS_BYTES;
+}
+
+/* ---- Anything, from memory ------------------------------------------------------------------ */
+
+MBN_INLINE sums rescale(mbn_rescaling rescaling, sums x, const char *channels) {
+    const char *multipliers = channel_vector(channels, MULTIPLIER);
+    switch (rescaling) {
+    case MBN_RESCALE_FLOAT: return rescale_float(x, multipliers);
+    case MBN_RESCALE_FIXED:
+        return rescale_fixed(x, sums_load(multipliers), sums_load(channel_vector(channels, SHIFT)));
+    case MBN_RESCALE_DOUBLE: break;
+    }
+    return rescale_double(x, multipliers);
+}
+
+#include "add.h"
+
+/* Lookup and residual, in the bytes that are stored. */
+static __attribute__((noinline)) void finish_bytes(const epilogue *e, const uint8_t *lookup,
+                                                   const char *residual, int32_t pixels,
+                                                   char *output) {
+    for (int32_t p = 0; p < pixels; p += QUAD) {
+        const int32_t count = pixels - p < QUAD ? pixels - p : QUAD;
+        bytes64 y = bytes_load_some(output + p * PIXEL_BYTES, count);
+        if (lookup != NULL) y = bytes_lookup(lookup, y);
+        if (residual != NULL) {
+            y = add_bytes(e->add, y, bytes_load_some(residual + p * PIXEL_BYTES, count));
+        }
+        bytes_store_some(output + p * PIXEL_BYTES, count, y);
+    }
+}
+
+/* `pixels` pixels of a block, side by side in memory as sums, to `output`. */
+static __attribute__((noinline)) void finish_run(const epilogue *e, const char *channels,
+                                                 const int32_t *values, int32_t pixels,
+                                                 const char *residual, char *output) {
+    for (int32_t p = 0; p < pixels; p += QUAD) {
+        const int32_t count = pixels - p < QUAD ? pixels - p : QUAD;
+        sums quad[QUAD];
+        MBN_UNROLL
+        for (int32_t i = 0; i < QUAD; i++) {
+            const int32_t at = p + (i < count ? i : 0);
+            quad[i] = rescale(e->rescaling, sums_load(values + at * BLOCK), channels);
+        }
+        bytes_store_some(output + p * PIXEL_BYTES, count,
+                         bytes_of(&e->limits, quad[0], quad[1], quad[2], quad[3]));
+    }
+    if (e->lookup != NULL || residual != NULL) {
+        finish_bytes(e, e->lookup, residual, pixels, output);
+    }
+}
+
+/* A tile's sums in memory, [block][pixel], for code that knows no sizes. */
+enum { TILE_SUMS = 32 * BLOCK };
+
+MBN_INLINE void spill_pixels(int32_t pixels, int32_t v, sums acc[16][4], int32_t *values) {
+    MBN_UNROLL
+    for (int32_t p = 0; p < pixels; p++) sums_store(values + p * BLOCK, acc[p][v]);
+}
+
+/* ---- What is frequent, from registers ------------------------------------------------------- */
+
+enum finish_kind { FINISH_ANY, FINISH_FLOAT, FINISH_FIXED };
+
+/* FLOAT is for factors below 1, by which no sum leaves the int32.  FIXED is for shifts to the right
+ * of sums below 2^30 in magnitude: those begin at FIXED_START, which is the bias and an X that lets
+ * the first rounding cost nothing.  products: how many a sum has. */
+MBN_INLINE enum finish_kind finish_kind_of(const epilogue *e, const char *channels,
+                                           int32_t products, bool wide) {
+    if (e->rescaling == MBN_RESCALE_FLOAT) {
+        return factors_small(factors_load(channel_vector(channels, MULTIPLIER))) ? FINISH_FLOAT
+                                                                                 : FINISH_ANY;
+    }
+    enum { INPUT_MOST = 255, WEIGHT_MOST = 128, SUM_MOST = 1 << 30 };
+    const int32_t product_most = INPUT_MOST * WEIGHT_MOST << wide;
+    if (e->rescaling != MBN_RESCALE_FIXED || products > SUM_MOST / product_most) return FINISH_ANY;
+    const bool small =
+        sums_within(sums_load(channel_vector(channels, BIAS)), SUM_MOST - products * product_most);
+    return small && sums_negative(sums_load(channel_vector(channels, SHIFT))) ? FINISH_FIXED
+                                                                              : FINISH_ANY;
+}
+
+/* Where sums begin. */
+MBN_INLINE sums start_of(enum finish_kind kind, const char *channels) {
+    return sums_load(channel_vector(channels, kind == FINISH_FIXED ? FIXED_START : BIAS));
+}
+
+/* `pixels` pixels of block v of a tile; kind is a constant, and not ANY. */
+MBN_INLINE void store_of_kind(const epilogue *e, enum finish_kind kind, const char *channels,
+                              int32_t pixels, int32_t v, sums acc[16][4], char *output) {
+    fixed_factors fixed;
+    if (kind == FINISH_FIXED) {
+        fixed = fixed_factors_of(sums_load(channel_vector(channels, MULTIPLIER)),
+                                 sums_load(channel_vector(channels, SHIFT)),
+                                 sums_load(channel_vector(channels, FIXED_LESS)),
+                                 sums_sub(sums_load(channel_vector(channels, FIXED_START)),
+                                          sums_load(channel_vector(channels, BIAS))));
+    }
+    MBN_UNROLL
+    for (int32_t p = 0; p < pixels; p += QUAD) {
+        sums quad[QUAD];
+        MBN_UNROLL
+        for (int32_t i = 0; i < QUAD; i++) {
+            if (p + i >= pixels) {
+                quad[i] = quad[0];
+            } else if (kind == FINISH_FLOAT) {
+                quad[i] = rescale_small(acc[p + i][v],
+                                        factors_load(channel_vector(channels, MULTIPLIER)));
+            } else {
+                quad[i] = fixed_round(&fixed, acc[p + i][v]);
+            }
+        }
+        if (kind == FINISH_FIXED && !e->is_relu) {
+            MBN_UNROLL
+            for (int32_t i = 0; i < QUAD; i++) {
+                if (p + i >= pixels) continue;
+                quad[i] = fixed_round_negative(&fixed, acc[p + i][v], quad[i]);
+            }
+        }
+        if (kind == FINISH_FIXED) {
+            MBN_UNROLL
+            for (int32_t i = 0; i < QUAD; i++) quad[i] = fixed_shift(&fixed, quad[i]);
+        }
+        bytes64 y = bytes_of(&e->limits, quad[0], quad[1], quad[2], quad[3]);
+        if (LOOKUP_INLINE && e->lookup != NULL) y = bytes_lookup(e->lookup, y);
+        bytes_store_some(output + p * PIXEL_BYTES, pixels - p < QUAD ? pixels - p : QUAD, y);
+    }
+}
+
+/* The lookup that is left to do when a tile is stored. */
+MBN_INLINE const uint8_t *lookup_left(const epilogue *e) {
+    return LOOKUP_INLINE ? NULL : e->lookup;
+}
+
+/* `vectors` blocks of a tile, or with a stride of channels of 0 as many rows of one block; kind is
+ * not ANY. */
+MBN_INLINE void store_tile(const epilogue *e, enum finish_kind kind, const char *channels,
+                           ptrdiff_t channels_stride, int32_t pixels, int32_t vectors,
+                           sums acc[16][4], char *output, ptrdiff_t stride) {
+    if (kind == FINISH_FLOAT) {
+        MBN_UNROLL
+        for (int32_t v = 0; v < vectors; v++) {
+            store_of_kind(e, FINISH_FLOAT, channels + v * channels_stride, pixels, v, acc,
+                          output + v * stride);
+        }
+    } else {
+        MBN_UNROLL
+        for (int32_t v = 0; v < vectors; v++) {
+            store_of_kind(e, FINISH_FIXED, channels + v * channels_stride, pixels, v, acc,
+                          output + v * stride);
+        }
+    }
+}
+
+#endif

@@ -1,0 +1,133 @@
+/* Pointwise convolution: a tile of pixels x blocks of output channels stays in registers while k
+ * runs; one step loads a row of the packed panel and broadcasts four inputs of each pixel. */
+#include "finish.h"
+#include "tile.h"
+
+/* Where a tile reads and writes. */
+typedef struct tile_place {
+    const char *input;          /* first pixel in channel block 0; the others follow */
+    const char *weights, *bias; /* the panel's weights and channels */
+    char *output;               /* first pixel in the panel's first block ... */
+    const char *residual;       /* ... likewise, or NULL */
+    int32_t contiguous;         /* pixels until the output's row ends */
+    const char *ahead;          /* weights to fetch in the first step; each step moves on by ... */
+    ptrdiff_t ahead_step;
+} tile_place;
+
+/* A tile from memory to where it belongs, row by row: sums, or else bytes that want more.  staged:
+ * NULL, or where these are, if the tile goes on in the next row. */
+static void finish_rows(const mbn_pointwise_args *args, const epilogue *e, int32_t pixels,
+                        int32_t vectors, const tile_place *place, const int32_t *values,
+                        const char *staged) {
+    for (int32_t v = 0; v < vectors; v++) {
+        const char *channels = place->bias + v * args->operands.bias_stride;
+        char *output = place->output + v * args->output.block_stride;
+        const char *residual = place->residual;
+        if (residual != NULL) residual += v * args->residual.block_stride;
+        int32_t run = place->contiguous;
+        for (int32_t left = pixels; left > 0; left -= run, run = args->width) {
+            if (run > left) run = left;
+            if (values != NULL) {
+                finish_run(e, channels, values, run, residual, output);
+                values += run * BLOCK;
+            } else {
+                if (staged != NULL) {
+                    memcpy(output, staged, (size_t)run * PIXEL_BYTES);
+                    staged += run * PIXEL_BYTES;
+                }
+                finish_bytes(e, lookup_left(e), residual, run, output);
+            }
+            /* From behind this row's last pixel to the next row's first. */
+            const ptrdiff_t column = (ptrdiff_t)(args->width - run) * PIXEL_BYTES;
+            output += args->output.row_stride - column;
+            if (residual != NULL) residual += args->residual.row_stride - column;
+        }
+    }
+}
+
+MBN_INLINE void finish_tile(const mbn_pointwise_args *args, const epilogue *e,
+                            enum finish_kind kind, int32_t pixels, int32_t vectors, sums acc[16][4],
+                            const tile_place *place) {
+    if (kind == FINISH_ANY) {
+        int32_t values[TILE_SUMS];
+        MBN_UNROLL
+        for (int32_t v = 0; v < vectors; v++) {
+            spill_pixels(pixels, v, acc, values + v * pixels * BLOCK);
+        }
+        finish_rows(args, e, pixels, vectors, place, values, NULL);
+        return;
+    }
+    char staged[TILE_SUMS];
+    const bool in_row = place->contiguous >= pixels;
+    store_tile(e, kind, place->bias, args->operands.bias_stride, pixels, vectors, acc,
+               in_row ? place->output : staged,
+               in_row ? args->output.block_stride : (ptrdiff_t)pixels * PIXEL_BYTES);
+    if (!in_row || place->residual != NULL || lookup_left(e) != NULL) {
+        finish_rows(args, e, pixels, vectors, place, NULL, in_row ? NULL : staged);
+    }
+}
+
+/* The sums of a tile; pixels and vectors are constants. */
+MBN_INLINE void pointwise_sums(const mbn_pointwise_args *args, int32_t pixels, int32_t vectors,
+                               enum finish_kind kind, const tile_place *place, sums acc[16][4]) {
+    const ptrdiff_t step = vectors * STEP_BYTES;
+    const char *w = place->weights;
+    const char *ahead = place->ahead;
+    MBN_UNROLL
+    for (int32_t v = 0; v < vectors; v++) {
+        const sums start = start_of(kind, place->bias + v * args->operands.bias_stride);
+        MBN_UNROLL
+        for (int32_t p = 0; p < pixels; p++) acc[p][v] = start;
+    }
+    for (int32_t pass = passes_of(&args->operands);;) {
+        const char *x = place->input;
+        for (int32_t left = args->input_channels; left > 0; left -= BLOCK) {
+            const int32_t count = steps_of(left < BLOCK ? left : BLOCK);
+            for (int32_t k = 0; k < count; k++, w += step, ahead += place->ahead_step) {
+                __builtin_prefetch(ahead, 0, 2); /* to L2 */
+                tile_step(pixels, vectors, x + (ptrdiff_t)k * OPERAND_BYTES, PIXEL_BYTES, w, acc);
+            }
+            x += args->input.block_stride;
+        }
+        if (--pass == 0) break;
+        MBN_UNROLL
+        for (int32_t v = 0; v < vectors; v++) {
+            const sums start = start_of(kind, place->bias + v * args->operands.bias_stride);
+            MBN_UNROLL
+            for (int32_t p = 0; p < pixels; p++) acc[p][v] = sums_twice(acc[p][v], start);
+        }
+    }
+}
+
+/* Tiles that are not for what is left of a run of pixels, nor panels of an uncommon width. */
+MBN_INLINE bool is_frequent(int32_t pixels, int32_t vectors) {
+    const int32_t most = vectors == 1   ? POINTWISE_PIXELS_1
+                         : vectors == 2 ? POINTWISE_PIXELS_2
+                                        : POINTWISE_PIXELS_3;
+    return pixels == most || pixels == most / 2;
+}
+
+/* What serves for all of a panel's blocks. */
+MBN_INLINE enum finish_kind panel_kind(const mbn_pointwise_args *args, const epilogue *e,
+                                       int32_t vectors, const char *channels) {
+    const enum finish_kind kind =
+        finish_kind_of(e, channels, args->input_channels, args->operands.wide);
+    for (int32_t v = 1; v < vectors; v++) {
+        channels += args->operands.bias_stride;
+        if (finish_kind_of(e, channels, args->input_channels, args->operands.wide) != kind) {
+            return FINISH_ANY;
+        }
+    }
+    return kind;
+}
+
+MBN_INLINE void pointwise_tile(const mbn_pointwise_args *args, const epilogue *e, int32_t pixels,
+                               int32_t vectors, const tile_place *place) {
+    sums acc[16][4];
+    const enum finish_kind kind =
+        is_frequent(pixels, vectors) ? panel_kind(args, e, vectors, place->bias) : FINISH_ANY;
+    pointwise_sums(args, pixels, vectors, kind, place, acc);
+    finish_tile(args, e, kind, pixels, vectors, acc, place);
+}
+
+#include "kernels/walk/pointwise.h"

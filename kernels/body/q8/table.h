@@ -1,0 +1,46 @@
+/* The table of 8-bit integers for an instruction set: include it behind its words. */
+#include "vocabulary.h"
+
+#include "convolution.h"
+#include "depthwise.h"
+#include "elementwise.h"
+#include "fully_connected.h"
+#include "layout.h"
+#include "pointwise.h"
+#include "pool.h"
+
+#include "kernels/scalar/q8/element.h"
+
+#include "kernels/scalar/float/max_pool.h"
+#include "kernels/scalar/float/softmax.h"
+
+#include "kernels/tables.h"
+
+const mbn_kernels VEC_TABLE = {
+    .name = VEC_ISA_NAME,
+    .isa = VEC_ISA,
+    .element = MBN_ELEMENT_Q8,
+    .element_bytes = ELEMENT_BYTES,
+    .blocking = {BLOCK, PANEL, DEPTH},
+    .depthwise =
+        {
+            {{depthwise_3x3_s11, depthwise_3x3_s12}, {depthwise_3x3_s21, depthwise_3x3_s22}},
+            {{depthwise_5x5_s11, depthwise_5x5_s12}, {depthwise_5x5_s21, depthwise_5x5_s22}},
+        },
+    .pointwise = pointwise,
+    .convolution = convolution,
+    .batch_norm = batch_norm,
+    .channel_scale = channel_scale,
+    .add = add,
+    .global_average_pool = global_average_pool,
+    .max_pool = max_pool,
+    .fully_connected = fully_connected,
+    .softmax = softmax,
+    .to_blocked = to_blocked,
+    .from_blocked = from_blocked,
+    .pack_convolution = mbn_pack_convolution_q8_quads,
+    .pack_depthwise = mbn_pack_depthwise_q8_quads,
+    .pack_channels = mbn_pack_channels_q8_quads,
+    .vectors = NULL,
+    .reads_floats = READS_FLOATS,
+};

@@ -1,0 +1,126 @@
+/* What the bodies in this folder are written in.  An instruction set's header, included before it,
+ * defines
+ *
+ *     sums                       the int32 sums of the 16 channels of a block
+ *     sums_zero()                sums_splat(int32_t)
+ *     sums_load(p)               sums_store(p, a)
+ *     sums_add, sums_sub, sums_mul   modulo 2^32
+ *     sums_shift(a, n)           a >> n, arithmetic
+ *     sums_add_product(x, y, rest)   x * y + rest for x of 0 to 255 and y that an int16 holds
+ *     sums_of_products(x, m, y, n, rest)
+ *                                the nearest to fma(x, m, fma(y, n, rest)) in float32, ties to even
+ *     operand                    four bytes for each of 16 channels
+ *     operand_load(p)            operand_splat(byte)
+ *     operand_broadcast(p)       the same four bytes for each channel
+ *     operand_first(p)           a pixel: each channel's byte, and three zeros
+ *     operand_dot(x, w, sum)     sum + the products of unsigned x and signed w, modulo 2^32
+ *     quad_load(p)               four pixels: each channel's four bytes
+ *     quad_load_some(p, n)       n pixels, 1 to 3, and anything for the others
+ *
+ *     rescale_float(x, m), rescale_fixed(x, fixed, shift), rescale_double(x, m)
+ *                                as mobilenet/q8.h says, without zero and clamp, but what is far
+ *                                beyond the bytes may be something else that is; m: in memory
+ *     sums_within(a, most)       whether all magnitudes are at most that
+ *     sums_negative(a)           whether all are negative
+ *     factors                    float32 factors of 16 channels
+ *     factors_load(p)
+ *     factors_small(m)           whether all of them are below 1 ...
+ *     rescale_small(x, m)        ... as this wants them
+ *     fixed_factors, fixed_factors_of(fixed, shift, less, X)
+ *                                what these have in common: of a sum x below 2^30, given as x + X,
+ *     fixed_round(f, x + X)      SRDHM(x, fixed) + 2^(-shift - 1): the upper half of the unsigned
+ *                                (x + X) 2 fixed, minus less
+ *     fixed_round_negative(f, x + X, y)   y - 1 where x is negative
+ *     fixed_shift(f, y)          y >> -shift
+ *
+ *     bytes64                    four pixels of a block
+ *     bytes_load(p)              bytes_store(p, a)
+ *     bytes_load_some(p, n), bytes_store_some(p, n, a)
+ *                                n pixels, 1 to 4, and anything for the others
+ *     bytes_lookup(table, a)     table[] of each byte
+ *     bytes_widen(a, i)          pixel i
+ *     bytes_spread(a)            a's first 48: a byte of the last pixel behind every third
+ *     bytes_interleave(a)        the first byte of each pixel, the second of each, ...
+ *     quantize(p, quantizing, scale)
+ *                                16 floats as mobilenet/q8.h says, without the zero point
+ *     byte_limits                an mbn_byte_range ...
+ *     byte_limits_of(range)
+ *     bytes_of(limits, a, b, c, d)
+ *                                ... to whose zero the sums are added, clamped
+ */
+#ifndef MBN_KERNELS_BODY_Q8_VOCABULARY_H
+#define MBN_KERNELS_BODY_Q8_VOCABULARY_H
+
+#include "kernels/contract.h"
+#include "kernels/inline.h"
+
+#include <stdbool.h>
+#include <string.h>
+
+#if !defined(VEC_TABLE) || !defined(VEC_ISA) || !defined(VEC_ISA_NAME)
+#error "the table's name, its mbn_isa, and that one's name"
+#endif
+#if !defined(PANEL) || !defined(PANEL_MAX)
+#error "PANEL: the table's; PANEL_MAX: blocks in the widest panel that it makes, 1, 3 or 4"
+#endif
+#if !defined(POINTWISE_PIXELS_1) ||                                                                \
+    (PANEL_MAX >= 3 && (!defined(POINTWISE_PIXELS_2) || !defined(POINTWISE_PIXELS_3)))
+#error "POINTWISE_PIXELS_<n>: pixels of a tile with n blocks, at most 14"
+#endif
+#define CONVOLUTION_PIXELS_3 POINTWISE_PIXELS_3
+#if !defined(DEPTHWISE_ROWS) || !defined(DEPTHWISE_COLUMNS) || !defined(DEPTHWISE_NARROW_ROWS) ||  \
+    !defined(DEPTHWISE_NARROW)
+#error "rows (1, 2 or 4) and columns of a depthwise tile, and of the one for narrow planes"
+#endif
+
+#if !defined(LOOKUP_INLINE)
+#error "LOOKUP_INLINE: whether a lookup is short enough to be in every tile, 0 or 1"
+#endif
+
+#define DEPTH 4
+#define TILES_FEW 0
+#define VEC_HALVES 0
+#define STEM_SHARED 0
+#define STEM_ONLY 1   /* of standard convolutions only the stem is worth code of its own */
+#define FEW_UNEQUAL 1 /* nor depthwise tiles of unequal strides of several sizes */
+#define NARROW_PIXELS POINTWISE_PIXELS_1
+#define READS_FLOATS false
+
+/* What walk/ wants to know, and the sizes of what is packed. */
+enum {
+    BLOCK = 16,
+    ELEMENT_BYTES = 1,
+    IMAGE_BYTES = 1,            /* of an element of what standard convolution reads */
+    IMAGE_BLOCK = DEPTH,        /* of an image with 3 channels */
+    PIXEL_BYTES = BLOCK,        /* of one channel block */
+    VECTOR_BYTES = BLOCK,       /* of one channel block of a vector */
+    QUAD = 4,                   /* pixels, or taps of a row */
+    OPERAND_BYTES = DEPTH,      /* of one channel */
+    STEP_BYTES = BLOCK * DEPTH, /* of the weights that a step of one block reads */
+    SUMS_BYTES = BLOCK * sizeof(int32_t),
+};
+
+/* Steps for `count` k. */
+MBN_INLINE int32_t steps_of(int32_t count) {
+    return (count + DEPTH - 1) / DEPTH;
+}
+
+/* p, but the compiler moves no load over it, and no arithmetic with p: of a tile's loads and their
+ * addresses it would otherwise make more than there are registers, to have each only once. */
+MBN_INLINE const char *fenced(const char *p) {
+    __asm__ volatile("" : "+r"(p) : : "memory");
+    return p;
+}
+
+/* Wide weights are -256 to 255, packed twice: their halves, rounded down, and what is left, 0 or 1.
+ * So there is a second pass over the same inputs, before which sums are doubled. */
+MBN_INLINE int32_t passes_of(const mbn_operands *operands) {
+    return operands->wide ? 2 : 1;
+}
+
+/* Twice a sum that began at `bias`, which stays once. */
+MBN_INLINE sums sums_twice(sums sum, sums bias) {
+    return sums_add(sum, sums_sub(sum, bias));
+}
+
+#endif

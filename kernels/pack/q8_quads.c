@@ -1,0 +1,124 @@
+/* Weights as single bytes in fours, of the q8 tables whose instructions sum four products.  Wide
+ * ones are packed twice: their halves, rounded down, and behind them what is left, 0 or 1. */
+#include <mobilenet/kernels.h>
+
+#include <string.h>
+
+enum { FOUR = 4 };
+
+static int32_t passes_of(bool wide) {
+    return wide ? 2 : 1;
+}
+
+static int8_t part_of(int32_t weight, bool wide, int32_t pass) {
+    if (!wide) return (int8_t)weight;
+    const int32_t rest = weight & 1;
+    return (int8_t)(pass == 0 ? (weight - rest) / 2 : rest);
+}
+
+/* One tap: [channel / 4][lane][4]; weights: of the first lane, of which `existing` are no zeros. */
+static int8_t *pack_tap(const mbn_pack_convolution_args *args, const int16_t *weights,
+                        int32_t lanes, int32_t existing, int32_t pass, int8_t *out) {
+    for (int32_t c = 0; c < args->input_channels; c += FOUR) {
+        const int32_t left = args->input_channels - c, channels = left < FOUR ? left : FOUR;
+        for (int32_t lane = 0; lane < lanes; lane++, out += FOUR) {
+            const int16_t *from = weights + lane * args->output_stride + c * args->input_stride;
+            for (int32_t i = 0; i < FOUR; i++) {
+                out[i] = lane < existing && i < channels
+                             ? part_of(from[i * args->input_stride], args->wide, pass)
+                             : 0;
+            }
+        }
+    }
+    return out;
+}
+
+size_t mbn_pack_convolution_q8_quads(const mbn_pack_convolution_args *args, void *packed) {
+    const int32_t block = args->blocking.block;
+    const int32_t blocks = mbn_block_count(args->output_channels, block);
+    int8_t *out = packed;
+    for (int32_t b = 0, width; packed != NULL && b < blocks; b += width) {
+        width = mbn_panel_width(blocks - b, args->blocking.panel);
+        const int32_t lanes = width * block, left = args->output_channels - b * block;
+        const int16_t *panel =
+            (const int16_t *)args->weights + (ptrdiff_t)b * block * args->output_stride;
+        for (int32_t pass = 0; pass < passes_of(args->wide); pass++) {
+            for (int32_t ky = 0; ky < args->kernel_height; ky++) {
+                for (int32_t kx = 0; kx < args->kernel_width; kx++) {
+                    out = pack_tap(args, panel + ky * args->row_stride + kx * args->column_stride,
+                                   lanes, left < lanes ? left : lanes, pass, out);
+                }
+            }
+        }
+    }
+    return (size_t)blocks * (size_t)block * (size_t)args->kernel_height *
+           (size_t)args->kernel_width * (size_t)mbn_block_count(args->input_channels, FOUR) * FOUR *
+           (size_t)passes_of(args->wide);
+}
+
+static int8_t tap_part(const mbn_pack_depthwise_args *args, int32_t c, int32_t ky, int32_t kx,
+                       int32_t pass) {
+    if (c >= args->channels || kx >= args->kernel_width) return 0;
+    const int16_t *weights = args->weights;
+    return part_of(
+        weights[c * args->channel_stride + ky * args->row_stride + kx * args->column_stride],
+        args->wide, pass);
+}
+
+/* [channels / B][pass][KH][KW / 4, rounded up][B][4]. */
+size_t mbn_pack_depthwise_q8_quads(const mbn_pack_depthwise_args *args, void *packed) {
+    const int32_t block = args->blocking.block;
+    const int32_t blocks = mbn_block_count(args->channels, block);
+    int8_t *out = packed;
+    for (int32_t b = 0; packed != NULL && b < blocks; b++) {
+        for (int32_t pass = 0; pass < passes_of(args->wide); pass++) {
+            for (int32_t ky = 0; ky < args->kernel_height; ky++) {
+                for (int32_t kx = 0; kx < args->kernel_width; kx += FOUR) {
+                    for (int32_t c = b * block; c < (b + 1) * block; c++) {
+                        for (int32_t i = 0; i < FOUR; i++) {
+                            *out++ = tap_part(args, c, ky, kx + i, pass);
+                        }
+                    }
+                }
+            }
+        }
+    }
+    return (size_t)blocks * (size_t)block * (size_t)args->kernel_height *
+           (size_t)mbn_block_count(args->kernel_width, FOUR) * FOUR * (size_t)passes_of(args->wide);
+}
+
+/* A channel's factor and the two numbers by which its first rounding costs nothing: with an X for
+ * which X * fixed is 2^30 modulo 2^31, the rounded x * fixed / 2^31 is the upper half of
+ * (x + X) * 2 fixed, minus D.  What is subtracted has the second rounding in it, too. */
+static void offset_of(int32_t bias, const int32_t *fixed, int32_t *shift, int32_t *start,
+                      int32_t *less) {
+    if (*fixed == 0) *shift = -1;            /* any is right */
+    const int32_t lowest = *fixed & -*fixed; /* 2^t, so X is an odd multiple of 2^(30 - t) */
+    const int64_t half = 1 << 30;
+    const int64_t x = lowest > 1 ? half + half / lowest : half;
+    const int64_t d = *fixed == 0 ? 0 : (x * *fixed - half) / (2 * half);
+    *start = (int32_t)((uint32_t)bias + (uint32_t)x);
+    *less = (int32_t)(d - (*shift < 0 ? ((int64_t)1 << -*shift) / 2 : 0));
+}
+
+size_t mbn_pack_channels_q8_quads(const mbn_pack_channels_args *args, void *packed) {
+    if (args->rescaling != MBN_RESCALE_FIXED) return mbn_pack_channels_q8(args, packed);
+    enum { BIAS, FIXED, SHIFT, START, LESS, VECTORS };
+    const int32_t block = args->blocking.block;
+    const int32_t blocks = mbn_block_count(args->channels, block);
+    char *out = packed;
+    for (int32_t c = 0; packed != NULL && c < blocks * block; c++) {
+        int32_t channel[VECTORS] = {0};
+        if (c < args->channels) {
+            channel[BIAS] = args->bias[c];
+            channel[FIXED] = args->multipliers[c].fixed;
+            channel[SHIFT] = args->multipliers[c].shift;
+        }
+        offset_of(channel[BIAS], &channel[FIXED], &channel[SHIFT], &channel[START], &channel[LESS]);
+        for (int32_t i = 0; i < VECTORS; i++) {
+            const ptrdiff_t at = ((ptrdiff_t)(c / block) * VECTORS + i) * block + c % block;
+            memcpy(out + at * (ptrdiff_t)sizeof(int32_t), &channel[i], sizeof(int32_t));
+        }
+    }
+    return (size_t)blocks * (size_t)block * VECTORS * sizeof(int32_t);
+}
