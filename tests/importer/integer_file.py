@@ -21,14 +21,16 @@ def between(low, high, kind):
 class IntegerWriter(Writer):
     """kind: int8 or uint8; per_channel: a weight scale for each output; alone: activations that are
     operations by themselves instead of being fused; made_of_several: hard-swish as additions and
-    products; scales: {layer: weight scales} instead of those of the weights."""
+    products; average_pool: instead of a mean; scales: {layer: a function of its weight scales}; quantised:
+    {tensor: (scale, zero point)} where they are not those of its values."""
 
     def __init__(self, kind="int8", per_channel=True, alone=False, made_of_several=False,
-                 scales=None):
+                 average_pool=False, scales=None, quantised=None):
         super().__init__()
         self.kind, self.per_channel, self.alone = kind, per_channel, alone
         self.made_of_several, self.scales = made_of_several, scales or {}
-        self.ranges, self.quantised, self.fused = {}, {}, {}
+        self.average_pool = average_pool
+        self.ranges, self.quantised, self.fused = {}, dict(quantised or {}), {}
         self.shapes = {}  # XNNPACK takes no operations whose output has another
 
     # ---- What tensors are quantised by ----
@@ -142,7 +144,13 @@ class IntegerWriter(Writer):
         before = dict(self.index)
         if isinstance(op, MaxPool) or isinstance(op, Pool) and op.maximum:
             self.quantised[op.name] = self.quantisation(op.x)
-        if isinstance(op, Dense):
+        if isinstance(op, Pool) and not op.maximum and self.average_pool:
+            _, rows, columns, _ = self.shapes[op.x]
+            self.quantised[op.name] = self.quantisation(op.x)
+            self.operator("average_pool", [self.index[op.x]], op.name, {
+                0: ("i8", 1), 1: ("i32", columns), 2: ("i32", rows), 3: ("i32", columns),
+                4: ("i32", rows)})
+        elif isinstance(op, Dense):
             self.layer("fully_connected", op, (0, 1), 0, {}, 0)
         else:
             super().put(op)

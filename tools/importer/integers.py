@@ -165,8 +165,6 @@ def of_image(image, known, scale, shift):
     given = image.quantisation
     if known.stays(given):
         return tensors
-    if not (scale > 0).all():
-        raise ImportFailure(f"input {image.name}: is inverted before it is convolved")
     each = known.each()
     if each.ndim == 2:
         whole = numpy.zeros((image.source_channels, 256), numpy.int64)

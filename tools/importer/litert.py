@@ -20,13 +20,13 @@ def away(x):
     return numpy.sign(x) * numpy.floor(numpy.abs(x) + 0.5)
 
 
-def limits(activation, quantised):
-    """The bytes that a fused activation leaves: (lowest, highest)."""
+def limits(activation, quantised, rounded=away):
+    """The bytes that an activation leaves: (lowest, highest)."""
     if activation not in ("relu", "relu6"):
         return 0, 255
     high = 255
     if activation == "relu6" and quantised.scale > 0:
-        high = int(min(high, quantised.zero_byte + away(float(_F32(6) / quantised.scale))))
+        high = int(min(high, quantised.zero_byte + rounded(float(_F32(6) / quantised.scale))))
     return quantised.zero_byte, high
 
 
@@ -73,6 +73,11 @@ def times_fixed(x, multiplier, shift, down=rounding_shift):
 class Fixed:
     """BUILTIN_REF."""
     name = "fixed"
+
+    @staticmethod
+    def limits(activation, quantised):
+        """Of an activation that is fused."""
+        return limits(activation, quantised)
 
     @staticmethod
     def sum_factors(a, b, out):
@@ -124,6 +129,10 @@ class Fixed:
 class Float:
     """The default: XNNPACK, and the builtin kernels where that declines."""
     name = "float"
+
+    @staticmethod
+    def limits(activation, quantised):
+        return limits(activation, quantised, numpy.rint)
 
     @staticmethod
     def sum_factors(a, b, out):

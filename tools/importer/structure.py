@@ -425,6 +425,8 @@ class _Walk:
             return None
         stem = self.layers["features.0.0"]
         integers.of_source_channels(self.image, stem)
+        if not (input_affine(stem.inputs[0])[0] > 0).all():
+            _differs(f"{self.image.name}: a quantised image is inverted before it is convolved")
         return {**integers.of_image(self.image, stem.inputs[0].bytes, scale, shift),
                 **integers.collect(self.layers, self.sums, self.reads, self.tensors),
                 **(self.output.probabilities or {})}

@@ -298,7 +298,9 @@ class Graph:
     # ---- Elementwise ----
 
     def binary(self, node, both, with_constant):
-        a, b = node.inputs[0], node.inputs[1]
+        if len(node.inputs) != 2:
+            raise ImportFailure(f"{node.name}: {len(node.inputs)} inputs, expected 2")
+        a, b = node.inputs
         if isinstance(a, Plane) and isinstance(b, Plane):
             result = Plane(both(a.value, b.value), plane.combined(a, b))
         else:
@@ -350,7 +352,7 @@ class Graph:
         return self.unary(node, hard_swish)
 
     def extreme(self, node, function):
-        swapped = isinstance(node.inputs[1], Plane)
+        swapped = isinstance(node.inputs[-1], Plane)
         constant = node.constant(0 if swapped else 1)
         if constant is None or constant.size != 1:
             raise ImportFailure(f"{node.name}: a maximum or minimum with more than one number")

@@ -142,7 +142,7 @@ class Integers:
     def become(self, value, integers, out, operation, node, prefix="output"):
         """Completes the integers of a graph's node: what its rescaled sums become."""
         integers.update(out.tensors(prefix))
-        low, high = litert.limits(self.activation(operation, node), out)
+        low, high = self.arithmetic.limits(self.activation(operation, node), out)
         if (low, high) != (0, 255):
             integers[f"{prefix}_range"] = out.numbers([low, high])
         value.node.integers, value.node.quantisation = integers, out
@@ -236,7 +236,7 @@ class Integers:
             raise ImportFailure(f"{node.name}: {operation} of integers, of which there is no exact "
                                 "arithmetic here")
         values = compute(node, *(self.operand(node, i) for i in range(len(node.inputs))), out)
-        low, high = litert.limits(self.activation(operation, node), out)
+        low, high = self.arithmetic.limits(self.activation(operation, node), out)
         value.bytes = Bytes(out, numpy.clip(values, low, high).astype(numpy.uint8))
 
     def operand(self, node, position):
@@ -305,7 +305,7 @@ class Integers:
         known = self.bytes(node, 1 if operation == "SPLIT" else 0)
         if self.quantisation(node.outputs[0]) != known.quantisation:
             raise ImportFailure(f"{node.name}: is quantised otherwise than its input")
-        if litert.limits(self.activation(operation, node), known.quantisation) != (0, 255):
+        if self.arithmetic.limits(self.activation(operation, node), known.quantisation) != (0, 255):
             raise ImportFailure(f"{node.name}: {operation} with an activation that matters")
         if value.node is not node.plane(0).value.node and value.node.kind != "input":
             value.node.integers, value.node.quantisation = {}, known.quantisation
