@@ -1,10 +1,12 @@
 /* What MBN_PROBABILITIES means is the model's: softmax, sigmoid, or nothing. */
+#include "arch/run/probabilities_q8.h"
 #include "models.h"
 
 #include <criterion/criterion.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <tests/golden/softmax.h>
 
 static mbn_error error;
 
@@ -173,4 +175,44 @@ Test(probabilities, other_words_are_refused) {
     cr_expect_str_eq(mbn_probability_kind_name(MBN_SIGMOID), "sigmoid");
     cr_expect_str_eq(mbn_probability_kind_name(MBN_NO_PROBABILITIES), "none");
     cr_expect_null(mbn_probability_kind_name((mbn_probability_kind)3));
+}
+
+/* ---- Quantised ones -------------------------------------------------------------------------- */
+
+static uint8_t byte_at(const char *hexadecimal, int i) {
+    const char digits[] = {hexadecimal[2 * i], hexadecimal[2 * i + 1], '\0'};
+    return (uint8_t)strtol(digits, NULL, 16);
+}
+
+/* Bytes are LiteRT's, by its default and by its reference kernel (tests/golden/make_softmax.py). */
+Test(probabilities, quantised_softmax_is_that_of_litert) {
+    int distinct = 0;
+    for (size_t i = 0; i < sizeof softmax_cases / sizeof *softmax_cases; i++) {
+        const struct softmax_case *c = &softmax_cases[i];
+        const int32_t origin = c->is_signed ? 128 : 0;
+        mbn_q8_probabilities p = {
+            .kind = c->reference ? MBN_Q8_SOFTMAX_FIXED : MBN_Q8_SOFTMAX_FLOAT,
+            .logits = {softmax_tables[c->scale].scale, 133, origin, MBN_QUANTIZE_INVERSE},
+            .output = {1.0F / 256.0F, 0, origin, MBN_QUANTIZE_INVERSE},
+        };
+        for (int d = 0; d < 256; d++) {
+            if (c->reference) {
+                p.table.fixed[d] = softmax_tables[c->scale].fixed[d];
+            } else {
+                p.table.real[d] = softmax_tables[c->scale].real[d];
+            }
+        }
+        float values[512];
+        for (int v = 0; v < c->count; v++) {
+            values[v] = p.logits.scale * (float)(byte_at(c->logits, v) - p.logits.zero);
+        }
+        mbn_make_probabilities_q8(&p, values, c->count);
+        for (int v = 0; v < c->count; v++) {
+            const float expected = (float)byte_at(c->probabilities, v) / 256.0F;
+            cr_expect_eq(values[v], expected, "case %zu, %d: %g, not %g", i, v, (double)values[v],
+                         (double)expected);
+            distinct += v > 0 && values[v] != values[v - 1];
+        }
+    }
+    cr_expect_gt(distinct, 1000);
 }
