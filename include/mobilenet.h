@@ -448,9 +448,9 @@ MBN_API bool mbn_model_layer_quantization(const mbn_model *model, int32_t layer,
  * thread count and batch.  While it runs, every thread rounds to nearest and flushes denormals to
  * zero, whatever the caller's floating-point state, which is restored.  Images do not affect each
  * other.  A NaN anywhere in an image makes all of its outputs NaN; an infinity is clamped by the
- * activations that clamp, and makes NaN where it meets its opposite or a zero weight.  Where a model
- * runs in integers, numbers beyond those that its bytes stand for become the nearest one, and NaN
- * the smallest. */
+ * activations that clamp, and makes NaN where it meets its opposite or a zero weight.  Where a
+ * model runs in integers, numbers beyond those that its bytes stand for become the nearest one, and
+ * NaN the smallest. */
 MBN_API mbn_status mbn_run(mbn_context *context, const float *input, mbn_tensor_layout layout,
                            int32_t batch, mbn_output kind, float *output, mbn_error *error);
 

@@ -5,8 +5,8 @@
 #include "integers.h"
 #include "tensors.h"
 
-/* Weight w of a channel becomes (w - zero point) * weight scale; its bias b becomes b * (input scale
- * * weight scale).  floats->converted is the caller's to release, on failure too. */
+/* Weight w of a channel becomes (w - zero point) * weight scale; its bias b becomes b * (input
+ * scale * weight scale).  floats->converted is the caller's to release, on failure too. */
 mbn_status mbn_dequantize(const mbn_layer_integers *integers, const mbn_layer *layer,
                           const mbn_allocator *allocator, mbn_layer_floats *floats,
                           mbn_error *error);

@@ -17,8 +17,8 @@ typedef struct mbn_packed_layer {
 } mbn_packed_layer;
 
 /* Bytes of an image whose network computes with quantised pixels: bytes[channel][p] of a float x of
- * that channel, with p = (x - shift) * (1 / scale) in float32, to nearest, ties to even, within 0 to
- * 255. */
+ * that channel, with p = (x - shift) * (1 / scale) in float32, to nearest, ties to even, within 0
+ * to 255. */
 typedef struct mbn_image_lookup {
     float inverse_scale[4], shift[4];
     uint8_t bytes[4][256];

@@ -6,7 +6,8 @@
 #include "model.h"
 
 typedef struct mbn_packer {
-    /* Bytes of what a layer has for these kernels, each part aligned to MBN_ALIGNMENT; 0: nothing. */
+    /* Bytes of what a layer has for these kernels, each part aligned to MBN_ALIGNMENT; 0: nothing.
+     */
     size_t (*bytes)(const mbn_packing *packing, int32_t layer, const mbn_kernels *kernels);
     /* Packs a layer that has something into `memory`, that many bytes, and completes *packed, which
      * has its kernels.  scratch: two floats for each output channel. */

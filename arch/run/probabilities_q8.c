@@ -2,7 +2,12 @@
 
 #include "kernels/q8.h"
 
-#include <math.h>
+/* Of x from 0 to 256, halves away from zero.  Unsigned numbers are rounded by adding a half, which
+ * may round, too. */
+static int32_t to_nearest(float x, bool is_signed) {
+    const int32_t whole = (int32_t)x;
+    return is_signed ? whole + (x - (float)whole >= 0.5F) : (int32_t)(x + 0.5F);
+}
 
 /* values: the logits' distances from the largest; they become what is before the zero point. */
 static void float_softmax(const mbn_q8_probabilities *p, float *values, int32_t count) {
@@ -12,8 +17,7 @@ static void float_softmax(const mbn_q8_probabilities *p, float *values, int32_t 
     const float inverse = 1.0F / scaled;
     for (int32_t i = 0; i < count; i++) {
         const float x = p->table.real[(int)values[i]] * inverse;
-        /* Unsigned numbers are rounded by adding a half, which may round, too. */
-        values[i] = p->output.origin != 0 ? roundf(x) : truncf(x + 0.5F);
+        values[i] = (float)to_nearest(x < 256.0F ? x : 256.0F, p->output.origin != 0);
     }
 }
 
@@ -52,15 +56,15 @@ static void fixed_softmax(const mbn_q8_probabilities *p, float *values, int32_t 
 
 /* The byte that a float stands for, exactly. */
 static float byte_of(const mbn_quantization *q, float value) {
-    const float distance = q->scale > 0.0F ? rintf(value / q->scale) : 0.0F;
-    return fminf(fmaxf(distance + (float)q->zero, 0.0F), 255.0F);
+    const double low = -q->zero, distance = q->scale > 0.0F ? (double)(value / q->scale) : 0.0;
+    return (float)(mbn_nearest_even((float)mbn_clamp(distance, low, low + 255.0)) + q->zero);
 }
 
 void mbn_make_probabilities_q8(const mbn_q8_probabilities *p, float *values, int32_t count) {
     float largest = 0.0F;
     for (int32_t i = 0; i < count; i++) {
         values[i] = byte_of(&p->logits, values[i]);
-        largest = fmaxf(largest, values[i]);
+        if (values[i] > largest) largest = values[i];
     }
     const bool softmax = p->kind != MBN_Q8_SIGMOID;
     for (int32_t i = 0; softmax && i < count; i++) values[i] = largest - values[i];
@@ -73,8 +77,9 @@ void mbn_make_probabilities_q8(const mbn_q8_probabilities *p, float *values, int
         }
         break;
     }
-    const float low = (float)-p->output.zero, high = (float)(255 - p->output.zero);
+    const float low = (float)-p->output.zero, high = low + 255.0F;
     for (int32_t i = 0; i < count; i++) {
-        values[i] = p->output.scale * fminf(fmaxf(values[i], low), high);
+        const float inside = values[i] < low ? low : values[i] > high ? high : values[i];
+        values[i] = p->output.scale * inside;
     }
 }

@@ -123,9 +123,9 @@ typedef struct mbn_q8_mean {
 } mbn_q8_mean;
 
 /* Softmax of n bytes, by a table of e(d), the exponential of what is d below the largest byte.
- *   FLOAT  r = 1 / (S * output_scale), S the sum of e over all bytes, in their order; y = e * r, all
- *          in float32; the byte is zero + y to nearest, halves away from zero; of unsigned numbers
- *          (origin 0) y + 0.5 in float32, truncated (TensorFlow Lite, without gemmlowp)
+ *   FLOAT  r = 1 / (S * output_scale), S the sum of e over all bytes, in their order; y = e * r,
+ *          all in float32; the byte is zero + y to nearest, halves away from zero; of unsigned
+ *          numbers (origin 0) y + 0.5 in float32, truncated (TensorFlow Lite, without gemmlowp)
  *   FIXED  e are whole numbers, times 2^-31.  S = the sum of RDBPOT(e, 12), 19 bits behind the
  *          point; z the zero bits above its highest one (of 32), h = S * 2^z / 2, truncated;
  *          x = 1515870810 + SRDHM(h, -1010580540), 29 bits behind the point; three times x += 4 *
@@ -138,10 +138,10 @@ typedef struct mbn_q8_mean {
  *   pointwise, convolution, depthwise, fully_connected
  *                       rescaling (of the packed channels), range; lookup; with a residual `add`
  *   depthwise and convolution with taps beyond the plane also input_zero
- *   channel_scale       rescaling, multiplier, input_zero, gate_zero, range: the rescaled product of
- *                       (input - input_zero) and (gate - gate_zero); of FLOAT also zero_inside: then
- *                       origin + rint(x * m + (zero - origin)), each operation rounded to float32,
- *                       none fused (ONNX Runtime)
+ *   channel_scale       rescaling, multiplier, input_zero, gate_zero, range: the rescaled product
+ *                       of (input - input_zero) and (gate - gate_zero); of FLOAT also zero_inside:
+ *                       then origin + rint(x * m + (zero - origin)), each operation rounded to
+ *                       float32, none fused (ONNX Runtime)
  *   add                 `add`
  *   batch_norm          lookup: output = lookup[input]; scale and shift are not read
  *   global_average_pool mean, input_zero, range */

@@ -1,4 +1,5 @@
-/* Weights as pairs of bytes, and channels, of the q8 tables that have no other form of their own. */
+/* Weights as pairs of bytes, and channels, of the q8 tables that have no other form of their own.
+ */
 #include <mobilenet/kernels.h>
 
 typedef int16_t source, element;

@@ -30,8 +30,8 @@ static mbn_multiplier multiplier_of(double factor) {
     return m;
 }
 
-/* Near `typical` and any, or a power of two, with which results lie in the middle between two bytes;
- * or far from it, 0 among them. */
+/* Near `typical` and any, or a power of two, with which results lie in the middle between two
+ * bytes; or far from it, 0 among them. */
 static mbn_multiplier random_multiplier(double typical, random_state *r) {
     switch (random_int(r, 0, 7)) {
     case 0: return multiplier_of(ldexp(1.0, ilogb(typical) + random_int(r, -1, 2)));

@@ -130,7 +130,8 @@ Test(q8_layout, images) {
     operands_free(&memory);
 }
 
-/* Of the scalar table and another: the same floats, where the range is, and nothing else written. */
+/* Of the scalar table and another: the same floats, where the range is, and nothing else written.
+ */
 static void check_from_blocked(const convolution_case *s, operands *memory, random_state *r) {
     static const float untouched = 12345.0f;
     mbn_kernels tables[TABLES_MAX];
