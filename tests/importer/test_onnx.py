@@ -68,8 +68,12 @@ class ByHand(Case):
             for zero in (numpy.uint8(0), numpy.int8(-128)):
                 with self.subTest(kind, largest=largest, zero=zero):
                     self.check_quantised(kind, largest, zero)
+        # A ReLU that is there, and stays below six.
+        for written in ("before", "behind"):
+            with self.subTest(written):
+                self.check_quantised("relu", 5.75, numpy.uint8(0), written)
 
-    def check_quantised(self, kind, largest, zero):
+    def check_quantised(self, kind, largest, zero, written=None):
         class Quantising(Writer):
             def act(self, op):
                 if op.kind != "relu" or op.x == "b1_squeeze":
@@ -77,8 +81,16 @@ class ByHand(Case):
                     return
                 numbers = [self.scalar(f"{op.name}_scale", largest / 255),
                            self.constant(f"{op.name}_zero", numpy.array(zero))]
-                self.nodes += [node("QuantizeLinear", [op.x, *numbers], f"{op.name}_q"),
-                               node("DequantizeLinear", [f"{op.name}_q", *numbers], op.name)]
+                x, y = op.x, op.name
+                if written == "before":
+                    x = f"{op.name}_relu"
+                    self.nodes.append(node("Relu", [op.x], x))
+                if written == "behind":
+                    y = f"{op.name}_plain"
+                self.nodes += [node("QuantizeLinear", [x, *numbers], f"{op.name}_q"),
+                               node("DequantizeLinear", [f"{op.name}_q", *numbers], y)]
+                if written == "behind":
+                    self.nodes.append(node("Relu", [y], op.name))
         plain, images = small_network.variant(), small_network.images()
         _, metadata, _ = self.imported(Quantising().write(plain, SHAPE))
         table = json.loads(metadata["architecture"])

@@ -68,6 +68,30 @@ class ByHand(Case):
                 numpy.testing.assert_allclose(json.loads(metadata["mean"]), [127 / 255] * 3)
                 numpy.testing.assert_allclose(json.loads(metadata["std"]), [128 / 255] * 3)
 
+    def test_activations_that_are_written_are_not_left_out(self):
+        """A ReLU whose numbers stay below six is none the less no ReLU6."""
+        plain, images = network(), small_network.images()
+        largest = {"b1_expand": 20.0, "b1_depthwise": 5.0}
+
+        class Fusing(Writer):
+            def operator(self, kind, inputs, name, options=None, shape=None):
+                if name in largest:
+                    options = options | {4 if kind == "depthwise" else 3: ("i8", 1)}
+                super().operator(kind, inputs, name, options, shape)
+
+            def put(self, op):
+                if not isinstance(op, Act) or op.x not in largest:
+                    super().put(op)
+                    return
+                of = self.tensors[self.index[op.x]]
+                of[1] = ("u8", tflite_file.KINDS["uint8"])
+                of[4] = {2: tflite_file.vector("f32", [largest[op.x] / 255]),
+                         3: tflite_file.vector("i64", [0])}
+                self.index[op.name] = self.index[op.x]
+        _, metadata, _ = self.imported(Fusing().write(plain, SHAPE))
+        self.assertEqual(json.loads(metadata["architecture"])["rows"][0]["activation"], "relu")
+        self.assert_close(self.logits(images), small_network.evaluate_all(plain, images))
+
     def test_activations_that_quantisers_leave_out(self):
         """Of convolutions whose output is of 8 bits from 0 on, as older converters write them."""
         plain, images = network(), small_network.images()

@@ -41,11 +41,21 @@ def relu6(x):
     return numpy.clip(x, 0.0, 6.0)
 
 
+class _LeftOut:
+    """An activation that no operation applies: it is there only where none other is."""
+
+    def __init__(self, function):
+        self.function = function
+
+    def __call__(self, x):
+        return self.function(x)
+
+
 def cut_off(largest):
     """What numbers from 0 to `largest` alone do to what is quantised with them: quantisers leave out
     the activation before them.  What was six may have come out a little less where it was
     measured."""
-    return relu6 if largest < 6.001 else relu
+    return _LeftOut(relu6 if largest < 6.001 else relu)
 
 
 def hard_sigmoid(slope=1 / 6, offset=0.5):
@@ -180,7 +190,9 @@ class Value:
 
 
 def _compose(outer, inner):
-    return outer if inner is None else lambda x: outer(inner(x))
+    if inner is None or isinstance(inner, _LeftOut):
+        return outer
+    return inner if isinstance(outer, _LeftOut) else lambda x: outer(inner(x))
 
 
 class Builder:
@@ -280,7 +292,7 @@ class Builder:
     def _binary(self, a, b, kind, combine, name):
         a, b = self._usable(a, name), self._usable(b, name)
         if a.node is b.node:
-            f, g = a.function or (lambda x: x), b.function or (lambda x: x)
+            f, g = (_compose(lambda x: x, value.function) for value in (a, b))
             return Value(a.node, lambda x: combine(f(x), g(x)))
         if a.channels != b.channels:
             raise ImportFailure(f"{name}: {a.channels} channels meet {b.channels}")
