@@ -4,8 +4,8 @@ import numpy
 
 # Of the range of this library's logits in float32, by what was computed in.  bfloat16 keeps eight bits of
 # every activation, which is 1e-3 to 1e-2 in the end; integers are steps of 1/255 of a tensor's range, which
-# is 1e-2 to 2e-2.
-TOLERANCE = {"f32": 1e-3, "bf16": 3e-2, "f16": 3e-2, "int8": 5e-2}
+# is 1e-2 to 2e-2, and 4e-2 in narrow networks.
+TOLERANCE = {"f32": 1e-3, "bf16": 3e-2, "f16": 3e-2, "int8": 1e-1}
 
 
 def difference(ours, theirs):

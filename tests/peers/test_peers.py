@@ -35,7 +35,8 @@ import rounds
 import runtimes
 from tiny_network import Tiny
 
-TOLERANCE = 1e-5
+# Of the tiny network; in bfloat16 as compare has it.
+TOLERANCE = {"f32": 1e-5, "int8": 3e-2} | {dtype: agreement.TOLERANCE[dtype] for dtype in ("bf16", "f16")}
 SOURCES = ("torchvision", "keras")
 
 
@@ -44,10 +45,6 @@ def load(name):
         return runtimes.load(name)
     except ImportError as error:
         raise unittest.SkipTest(f"{name}: {error}") from None
-
-
-def tolerance(session):
-    return TOLERANCE if session.dtype == "f32" else agreement.TOLERANCE[session.dtype]
 
 
 def folded(tiny):
@@ -83,10 +80,10 @@ class Models(unittest.TestCase):
                         if dtype == "f32":
                             self.assertEqual(session.dtype, "f32")
                         difference = agreement.difference(tiny.logits(), session.output())
-                        self.assertLess(difference, tolerance(session))
+                        self.assertLess(difference, TOLERANCE[session.dtype])
                         # What says that it computes in less than float32 does.
                         if session.dtype != "f32":
-                            self.assertGreater(difference, 10 * TOLERANCE)
+                            self.assertGreater(difference, 10 * TOLERANCE["f32"])
 
     def test_onnxruntime(self):
         self.check("onnxruntime")
@@ -129,7 +126,7 @@ class Streams(unittest.TestCase):
                     self.assertEqual(streams.dtype,
                                      runtime.Session(folder, tiny.image, 1, dtype).dtype)
                     self.assertLess(agreement.difference(tiny.logits(), streams.output()),
-                                    tolerance(streams))
+                                    TOLERANCE[streams.dtype])
 
     def test_onnxruntime(self):
         self.check("onnxruntime")
@@ -301,7 +298,7 @@ class Folding(unittest.TestCase):
                 parameters = [{"weight": layer.weight, "bias": layer.bias}
                               for layer in folded(tiny).layers]
                 self.assertLess(agreement.difference(tiny.logits(), tiny.logits(parameters)),
-                                TOLERANCE)
+                                TOLERANCE["f32"])
 
 
 class NcnnFiles(unittest.TestCase):
@@ -500,7 +497,7 @@ class Start(unittest.TestCase):
         theirs[-1] -= 0.1
         self.assertAlmostEqual(found[0]["cosine"], numpy.dot(ours, theirs) / numpy.linalg.norm(ours)
                                / numpy.linalg.norm(theirs), places=7)
-        with self.assertRaisesRegex(rounds.Disagreement, "^net: nncf int8 differs .* more than 0.05"):
+        with self.assertRaisesRegex(rounds.Disagreement, "^net: nncf int8 differs .* more than 0.1"):
             self.start("int8", off | {"nncf": ("int8", float("inf"))}, integers)
 
 
