@@ -95,7 +95,7 @@ typedef struct mbn_q8_add {
     mbn_byte_range range;
 } mbn_q8_add;
 
-/* The mean of n bytes of a plane, whose sum is s.
+/* The mean of n bytes of a plane, at most 2^23, whose sum is s.
  *   INTEGER  (s - n origin) / n to nearest, halves away from zero, + origin: input and output have
  *            one scale (TensorFlow Lite's AVERAGE_POOL_2D)
  *   FLOAT    zero + rint(x * m): x = s - n input_zero as float32, m = input_scale / (n *

@@ -59,10 +59,11 @@ static inline void run_begin(run *r, const mbn_operands *operands, const mbn_q8_
  * input[x * pixel_step + i * lane_step], counted from the first of them. */
 static inline void add_products(run *r, span of, const element *input, ptrdiff_t pixel_step,
                                 ptrdiff_t lane_step, const int16_t weights[LANES]) {
-    for (int32_t x = of.begin; x < of.end; x++, input += pixel_step) {
-        uint32_t *sums = r->sums[x - r->pixels.begin];
+    for (int32_t x = 0; x < of.end - of.begin; x++) {
+        uint32_t *sums = r->sums[of.begin - r->pixels.begin + x];
         for (int32_t lane = 0; lane < LANES; lane++) {
-            sums[lane] += (uint32_t)(input[lane * lane_step] * weights[lane]);
+            const element in = input[x * pixel_step + lane * lane_step];
+            sums[lane] += (uint32_t)(in * weights[lane]);
         }
     }
 }
