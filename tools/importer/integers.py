@@ -97,8 +97,8 @@ def collect(layers, sums, reads, floats):
     tensors = {}
     for name, node in layers.items():
         own = dict(_integers(node))
-        if f"{name}.weight" in floats and floats[f"{name}.weight"].ndim == 2:
-            own["weight"] = own["weight"].reshape(own["weight"].shape[:2])
+        if "weight" in own:  # a matrix, or a 1x1 convolution's
+            own["weight"] = own["weight"].reshape(floats[f"{name}.weight"].shape)
         known = reads(node).bytes
         if not known.stays(node.quantisation):
             own.update(_become(node, known, own))
