@@ -12,7 +12,14 @@
 #include <string.h>
 #include <sys/stat.h>
 
-enum { KEY_INPUT = 'i', KEY_OUTPUT = 'o', KEY_STAGE = 's', KEY_LAYOUT = 'l', KEY_LIST = 0x200 };
+enum {
+    KEY_INPUT = 'i',
+    KEY_OUTPUT = 'o',
+    KEY_STAGE = 's',
+    KEY_LAYOUT = 'l',
+    KEY_RAW = 'r',
+    KEY_LIST = 0x200
+};
 
 struct arguments {
     mbn_run_options run;
@@ -20,7 +27,7 @@ struct arguments {
     const char **stages; /* room for one per word of the command line */
     int32_t stage_count;
     mbn_tensor_layout layout;
-    bool list;
+    bool list, raw;
 };
 
 static const struct argp_option options[] = {
@@ -32,6 +39,10 @@ static const struct argp_option options[] = {
     {"stage", KEY_STAGE, "NAME...", 0,
      "stride4 to stride32, block0 and on, pool, or a layer's name; may be repeated", 0},
     {"layout", KEY_LAYOUT, "L", 0, "nhwc or nchw ([N,channels,height,width]; default nhwc)", 0},
+    {"raw", KEY_RAW, NULL, 0,
+     "Of a model of integers: write its bytes, int8 or uint8, instead of the floats that they "
+     "stand for",
+     0},
     {"list", KEY_LIST, NULL, 0, "Print the model's stages, their shapes and layers, instead", 0},
     {0},
 };
@@ -58,6 +69,7 @@ static error_t parse(int key, char *argument, struct argp_state *state) {
     case KEY_OUTPUT: arguments->output = argument; return 0;
     case KEY_STAGE: arguments->stages[arguments->stage_count++] = argument; return 0;
     case KEY_LAYOUT: arguments->layout = parse_layout(state, argument); return 0;
+    case KEY_RAW: arguments->raw = true; return 0;
     case KEY_LIST: arguments->list = true; return 0;
     case ARGP_KEY_ARG:
         if (arguments->model == NULL) {
@@ -121,15 +133,31 @@ static mbn_npy array_of(const mbn_stage_info *stage, mbn_tensor_layout layout, i
     return array;
 }
 
-static mbn_status write_stage(const struct arguments *arguments, const char *stage,
-                              const mbn_npy *array, struct failure *failure) {
+/* What the bytes of --raw stand for. */
+static mbn_status find_bytes(const mbn_model *model, const char *name,
+                             mbn_quantization *quantization, mbn_error *error) {
+    mbn_stage_info stage;
+    const mbn_status status = mbn_network_stage(mbn_model_network(model), name, &stage, error);
+    if (status != MBN_OK || mbn_model_layer_quantization(model, stage.layer, quantization)) {
+        return status;
+    }
+    return mbn_explain(error, MBN_INVALID_ARGUMENT, "--raw: %.64s is of floats", name);
+}
+
+static mbn_status write_stage(const struct arguments *arguments, const mbn_model *model,
+                              const char *stage, const mbn_npy *array, struct failure *failure) {
     const size_t size = strlen(arguments->output) + strlen(stage) + sizeof "/.npy";
     char *path = malloc(size);
     failure->subject = arguments->output;
     if (path == NULL) return mbn_explain(&failure->error, MBN_OUT_OF_MEMORY, "out of memory");
     snprintf(path, size, "%s/%s.npy", arguments->output, stage);
     mbn_error reason;
-    const mbn_status status = mbn_npy_write(path, array, &reason);
+    mbn_quantization quantization;
+    mbn_status status = arguments->raw ? find_bytes(model, stage, &quantization, &reason) : MBN_OK;
+    if (status == MBN_OK) {
+        status = arguments->raw ? mbn_npy_write_bytes(path, array, &quantization, &reason)
+                                : mbn_npy_write(path, array, &reason);
+    }
     if (status != MBN_OK) {
         failure->subject = NULL;
         mbn_explain(&failure->error, status, "%s: %s", path, reason.message);
@@ -138,15 +166,15 @@ static mbn_status write_stage(const struct arguments *arguments, const char *sta
     return status;
 }
 
-static mbn_status write_stages(const struct arguments *arguments, const mbn_npy *arrays,
-                               struct failure *failure) {
+static mbn_status write_stages(const struct arguments *arguments, const mbn_model *model,
+                               const mbn_npy *arrays, struct failure *failure) {
     if (mkdir(arguments->output, 0777) != 0 && errno != EEXIST) {
         failure->subject = arguments->output;
         return mbn_explain(&failure->error, MBN_IO, "%s", strerror(errno));
     }
     mbn_status status = MBN_OK;
     for (int32_t i = 0; status == MBN_OK && i < arguments->stage_count; i++) {
-        status = write_stage(arguments, arguments->stages[i], &arrays[i], failure);
+        status = write_stage(arguments, model, arguments->stages[i], &arrays[i], failure);
     }
     return status;
 }
@@ -229,7 +257,7 @@ static mbn_status run(const struct arguments *arguments, struct failure *failure
         status = mbn_npy_read(arguments->input, &input, &failure->error);
     }
     if (status == MBN_OK) status = infer(arguments, model, &input, arrays, maps, failure);
-    if (status == MBN_OK) status = write_stages(arguments, arrays, failure);
+    if (status == MBN_OK) status = write_stages(arguments, model, arrays, failure);
     for (size_t i = 0; arrays != NULL && i < stages; i++) free(arrays[i].values);
     free(maps);
     free(arrays);

@@ -8,12 +8,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { KEY_INPUT = 'i', KEY_OUTPUT = 'o', KEY_PROBABILITIES = 's' };
+enum { KEY_INPUT = 'i', KEY_OUTPUT = 'o', KEY_PROBABILITIES = 's', KEY_RAW = 'r' };
 
 struct arguments {
     mbn_run_options run;
     const char *model, *input, *output;
     mbn_output kind;
+    bool raw;
 };
 
 static const struct argp_option options[] = {
@@ -21,6 +22,10 @@ static const struct argp_option options[] = {
      "Images: float32 [N,height,width,channels], preprocessed, of any size that the network takes",
      0},
     {"output", KEY_OUTPUT, "Y.npy", 0, "Written: float32 [N,classes]", 0},
+    {"raw", KEY_RAW, NULL, 0,
+     "Of a model of integers: write its bytes, int8 or uint8, instead of the floats that they "
+     "stand for",
+     0},
     {"probabilities", KEY_PROBABILITIES, NULL, 0,
      "Write probabilities, as the model makes them, instead of logits", 0},
     {"softmax", 0, NULL, OPTION_ALIAS | OPTION_HIDDEN, NULL, 0}, /* its name in 0.1 */
@@ -36,6 +41,7 @@ static error_t parse(int key, char *argument, struct argp_state *state) {
         arguments->output = mbn_option_output(state, "--output", argument, ".npy");
         return 0;
     case KEY_PROBABILITIES: arguments->kind = MBN_PROBABILITIES; return 0;
+    case KEY_RAW: arguments->raw = true; return 0;
     case ARGP_KEY_ARG:
         if (arguments->model != NULL) argp_error(state, "too many arguments: '%s'", argument);
         arguments->model = argument;
@@ -79,7 +85,24 @@ static mbn_status infer(const struct arguments *arguments, const mbn_model *mode
     return status;
 }
 
+/* What the bytes of --raw stand for. */
+static mbn_status find_bytes(const struct arguments *arguments, const mbn_model *model,
+                             mbn_quantization *quantization, mbn_error *error) {
+    if (!arguments->raw || mbn_model_output_quantization(model, arguments->kind, quantization)) {
+        return MBN_OK;
+    }
+    return mbn_explain(error, MBN_INVALID_ARGUMENT, "--raw: its %s are floats",
+                       arguments->kind == MBN_LOGITS ? "logits" : "probabilities");
+}
+
+static mbn_status write(const struct arguments *arguments, const mbn_npy *output,
+                        const mbn_quantization *quantization, mbn_error *error) {
+    return arguments->raw ? mbn_npy_write_bytes(arguments->output, output, quantization, error)
+                          : mbn_npy_write(arguments->output, output, error);
+}
+
 static mbn_status run(const struct arguments *arguments, struct failure *failure) {
+    mbn_quantization quantization = {0};
     mbn_model *model = NULL;
     mbn_npy input = {0};
     mbn_npy output = {0};
@@ -89,13 +112,17 @@ static mbn_status run(const struct arguments *arguments, struct failure *failure
     mbn_status status =
         mbn_load_classifier(arguments->model, &model_options, &model, &failure->error);
     if (status == MBN_OK) {
+        failure->subject = arguments->model;
+        status = find_bytes(arguments, model, &quantization, &failure->error);
+    }
+    if (status == MBN_OK) {
         failure->subject = arguments->input;
         status = mbn_npy_read(arguments->input, &input, &failure->error);
     }
     if (status == MBN_OK) status = infer(arguments, model, &input, &output, failure);
     if (status == MBN_OK) {
         failure->subject = arguments->output;
-        status = mbn_npy_write(arguments->output, &output, &failure->error);
+        status = write(arguments, &output, &quantization, &failure->error);
     }
     free(output.values);
     free(input.values);

@@ -4,6 +4,7 @@
 #include "report.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -257,13 +258,16 @@ mbn_npy_shape mbn_npy_shape_text(const mbn_npy *array) {
     return shape;
 }
 
-mbn_status mbn_npy_write(const char *path, const mbn_npy *array, mbn_error *error) {
+/* descr: the type of the elements, of so many bytes. */
+static mbn_status write_array(const char *path, const mbn_npy *array, const char *descr,
+                              size_t element_bytes, mbn_error *error) {
     uint8_t header[4 * ALIGNMENT];
     size_t before = sizeof magic + 4;
     char *text = (char *)header + before;
     mbn_npy_shape shape = mbn_npy_shape_text(array);
-    int written = snprintf(text, sizeof header - before,
-                           "{'descr': '<f4', 'fortran_order': False, 'shape': %s, }", shape.text);
+    int written =
+        snprintf(text, sizeof header - before,
+                 "{'descr': '%s', 'fortran_order': False, 'shape': %s, }", descr, shape.text);
     size_t length = (size_t)written;
     /* The data begin at a multiple of 64; a line feed ends the header. */
     size_t total = (before + length + 1 + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
@@ -275,6 +279,21 @@ mbn_status mbn_npy_write(const char *path, const mbn_npy *array, mbn_error *erro
     header[8] = (uint8_t)(total - before);
     header[9] = (uint8_t)((total - before) >> 8);
     const mbn_part parts[] = {{header, total},
-                              {array->values, (size_t)array->count * sizeof(float)}};
+                              {array->values, (size_t)array->count * element_bytes}};
     return mbn_file_write(path, parts, 2, error);
+}
+
+mbn_status mbn_npy_write(const char *path, const mbn_npy *array, mbn_error *error) {
+    return write_array(path, array, "<f4", sizeof(float), error);
+}
+
+mbn_status mbn_npy_write_bytes(const char *path, const mbn_npy *array,
+                               const mbn_quantization *quantization, mbn_error *error) {
+    const float scale = quantization->scale;
+    uint8_t *bytes = (uint8_t *)array->values; /* each in the place of a value that was read */
+    for (int64_t i = 0; i < array->count; i++) {
+        const float distance = scale > 0.0F ? rintf(array->values[i] / scale) : 0.0F;
+        bytes[i] = (uint8_t)((int32_t)distance + quantization->zero - quantization->origin);
+    }
+    return write_array(path, array, quantization->origin != 0 ? "|i1" : "|u1", 1, error);
 }

@@ -1,4 +1,4 @@
-/* NumPy's .npy files of float32, versions 1 to 3 of the format. */
+/* NumPy's .npy files of float32, versions 1 to 3 of the format; bytes are written, too. */
 #ifndef MBN_TOOLS_NPY_H
 #define MBN_TOOLS_NPY_H
 
@@ -22,6 +22,11 @@ mbn_status mbn_npy_parse(uint8_t *data, size_t size, mbn_npy *array, mbn_error *
 
 /* Writes a file of version 1, complete or not at all. */
 mbn_status mbn_npy_write(const char *path, const mbn_npy *array, mbn_error *error);
+
+/* Likewise the bytes that the array's values stand for, as the quantisation's source has them: int8
+ * or uint8.  Overwrites the values. */
+mbn_status mbn_npy_write_bytes(const char *path, const mbn_npy *array,
+                               const mbn_quantization *quantization, mbn_error *error);
 
 /* "(1, 224, 224, 3)" */
 typedef struct mbn_npy_shape {

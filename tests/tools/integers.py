@@ -61,6 +61,12 @@ class Network:
         return {f"{name}_scale": numpy.array([SCALE[kind]], "f4"),
                 f"{name}_zero_point": numpy.array([ZERO[kind]], "u1")}  # fmt: skip
 
+    def sign(self, name):
+        """The same bytes as signed numbers."""
+        zero = self.tensors[f"{name}_zero_point"]
+        self.tensors[f"{name}_zero_point"] = (zero.astype(int) - 128).astype("i1")
+        self.write("m.safetensors")
+
     def write(self, path):
         write(path, self.tensors, format="mobilenet/2", network="small", rescaling="float",
               architecture=json.dumps(TABLE), input_height="40", input_width="48", classes="7")  # fmt: skip
@@ -115,6 +121,30 @@ class Integers(Case):
         for options in [], ["--precision", "int8"], ["--precision", "fastest"], ["--threads", "2"], \
                 ["--isa", "scalar"]:  # fmt: skip
             numpy.testing.assert_array_equal(self.run_images(*options), expected, str(options))
+
+    def test_raw_bytes(self):
+        logits = self.run_images()
+        raw = self.run_images("--raw")
+        self.assertEqual(raw.dtype, numpy.uint8)
+        numpy.testing.assert_array_equal((raw.astype(int) - ZERO["output"]) * SCALE["output"], logits)
+        self.network.sign("classifier.0.output")
+        signed = self.run_images("--raw")
+        self.assertEqual(signed.dtype, numpy.int8)
+        numpy.testing.assert_array_equal(signed.astype(int) + 128, raw)
+        maps = "features", "m.safetensors", "-i", "x.npy", "-o", "maps", "-s", "pool", "features.0.0"
+        self.succeed(*maps)
+        floats = {name: numpy.load(f"maps/{name}.npy") for name in ("pool", "features.0.0")}
+        self.succeed(*maps, "--raw")
+        for name, of in floats.items():
+            raw = numpy.load(f"maps/{name}.npy")
+            self.assertEqual((raw.dtype, raw.shape), (numpy.uint8, of.shape))
+            numpy.testing.assert_array_equal((raw.astype(int) - ZERO["output"]) * SCALE["output"], of)
+        self.fail_with(1, "m.safetensors: --raw: its probabilities are floats", "run",
+                       "m.safetensors", "-i", "x.npy", "-o", "y.npy", "--raw", "--probabilities")  # fmt: skip
+        self.fail_with(1, "m.safetensors: --raw: its logits are floats", "run", "m.safetensors",
+                       "-i", "x.npy", "-o", "y.npy", "--raw", "--precision", "float32")  # fmt: skip
+        self.fail_with(1, "maps/pool.npy: --raw: pool is of floats", *maps, "--raw", "--precision",
+                       "float32")  # fmt: skip
 
     def test_floats_are_near(self):
         exact = self.run_images()
