@@ -86,6 +86,10 @@ static inline sums nearest_even(__m512 x) {
 static inline sums rescale_float(sums x, const void *factors_at) {
     return nearest_even(_mm512_mul_ps(_mm512_cvtepi32_ps((__m512i)x), _mm512_loadu_ps(factors_at)));
 }
+static inline sums rescale_inside(sums x, factors m, float inside) {
+    return nearest_even(
+        _mm512_add_ps(_mm512_mul_ps(_mm512_cvtepi32_ps((__m512i)x), m), _mm512_set1_ps(inside)));
+}
 static inline sums sums_of_products(sums x, float m, sums y, float n, float rest) {
     const __m512 inner =
         _mm512_fmadd_ps(_mm512_cvtepi32_ps((__m512i)y), _mm512_set1_ps(n), _mm512_set1_ps(rest));
@@ -244,6 +248,35 @@ static inline sums bytes_widen(bytes64 a, int32_t i) {
     const __m512i at = _mm512_add_epi32(
         _mm512_set_epi32(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 3, 2, 1, 0), _mm512_set1_epi32(4 * i));
     return (sums)_mm512_cvtepu8_epi32(_mm512_castsi512_si128(_mm512_permutexvar_epi32(at, a)));
+}
+
+/* The sum of bytes by MBN_ADD_SHIFT, for factors below 2^30 in magnitude: pairs of a and b as int16
+ * times pairs of the factors' lower 15 bits, and of what is above. */
+static inline bytes64 bytes_add_shift(const mbn_q8_add *add, const byte_limits *limits, bytes64 a,
+                                      bytes64 b) {
+    const int32_t m = add->multiplier[0].fixed, n = add->multiplier[1].fixed;
+    const __m512i lower = _mm512_set1_epi32((int32_t)((uint32_t)(n & 0x7FFF) << 16) | (m & 0x7FFF));
+    const __m512i upper =
+        _mm512_set1_epi32((int32_t)((uint32_t)(n >> 15) << 16 | ((uint32_t)(m >> 15) & 0xFFFF)));
+    const uint32_t rest = (1u << (add->output.shift - 1)) - (uint32_t)m * (uint32_t)add->zero[0] -
+                          (uint32_t)n * (uint32_t)add->zero[1];
+    const __m512i start = _mm512_set1_epi32((int32_t)rest), none = _mm512_setzero_si512();
+    const __m128i shift = _mm_cvtsi32_si128(add->output.shift);
+    const __m512i half[2] = {_mm512_unpacklo_epi8(a, b), _mm512_unpackhi_epi8(a, b)};
+    __m512i words[2];
+    for (int i = 0; i < 2; i++) {
+        __m512i sum[2];
+        for (int j = 0; j < 2; j++) {
+            const __m512i pairs =
+                j == 0 ? _mm512_unpacklo_epi8(half[i], none) : _mm512_unpackhi_epi8(half[i], none);
+            const __m512i high = _mm512_slli_epi32(_mm512_madd_epi16(pairs, upper), 15);
+            sum[j] = _mm512_sra_epi32(
+                _mm512_add_epi32(_mm512_dpwssd_epi32(start, pairs, lower), high), shift);
+        }
+        words[i] = _mm512_adds_epi16(_mm512_packs_epi32(sum[0], sum[1]), limits->zero);
+    }
+    const __m512i all = _mm512_packus_epi16(words[0], words[1]);
+    return _mm512_min_epu8(_mm512_max_epu8(all, limits->low), limits->high);
 }
 
 #endif

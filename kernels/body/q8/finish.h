@@ -49,19 +49,22 @@ MBN_INLINE sums rescale(mbn_rescaling rescaling, sums x, const char *channels) {
 
 #include "add.h"
 
-/* Lookup and residual, in the bytes that are stored. */
-static __attribute__((noinline)) void finish_bytes(const epilogue *e, const uint8_t *lookup,
-                                                   const char *residual, int32_t pixels,
-                                                   char *output) {
+/* Of `pixels` pixels side by side; in place, too. */
+static __attribute__((noinline)) void lookup_run(const uint8_t *lookup, const char *input,
+                                                 int32_t pixels, char *output) {
     for (int32_t p = 0; p < pixels; p += QUAD) {
         const int32_t count = pixels - p < QUAD ? pixels - p : QUAD;
-        bytes64 y = bytes_load_some(output + p * PIXEL_BYTES, count);
-        if (lookup != NULL) y = bytes_lookup(lookup, y);
-        if (residual != NULL) {
-            y = add_bytes(e->add, y, bytes_load_some(residual + p * PIXEL_BYTES, count));
-        }
-        bytes_store_some(output + p * PIXEL_BYTES, count, y);
+        const ptrdiff_t at = (ptrdiff_t)p * PIXEL_BYTES;
+        bytes_store_some(output + at, count,
+                         bytes_lookup(lookup, bytes_load_some(input + at, count)));
     }
+}
+
+/* Lookup and residual, in the bytes that are stored. */
+MBN_INLINE void finish_bytes(const epilogue *e, const uint8_t *lookup, const char *residual,
+                             int32_t pixels, char *output) {
+    if (lookup != NULL) lookup_run(lookup, output, pixels, output);
+    if (residual != NULL) add_run(e->add, output, residual, pixels, output);
 }
 
 /* `pixels` pixels of a block, side by side in memory as sums, to `output`. */
@@ -79,9 +82,7 @@ static __attribute__((noinline)) void finish_run(const epilogue *e, const char *
         bytes_store_some(output + p * PIXEL_BYTES, count,
                          bytes_of(&e->limits, quad[0], quad[1], quad[2], quad[3]));
     }
-    if (e->lookup != NULL || residual != NULL) {
-        finish_bytes(e, e->lookup, residual, pixels, output);
-    }
+    finish_bytes(e, e->lookup, residual, pixels, output);
 }
 
 /* A tile's sums in memory, [block][pixel], for code that knows no sizes. */

@@ -26,6 +26,7 @@
  *     factors_load(p)
  *     factors_small(m)           whether all of them are below 1 ...
  *     rescale_small(x, m)        ... as this wants them
+ *     rescale_inside(x, m, inside)   the nearest to x m + inside in float32, rounded twice
  *     fixed_factors, fixed_factors_of(fixed, shift, less, X)
  *                                what these have in common: of a sum x below 2^30, given as x + X,
  *     fixed_round(f, x + X)      SRDHM(x, fixed) + 2^(-shift - 1): the upper half of the unsigned
@@ -45,6 +46,7 @@
  *                                16 floats as mobilenet/q8.h says, without the zero point
  *     byte_limits                an mbn_byte_range ...
  *     byte_limits_of(range)
+ *     bytes_add_shift(add, limits, a, b)   mbn_add_shift of bytes, factors below 2^30 in magnitude
  *     bytes_of(limits, a, b, c, d)
  *                                ... to whose zero the sums are added, clamped
  */
