@@ -6,6 +6,7 @@
 #include <mobilenet/q8.h>
 
 #include <math.h>
+#include <stddef.h>
 
 /* Nothing here overflows, for any arguments: what TensorFlow Lite's kernels let wrap (x << left)
  * wraps, and what follows is as if numbers had no end. */
@@ -88,7 +89,8 @@ static inline uint8_t mbn_rescale(int32_t sum, mbn_rescaling rescaling,
 /* What channel_scale makes of a byte. */
 static inline uint8_t mbn_scale_byte(const mbn_q8_finish *finish, uint8_t byte, uint8_t gate) {
     const mbn_byte_range range = finish->range;
-    const int32_t product = (byte - finish->input_zero) * (gate - finish->gate_zero);
+    const uint8_t input = finish->lookup != NULL ? finish->lookup[byte] : byte;
+    const int32_t product = (input - finish->input_zero) * (gate - finish->gate_zero);
     if (finish->rescaling != MBN_RESCALE_FLOAT || !finish->zero_inside) {
         return mbn_rescale(product, finish->rescaling, &finish->multiplier, range);
     }
@@ -153,7 +155,8 @@ static inline mbn_multiplier mbn_multiplier_of(double factor) {
 static inline mbn_multiplier mbn_mean_multiplier(const mbn_q8_mean *mean, int32_t n) {
     mbn_multiplier m = {0};
     switch (mean->kind) {
-    case MBN_MEAN_INTEGER: break;
+    case MBN_MEAN_INTEGER:
+    case MBN_MEAN_VALUES: break; /* mbn_mean_of_values */
     case MBN_MEAN_FLOAT: m.real = mean->input_scale / ((float)n * mean->output_scale); break;
     case MBN_MEAN_OFFSET:
         m.real = mean->input_scale / mean->output_scale * (1.0f / (float)n);
@@ -169,7 +172,8 @@ static inline mbn_multiplier mbn_mean_multiplier(const mbn_q8_mean *mean, int32_
     return m;
 }
 
-/* Of bytes whose sum is `sum`, n of them, at most 2^23; multiplier: mbn_mean_multiplier. */
+/* Of bytes whose sum is `sum`, n of them, at most 2^23; multiplier: mbn_mean_multiplier.  Not of
+ * VALUES (q8_mean.h). */
 static inline uint8_t mbn_mean_of(const mbn_q8_mean *mean, const mbn_multiplier *multiplier,
                                   int32_t sum, int32_t n, int32_t input_zero,
                                   mbn_byte_range range) {
@@ -182,7 +186,8 @@ static inline uint8_t mbn_mean_of(const mbn_q8_mean *mean, const mbn_multiplier 
         const float mean_of_raw = (float)raw * m + ((float)(range.zero - origin) - zeros);
         return mbn_byte_of_float(mean_of_raw, origin, range.low, range.high);
     }
-    case MBN_MEAN_FIXED: break;
+    case MBN_MEAN_FIXED:
+    case MBN_MEAN_VALUES: break;
     }
     return mbn_rescale_fixed(x, multiplier->fixed, multiplier->shift, range);
 }

@@ -108,18 +108,25 @@ typedef struct mbn_q8_add {
  *            output_scale = f * 2^(e - 31) in double, f rounded to a whole number from 2^30 to
  *            2^31 - 1 (halves away from zero), and k = min(floor(log2 n), 31 + e): fixed = f * 2^k
  *            / n, truncated, shift = e - k (TensorFlow Lite's reference MEAN)
+ *   VALUES   zero + rint(S / n / output_scale), S the sum of values[byte], all in float32.  Of the
+ *            pixels, row after row, every fourth from the first, second, third and fourth on is
+ *            summed by itself, as far as there are four; S = (first + third) + (second + fourth),
+ *            then the one to three pixels that are left (ONNX Runtime's mean of floats that were
+ *            computed of bytes)
  * then clamped to the range, but for INTEGER. */
 typedef enum mbn_q8_mean_kind {
     MBN_MEAN_INTEGER = 0,
     MBN_MEAN_FLOAT,
     MBN_MEAN_FIXED,
-    MBN_MEAN_OFFSET
+    MBN_MEAN_OFFSET,
+    MBN_MEAN_VALUES
 } mbn_q8_mean_kind;
 
 typedef struct mbn_q8_mean {
     mbn_q8_mean_kind kind;
     float input_scale, output_scale;
     int32_t origin;
+    const float *values; /* [256], of VALUES */
 } mbn_q8_mean;
 
 /* Softmax of n bytes, by a table of e(d), the exponential of what is d below the largest byte.
@@ -138,10 +145,10 @@ typedef struct mbn_q8_mean {
  *   pointwise, convolution, depthwise, fully_connected
  *                       rescaling (of the packed channels), range; lookup; with a residual `add`
  *   depthwise and convolution with taps beyond the plane also input_zero
- *   channel_scale       rescaling, multiplier, input_zero, gate_zero, range: the rescaled product
- *                       of (input - input_zero) and (gate - gate_zero); of FLOAT also zero_inside:
- *                       then origin + rint(x * m + (zero - origin)), each operation rounded to
- *                       float32, none fused (ONNX Runtime)
+ *   channel_scale       rescaling, multiplier, input_zero, gate_zero, range: the rescaled product of
+ *                       (input - input_zero) and (gate - gate_zero); of FLOAT also zero_inside: then
+ *                       origin + rint(x * m + (zero - origin)), each operation rounded to float32,
+ *                       none fused (ONNX Runtime); lookup: of the input, before all that
  *   add                 `add`
  *   batch_norm          lookup: output = lookup[input]; scale and shift are not read
  *   global_average_pool mean, input_zero, range */
@@ -152,7 +159,8 @@ typedef struct mbn_q8_finish {
     bool zero_inside;
     int32_t origin; /* read with zero_inside */
     mbn_byte_range range;
-    const uint8_t *lookup; /* [256]: what becomes of a rescaled byte; NULL: it stays */
+    const uint8_t *lookup; /* [256]: what becomes of a rescaled byte, or of a channel scale's input;
+                            * NULL: it stays */
     const mbn_q8_add *add; /* NULL where nothing is added */
     mbn_q8_mean mean;
 } mbn_q8_finish;

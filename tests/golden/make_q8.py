@@ -410,7 +410,7 @@ def pixels_of(sums, n):
 
 
 def mean(kind, mode, size, channels, scales, zeros, seed):
-    """mode: INTEGER, OFFSET, FIXED, FLOAT (of ONNX Runtime)."""
+    """mode: INTEGER, OFFSET, FIXED, FLOAT and VALUES (of ONNX Runtime)."""
     height, width = size
     n = height * width
     s = [F32(v) for v in scales]
@@ -422,13 +422,21 @@ def mean(kind, mode, size, channels, scales, zeros, seed):
     apart = rounded_apart(n, *s, *zeros)[:channels]
     sums[:len(apart)] = apart + n * origin_of(kind)
     sums = np.clip(sums, 0, 255 * n).astype(int)
-    x = pixels_of(sums, n).reshape(1, height, width, channels).astype(np.uint8)
+    pixels = rng.integers(0, 256, n * channels) if mode == "VALUES" else pixels_of(sums, n)
+    x = pixels.reshape(1, height, width, channels).astype(np.uint8)
     values = x if kind == "uint8" else signed(x)
     source, target = (Tensor(kind, None, *q) for q in zip(s, zeros))
     source.shape = values.shape
     if mode == "FLOAT":
         z = [np.array(zero, kind) for zero in zeros]
         y = ort("QLinearGlobalAveragePool", [values.transpose(0, 3, 1, 2).copy(), s[0], z[0], s[1], z[1]], kind)
+    elif mode == "VALUES":
+        byte = x.transpose(0, 3, 1, 2).astype(int)
+        # Numbers among which others drown, so that the order of additions shows.
+        huge = (byte % 16 == 3) * 2**30 - (byte % 16 == 7) * 2**30
+        floats = (byte * byte * 37 % 509 - 190 + huge).astype(F32) * s[0]
+        y = ort("GlobalAveragePool", [floats], "float32", domain="")
+        y = ort("QuantizeLinear", [y, s[1], np.array(zeros[1], kind)], kind, domain="")
     elif mode == "INTEGER":
         target.shape = [1, 1, 1, channels]
         options = {0: ("i8", 1), 1: ("i32", 1), 2: ("i32", 1), 3: ("i32", width), 4: ("i32", height)}
@@ -438,7 +446,7 @@ def mean(kind, mode, size, channels, scales, zeros, seed):
         target.shape = [1, 1, 1, channels]
         axes = Tensor("int32", array=np.array([1, 2], np.int32))
         y = lite("mean", [source, axes], target, {0: ("u8", 1)}, [values], mode == "FIXED")
-    numbers = [f"{{MBN_MEAN_{mode}, {float(s[0]).hex()}f, {float(s[1]).hex()}f, {origin_of(kind)}}}", height,
+    numbers = [f"{{MBN_MEAN_{mode}, {float(s[0]).hex()}f, {float(s[1]).hex()}f, {origin_of(kind)}, NULL}}", height,
                width, channels, zeros[0] + origin_of(kind), byte_range(zeros[1], kind)]  # fmt: skip
     return (f"    {braces(*numbers)[:-1]}," + hexadecimal(x) + ","
             + hexadecimal(plus_origin(y.ravel(), kind)) + "},\n")  # fmt: skip
@@ -474,7 +482,7 @@ def unlike(n):
 
 def means():
     cases = []
-    for mode in "INTEGER", "OFFSET", "FIXED", "FLOAT":
+    for mode in "INTEGER", "OFFSET", "FIXED", "FLOAT", "VALUES":
         for i, (kind, size, scales, zeros) in enumerate((
             ("int8", (7, 7), (0.0236, 0.0236), (-128, -128)),
             ("int8", (4, 4), (0.0236, 0.0200), (3, -19)),
@@ -544,6 +552,7 @@ def main():
     text = f"""/* Made by make_q8.py with LiteRT {litert} and ONNX Runtime {onnxruntime.__version__}. */
 /* clang-format off */
 #include <mobilenet/q8.h>
+#include <stddef.h>
 
 static const struct golden_convolution {{
     enum {{ CONVOLUTION, DEPTHWISE, FULLY_CONNECTED }} family;

@@ -122,15 +122,19 @@ void q8_finish_create(q8_finish *f, double spread, bool adds, random_state *r) {
         .range = random_range(r),
         .lookup = one_in(r, 3) ? f->lookup : NULL,
         .add = adds ? &f->add : NULL,
-        .mean = {.kind = (mbn_q8_mean_kind)random_int(r, MBN_MEAN_INTEGER, MBN_MEAN_OFFSET),
+        .mean = {.kind = (mbn_q8_mean_kind)random_int(r, MBN_MEAN_INTEGER, MBN_MEAN_VALUES),
                  .input_scale = exp2f(random_float(r, -8.0f, 0.0f)),
-                 .origin = one_in(r, 2) ? 128 : 0},
+                 .origin = one_in(r, 2) ? 128 : 0,
+                 .values = f->values},
     };
     mbn_q8_mean *mean = &f->finish.mean;
     mean->output_scale = mean->input_scale;
     if (one_in(r, 2)) mean->output_scale *= exp2f(random_float(r, -3.0f, 3.0f));
     if (one_in(r, 10)) mean->output_scale *= exp2f(random_float(r, -40.0f, 40.0f));
-    for (int i = 0; i < 256; i++) f->lookup[i] = (uint8_t)random_bits(r);
+    for (int i = 0; i < 256; i++) {
+        f->lookup[i] = (uint8_t)random_bits(r);
+        f->values[i] = mean->input_scale * random_float(r, -100.0f, 156.0f);
+    }
     create_add(&f->add, r);
 }
 

@@ -11,6 +11,7 @@ typedef struct q8_finish {
     mbn_q8_finish finish;
     mbn_q8_add add;
     uint8_t lookup[256];
+    float values[256];
 } q8_finish;
 
 /* spread: the size of the sums (or products) that mostly come. */

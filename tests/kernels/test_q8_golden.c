@@ -395,8 +395,13 @@ Test(q8_golden, means) {
         operands memory = {0};
         plane input = make_plane(&memory.input, values, g->channels, g->height, g->width);
         plane output = make_plane(&memory.output, NULL, g->channels, 1, 1);
-        const mbn_q8_finish finish = {
-            .input_zero = g->input_zero, .range = g->range, .mean = g->mean};
+        float floats[256];
+        for (int32_t k = 0; k < 256; k++) {
+            const int32_t huge = k % 16 == 3 ? 1 << 30 : k % 16 == 7 ? -(1 << 30) : 0;
+            floats[k] = (float)(k * k * 37 % 509 - 190 + huge) * g->mean.input_scale;
+        }
+        mbn_q8_finish finish = {.input_zero = g->input_zero, .range = g->range, .mean = g->mean};
+        if (g->mean.kind == MBN_MEAN_VALUES) finish.mean.values = floats;
         const mbn_pool_args args = {
             .input = input.view,
             .output = output.view,

@@ -70,7 +70,8 @@ static void scale_row(const scaling *s, sums gate, const char *input, int32_t wi
     for (int32_t x = 0; x < width; x += QUAD) {
         const int32_t count = width - x < QUAD ? width - x : QUAD;
         const ptrdiff_t at = (ptrdiff_t)x * PIXEL_BYTES;
-        const bytes64 in = bytes_load_some(input + at, count);
+        bytes64 in = bytes_load_some(input + at, count);
+        if (e->lookup != NULL) in = bytes_lookup(e->lookup, in);
         sums quad[QUAD];
         MBN_UNROLL
         for (int32_t i = 0; i < QUAD; i++) {

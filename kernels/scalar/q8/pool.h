@@ -1,5 +1,6 @@
 #include "kernels/contract.h"
 #include "kernels/q8.h"
+#include "kernels/q8_mean.h"
 #include "kernels/scalar/float/plane.h"
 
 /* Of one channel. */
@@ -22,6 +23,10 @@ static void global_average_pool(const mbn_pool_args *args, mbn_range range) {
     const mbn_multiplier multiplier = mbn_mean_multiplier(&finish->mean, n);
     for (int32_t b = range.block_begin; b < range.block_end; b++) {
         element *out = (element *)args->output.data + (ptrdiff_t)b * args->blocking.block;
+        if (finish->mean.kind == MBN_MEAN_VALUES) {
+            mbn_mean_of_values(args, b, out);
+            continue;
+        }
         for (int32_t lane = 0; lane < args->blocking.block; lane++) {
             out[lane] = mbn_mean_of(&finish->mean, &multiplier, plane_sum(args, b, lane), n,
                                     finish->input_zero, finish->range);
