@@ -335,6 +335,29 @@ static bool read_channel_scale(reader *r, mbn_layer_integers *at) {
     at->finish.multiplier = mbn_channel_multiplier(at, 0);
     at->finish.zero_inside = r->metadata->quantizing == MBN_QUANTIZE_QUOTIENT;
     at->finish.origin = at->output.origin;
+    if (find(r, "lookup") == NULL) return true;
+    const mbn_tensor *zero;
+    mbn_quantization looked_up;
+    if (!read_quantization(r, "lookup", &looked_up, &zero) ||
+        !read_lookup(r, "lookup", zero, &at->lookup)) {
+        return false;
+    }
+    at->finish.input_zero = looked_up.zero;
+    return true;
+}
+
+/* The floats that a global pool averages, one for each byte. */
+static bool read_values(reader *r, mbn_layer_integers *at) {
+    at->values = find(r, "values");
+    if (at->values == NULL) return true;
+    if (!check_type(r, at->values, TYPE(F32), "F32") || !check_shape(r, at->values, 256, 0)) {
+        return false;
+    }
+    for (int64_t i = 0; i < 256; i++) {
+        const double value = mbn_tensor_real(at->values, i);
+        if (!isfinite(value)) return fail(r, at->values->name, "[%d] is %g", (int)i, value);
+    }
+    at->finish.mean.kind = MBN_MEAN_VALUES;
     return true;
 }
 
@@ -353,8 +376,10 @@ static bool read_global_pool(reader *r, mbn_layer_integers *at) {
         return fail(r, name_of(r, "output_zero_point").text,
                     "one of the mean and what it is of is signed and the other is not");
     }
-    return at->output.scale > 0.0F ||
-           fail(r, name_of(r, "output_scale").text, "0, by which means would be divided");
+    if (!(at->output.scale > 0.0F)) {
+        return fail(r, name_of(r, "output_scale").text, "0, by which means would be divided");
+    }
+    return read_values(r, at);
 }
 
 static bool read_layer(reader *r, int32_t index) {

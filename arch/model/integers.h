@@ -11,6 +11,7 @@
 typedef struct mbn_layer_integers {
     mbn_quantization input, output; /* of what it reads, and of what it writes in the end */
     const mbn_tensor *weight, *weight_scale, *weight_zero_point, *bias, *multiplier, *lookup;
+    const mbn_tensor *values;  /* of a global pool: the floats that it averages */
     mbn_parameter_info layout; /* of the weights */
     bool wide;                 /* there are weights, less their zero points, beyond -128 .. 127 */
     bool adds;                 /* the residual, as `add` says */

@@ -59,7 +59,7 @@ static mbn_pack_channels_args channels_args(const mbn_layer *layer, const mbn_la
 
 /* Where the parts of a layer begin, in bytes. */
 typedef struct parts {
-    size_t channels, finish, add, lookup, total; /* weights are at 0 */
+    size_t channels, finish, add, lookup, values, total; /* weights are at 0 */
     size_t weight_bytes, channel_bytes;
 } parts;
 
@@ -75,7 +75,8 @@ static parts measure(const mbn_layer *layer, const mbn_layer_integers *from,
     p.finish = p.channels + mbn_align(p.channel_bytes);
     p.add = p.finish + mbn_align(sizeof(mbn_q8_finish));
     p.lookup = p.add + (from->adds ? mbn_align(sizeof(mbn_q8_add)) : 0);
-    p.total = p.lookup + (from->lookup != NULL ? 256 : 0);
+    p.values = p.lookup + (from->lookup != NULL ? 256 : 0);
+    p.total = p.values + (from->values != NULL ? 256 * sizeof(float) : 0);
     return p;
 }
 
@@ -176,6 +177,11 @@ static mbn_status pack(const mbn_packing *packing, int32_t index, float *scratch
         uint8_t *lookup = (uint8_t *)memory + p.lookup;
         for (int i = 0; i < 256; i++) lookup[i] = mbn_byte_at(from->lookup, i);
         finish->lookup = lookup;
+    }
+    if (from->values != NULL) {
+        float *values = (float *)(void *)(memory + p.values);
+        for (int i = 0; i < 256; i++) values[i] = (float)mbn_tensor_real(from->values, i);
+        finish->mean.values = values;
     }
     packed->finish = (mbn_finish){.q8 = finish};
     if (layer->weights == 0) return MBN_OK;
