@@ -127,6 +127,19 @@ class Layer:
         return np.clip(x + zero, low, high).astype(np.uint8)
 
 
+def sum_of_quads(x):
+    """Of floats [n,channels] as ONNX Runtime adds them: every fourth one by itself, then what is
+    left."""
+    whole = len(x) // 4 * 4
+    lanes = np.zeros((4, x.shape[1]), np.float32)
+    for i in range(0, whole, 4):
+        lanes += x[i : i + 4]
+    total = (lanes[0] + lanes[2]) + (lanes[1] + lanes[3])
+    for rest in x[whole:]:
+        total = total + rest
+    return total
+
+
 def look_up(layer, x):
     lookup = layer["lookup"]
     return (lookup.astype(int) + (128 if lookup.dtype == np.int8 else 0))[x].astype(np.uint8)
@@ -183,6 +196,7 @@ class Network:
         self.tensors, self.metadata = read(path)
         self.table = json.loads(self.metadata["architecture"])
         self.padding = self.metadata["padding"]
+        self.onnx = self.metadata.get("arithmetic") == "onnx"
         self.values = {}
 
     def layer(self, name):
@@ -200,7 +214,7 @@ class Network:
         if "input_lookup" in self.tensors:
             pixels = (image - self.tensors["image_shift"]) / self.tensors["image_scale"]
             return np.clip(np.rint(pixels), 0, 255).astype(np.uint8)
-        if self.metadata.get("arithmetic") == "onnx":
+        if self.onnx:
             scaled = np.rint(image / scale)
         elif self.metadata["rescaling"] == "fixed":
             scaled = away((image / scale).astype(np.float64))
@@ -261,6 +275,11 @@ class Network:
     def mean(self, name, x):
         (x, (scale, zero, origin)), layer = x, self.layer(name)
         n = x.shape[0] * x.shape[1]
+        if "values" in layer:
+            output_scale, _, _ = layer.quantisation("output")
+            mean = sum_of_quads(layer["values"][x].reshape(n, -1)) / np.float32(n)
+            result = np.rint(mean / output_scale).astype(np.int64)
+            return self.after(name, layer, result.reshape(1, 1, -1))
         total = x.astype(np.int64).sum((0, 1), keepdims=True)
         if "output_scale" not in layer:
             average = away((total - n * origin) / n).astype(np.int64) + origin
@@ -269,18 +288,28 @@ class Network:
         if self.metadata["rescaling"] == "fixed":
             multiplier = np.array([mean_multiplier(scale, output_scale, n)], np.int64)
             return self.after(name, layer, rescale(total - n * zero, multiplier))
+        if self.onnx:
+            m = scale / (np.float32(n) * output_scale)
+            return self.after(name, layer, rescale(total - n * zero, m.reshape(1)))
         m = (scale / output_scale) * (np.float32(1) / np.float32(n))
         offset = np.float32(output_zero - origin) - np.float32(n * (zero - origin)) * m
         result = np.rint((total - n * origin).astype(np.float32) * m + offset).astype(np.int64)
         return self.after(name, layer, result + origin - output_zero)
 
     def squeeze_excite(self, name, x):
-        plane, (_, zero, _) = x
+        (plane, (_, zero, _)), layer = x, self.layer(f"{name}.scale")
         y = self.mean(f"{name}.avgpool", x)
         y = self.pointwise(f"{name}.fc1", y)
         gate, (_, gate_zero, _) = self.pointwise(f"{name}.fc2", y)
-        layer = self.layer(f"{name}.scale")
+        if "lookup" in layer:
+            plane, (_, zero, _) = look_up(layer, plane), layer.quantisation("lookup")
         product = (plane.astype(np.int64) - zero) * (gate.astype(np.int64) - gate_zero)
+        if self.onnx:  # whose zero point is inside the rounding
+            _, zero, origin = layer.quantisation("output")
+            scaled = product.astype(np.float32) * layer["multiplier"] + np.float32(zero - origin)
+            result = np.rint(scaled).astype(np.int64) + origin
+            return self.put(f"{name}.scale", layer.finish(result - zero),
+                            layer.quantisation("output"))  # fmt: skip
         return self.after(f"{name}.scale", layer, rescale(product, layer["multiplier"]))
 
     def residual(self, name, x, skipped):

@@ -5,7 +5,7 @@ import numpy
 
 from small_network import Act, Add, Conv, Dense, MaxPool, Mul, Pool
 
-TYPES = {"float32": 1, "uint8": 2, "int8": 3, "int64": 7, "float16": 10, "float64": 11}
+TYPES = {"float32": 1, "uint8": 2, "int8": 3, "uint16": 4, "int32": 6, "int64": 7, "float16": 10, "float64": 11}
 
 
 def varint(value):
@@ -75,13 +75,14 @@ def external(name, array, **entries):
 
 def model(nodes, initialisers, shape, output, producer="test", image="image", kind=1,
           opset=14):
-    """output, image: a name, or several."""
+    """output, image: a name, or several; of outputs also {name: type}."""
     images = [image] if isinstance(image, str) else image
     outputs = [output] if isinstance(output, str) else output
+    kinds = output if isinstance(output, dict) else dict.fromkeys(outputs, 1)
     graph = b"".join(field(1, n) for n in nodes)
     graph += b"".join(field(5, t) for t in initialisers)
     graph += b"".join(field(11, value_info(name, shape, kind)) for name in images)
-    graph += b"".join(field(12, value_info(name, None)) for name in outputs)
+    graph += b"".join(field(12, value_info(name, None, kinds[name])) for name in outputs)
     return field(1, 7) + field(2, producer) + field(7, graph) + field(8, field(2, opset))
 
 
@@ -95,7 +96,7 @@ class Writer:
         self.nodes, self.tensors = [], []
 
     def constant(self, name, array):
-        self.tensors.append(tensor(name, numpy.ascontiguousarray(array), self.raw))
+        self.tensors.append(tensor(name, numpy.asarray(array, order="C"), self.raw))
         return name
 
     def scalar(self, name, value):

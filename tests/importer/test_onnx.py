@@ -104,7 +104,7 @@ class ByHand(Case):
     def test_what_to_do_about_operations(self):
         plain = small_network.variant()
         for operation, domain, remedy in (
-                ("QLinearConv", "", "import the graph from before it was quantised"),
+                ("QLinearConcat", "com.microsoft", "import the graph from before it was quantised"),
                 ("DynamicQuantizeLinear", "", "import the graph from before it was quantised"),
                 ("FusedConv", "com.microsoft", "import the graph from before it was optimised"),
                 ("ArgMax", "", "picks a class: export the network without it"),

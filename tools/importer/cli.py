@@ -123,8 +123,8 @@ def _parser():
                              "default, or to those of its reference kernels (default float, which "
                              "is faster)")
     parser.add_argument("--dequantise", action="store_true",
-                        help="of quantised TensorFlow Lite files: to the floats that their integers "
-                             "stand for")
+                        help="of quantised TensorFlow Lite and ONNX files: to the floats that their "
+                             "integers stand for")
     parser.add_argument("--no-check", action="store_true",
                         help="do not run what was imported")
     return parser

@@ -41,7 +41,7 @@ def relu6(x):
     return numpy.clip(x, 0.0, 6.0)
 
 
-class _LeftOut:
+class LeftOut:
     """An activation that no operation applies: it is there only where none other is."""
 
     def __init__(self, function):
@@ -55,7 +55,7 @@ def cut_off(largest):
     """What numbers from 0 to `largest` alone do to what is quantised with them: quantisers leave out
     the activation before them.  What was six may have come out a little less where it was
     measured."""
-    return _LeftOut(relu6 if largest < 6.001 else relu)
+    return LeftOut(relu6 if largest < 6.001 else relu)
 
 
 def hard_sigmoid(slope=1 / 6, offset=0.5):
@@ -190,9 +190,9 @@ class Value:
 
 
 def _compose(outer, inner):
-    if inner is None or isinstance(inner, _LeftOut):
+    if inner is None or isinstance(inner, LeftOut):
         return outer
-    return inner if isinstance(outer, _LeftOut) else lambda x: outer(inner(x))
+    return inner if isinstance(outer, LeftOut) else lambda x: outer(inner(x))
 
 
 class Builder:

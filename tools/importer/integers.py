@@ -9,6 +9,10 @@ import numpy
 from .errors import ImportFailure
 
 
+class NotInIntegers(ImportFailure):
+    """What a graph computes in floats between its integers, or as no integers here are computed."""
+
+
 @dataclass(frozen=True)
 class Quantisation:
     """kind: int8 or uint8; zero: one of its numbers."""
@@ -95,11 +99,18 @@ def collect(layers, sums, reads, floats):
     """The tensors of layers {name: node} and of the sums behind some of them; reads(node): the one
     Value that all who read the node read.  floats: the same layers' tensors of floats."""
     tensors = {}
+    # Of what is averaged in floats, the bytes are looked up by the product that reads them.
+    averaged = {id(node.inputs[0].node) for node in layers.values() if "values" in _integers(node)}
     for name, node in layers.items():
         own = dict(_integers(node))
         if "weight" in own:  # a matrix, or a 1x1 convolution's
             own["weight"] = own["weight"].reshape(floats[f"{name}.weight"].shape)
-        known = reads(node).bytes
+        if id(node) in averaged:
+            known = Bytes(node.quantisation)
+        else:
+            known = reads(node).bytes
+        if node.kind == "mul":
+            own.update(_averaged(node, averaged))
         if not known.stays(node.quantisation):
             own.update(_become(node, known, own))
         elif known.quantisation != node.quantisation and "output_zero_point" in own:
@@ -112,8 +123,17 @@ def collect(layers, sums, reads, floats):
 
 def _integers(node):
     if node.integers is None:
-        raise ImportFailure(f"{node}: computes with floats where other layers have integers")
+        raise NotInIntegers(f"{node}: computes with floats where other layers have integers")
     return node.integers
+
+
+def _averaged(product, averaged):
+    """Which bytes become of the plane's before they are multiplied, where it is averaged in floats."""
+    for value in product.inputs:
+        if id(value.node) in averaged:
+            quantised = value.bytes.quantisation
+            return {"lookup": quantised.numbers(value.bytes.each()), **quantised.tensors("lookup")}
+    return {}
 
 
 def _retyped(own, quantised, prefix="output"):
@@ -130,7 +150,7 @@ def _become(node, known, own):
     """The tensors that say which bytes become of a layer's: a narrower range, or a lookup."""
     each, quantised = known.each(), known.quantisation
     if "output_zero_point" not in own or node.kind not in ("conv", "dense"):
-        raise ImportFailure(f"{node}: its bytes become others, which only those of convolutions and "
+        raise NotInIntegers(f"{node}: its bytes become others, which only those of convolutions and "
                             "fully connected layers may")
     low, high = int(each.min()), int(each.max())
     same = (quantised.scale, quantised.zero_byte) == (node.quantisation.scale,
@@ -148,12 +168,14 @@ def _sum(node, added, known):
     """Of the sum behind a layer: its numbers are of layer and residual, in this order."""
     own = dict(_integers(added))
     if not known.stays(added.quantisation):
-        raise ImportFailure(f"{added}: its bytes become others, which only those of convolutions "
+        raise NotInIntegers(f"{added}: its bytes become others, which only those of convolutions "
                             "and fully connected layers may")
     if added.inputs[0].node is not node:
         factors = own["sum_multiplier"].copy()
         factors[[0, 1]] = factors[[1, 0]]
         own["sum_multiplier"] = factors
+        if factors.dtype == numpy.float32:
+            own["sum_swapped"] = numpy.array([1], numpy.uint8)
     own.update(_retyped(own, known.quantisation, "sum"))
     return own
 

@@ -85,13 +85,31 @@ def _filled(node, shape):
                       numpy.float32 if value is None else value.dtype)
 
 
-def _dequantise(node, x, scale, zero=None):
-    zero = numpy.zeros(1) if zero is None else zero.astype(numpy.float64)
+def _along(axis, x, scale, zero):
+    """Scale and zero point in the shape that a tensor's elements want."""
     shape = [1] * x.ndim
     if scale.size > 1:
-        shape[node.integer("axis", 1)] = -1
-        scale, zero = scale.reshape(shape), zero.reshape(shape if zero.size > 1 else 1)
-    return ((x.astype(numpy.float64) - zero) * scale).astype(numpy.float32)
+        shape[axis] = -1
+    zero = numpy.zeros(1) if zero is None else zero.astype(numpy.float64)
+    return scale.reshape(shape if scale.size > 1 else ()), \
+        zero.reshape(shape if zero.size > 1 else ())
+
+
+def dequantise(x, scale, zero, axis):
+    """The numbers that integers stand for, in double.  scale, zero: of one element, or of as many as
+    that axis has."""
+    scale, zero = _along(axis, x, scale, zero)
+    return (x.astype(numpy.float64) - zero) * scale
+
+
+def _quantise(node, x, scale, zero=None):
+    kind = numpy.iinfo(numpy.uint8 if zero is None else zero.dtype)
+    scale, offset = _along(node.integer("axis", 1), x, scale, zero)
+    return numpy.clip(numpy.rint(x / scale) + offset, kind.min, kind.max).astype(kind.dtype)
+
+
+def _dequantise(node, x, scale, zero=None):
+    return dequantise(x, scale, zero, node.integer("axis", 1)).astype(numpy.float32)
 
 
 _FOLDED = {
@@ -115,5 +133,8 @@ _FOLDED = {
     "Sqrt": lambda node, x: numpy.sqrt(x),
     "Neg": lambda node, x: -x,
     "Reciprocal": lambda node, x: 1 / x,
+    "QuantizeLinear": _quantise,
     "DequantizeLinear": _dequantise,
+    "com.microsoft.QuantizeLinear": _quantise,
+    "com.microsoft.DequantizeLinear": _dequantise,
 }

@@ -3,9 +3,10 @@ import math
 
 import numpy
 
-from . import onnx_constant, onnx_resize, onnx_tensor, plane
+from . import onnx_constant, onnx_integers, onnx_resize, onnx_tensor, plane
 from .errors import ImportFailure
-from .graph import Builder, cut_off, hard_sigmoid, hard_swish, relu
+from .graph import Builder, hard_sigmoid, hard_swish, relu
+from .onnx_qlinear import QLinear
 from .plane import Plane
 
 UNKNOWN = onnx_constant.UNKNOWN
@@ -18,8 +19,7 @@ _REMEDIES = (
     ("com.microsoft.nchwc.", "is ONNX Runtime's own: import the graph from before it was optimised"),
     ("com.microsoft.Fused", "is ONNX Runtime's own: import the graph from before it was optimised"),
     ("QLinear", _QUANTISED), ("com.microsoft.QLinear", _QUANTISED), ("ConvInteger", _QUANTISED),
-    ("MatMulInteger", _QUANTISED), ("DynamicQuantize", _QUANTISED), ("QGemm", _QUANTISED),
-    ("com.microsoft.QGemm", _QUANTISED),
+    ("MatMulInteger", _QUANTISED), ("DynamicQuantize", _QUANTISED),
     ("ArgMax", "picks a class: export the network without it"),
     ("TopK", "picks classes: export the network without it"),
 )
@@ -58,12 +58,13 @@ class _Node:
         return None if message is None else onnx_tensor.tensor(message, self.folder)[1]
 
 
-class Graph:
+class Graph(QLinear):
     """output: the Value of the output that was asked for; number: which of the outputs it is;
     height, width: of the image; fixed: whether the file says so; type: of its elements; exact: it
-    computes with floats of 32 bits; notes: what is not as the source does it."""
+    computes with floats of 32 bits; integers: an onnx_integers.Integers, where the graph is
+    quantised and they are asked for; notes: what is not as the source does it."""
 
-    def __init__(self, model, options):
+    def __init__(self, model, options, integers=False):
         graph = model.message(7)
         if graph is None:
             raise ImportFailure("an ONNX model without a graph")
@@ -79,6 +80,13 @@ class Graph:
             name, array = onnx_tensor.tensor(message, folder)
             self.values[name] = array
         self.nodes = [_Node(message, folder) for message in graph.messages(1)]
+        self.makers = {name: node for node in self.nodes for name in node.outputs if name}
+        self.readers = {}
+        for node in self.nodes:
+            for name in node.inputs:
+                self.readers.setdefault(name, []).append(node)
+        self.quantised = onnx_integers.among(self.nodes)
+        self.integers = onnx_integers.Integers(self) if integers and self.quantised else None
         self.outputs = [message.text(1) for message in graph.messages(12)]
         inputs = {message.text(1): message for message in graph.messages(11)
                   if message.text(1) not in self.values}
@@ -95,15 +103,13 @@ class Graph:
 
     def _choose(self, inputs, wanted):
         """Sets the number of the output; returns the names that it depends on."""
-        makers = {name: node for node in self.nodes for name in node.outputs if name}
-
         def needs(output):
             seen, stack = set(), [output]
             while stack:
                 name = stack.pop()
                 if name and name not in seen:
                     seen.add(name)
-                    stack += makers[name].inputs if name in makers else []
+                    stack += self.makers[name].inputs if name in self.makers else []
             return seen
         needed = {name: needs(name) for name in self.outputs}
         found = [name for name in self.outputs if needed[name] & inputs]
@@ -155,8 +161,12 @@ class Graph:
             except TypeError as error:  # more inputs or fewer than the operation has
                 raise ImportFailure(f"{node.name}: {operation} with {len(inputs)} inputs: "
                                     f"{error}") from None
+            if self.integers is not None:
+                result = self.integers.follow(node, inputs, result)
         else:
             result = onnx_constant.fold(node, inputs)
+            if self.integers is not None:
+                self.integers.constant(node, inputs, result)
         results = result if isinstance(result, list) else [result]
         for name, value in zip(node.outputs, results):
             self.values[name] = value
@@ -420,30 +430,6 @@ class Graph:
             raise ImportFailure(f"{node.name}: the image becomes {kind}")
         self.exact &= kind not in ("float16", "bfloat16")
         self.whole = False
-        return x
-
-    def op_quantizelinear(self, node, x, scale=None, zero=None):
-        """Rounds to 8 bits, which floats do not need, and cuts off what these cannot say."""
-        self.exact = False
-        kind = x.value.node.kind
-        if x.value.final or kind != "conv" and not (kind == "dense" and self._is_inside(node)):
-            return x
-        zero = numpy.zeros(1, numpy.uint8) if zero is None else self.constant(node, zero)
-        scale = self.constant(node, scale)
-        if zero.size != 1 or scale.size != 1 or zero.dtype.kind not in "iu" \
-                or int(zero.reshape(())) != numpy.iinfo(zero.dtype).min:
-            return x
-        steps = 2 ** (8 * zero.dtype.itemsize) - 1
-        return self._unary(node, x, cut_off(steps * float(scale.reshape(()))))
-
-    def _is_inside(self, node):
-        """Whether what is quantised is read by others than the end of the graph."""
-        floats = [name for other in self.nodes for name in other.outputs
-                  if other.inputs[:1] == node.outputs[:1]]
-        return not set(floats) & set(self.outputs)
-
-    def op_dequantizelinear(self, node, x, *_):
-        self.exact = False
         return x
 
     def op_shape(self, node, x):

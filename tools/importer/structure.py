@@ -6,7 +6,8 @@ import numpy
 
 from . import integers
 from .errors import ImportFailure
-from .graph import classify, classify_scaled, input_affine, output_size, window_padding
+from .graph import (Activation, LeftOut, classify, classify_scaled, input_affine, output_size,
+                    window_padding)
 from .table import Row, Table, Tensors
 
 PADDINGS = ("same", "symmetric", "trailing")
@@ -84,15 +85,28 @@ class _Walk:
 
     def activation(self, node):
         """Of all who read the node."""
-        values = [value for _, value in self.users.get(id(node), [])]
-        if node is self.output.node:
-            values.append(self.output)
-        found = [self.classified(value, node) for value in values]
+        found = [self.classified(value, node) for value in self.values(node)]
         if not found:
             _differs(f"nothing reads {node}")
         if any(activation != found[0] for activation in found[1:]):
             _differs(f"{node} is read with and without its activation")
         return found[0]
+
+    def agreed(self, *nodes):
+        """The activation of two layers of a row, None if they differ: ReLU6 by what was quantised
+        may have been ReLU."""
+        first, second = map(self.activation, nodes)
+        if first == second:
+            return first
+        unsure = [all(isinstance(value.function, LeftOut) for value in self.values(node))
+                  for node in nodes]
+        relu = Activation("relu")
+        either = all(one == relu or doubt for one, doubt in zip((first, second), unsure))
+        return relu if either else None
+
+    def values(self, node):
+        found = [value for _, value in self.users.get(id(node), [])]
+        return found + [self.output] if node is self.output.node else found
 
     @staticmethod
     def classified(value, node):
@@ -194,9 +208,11 @@ class _Walk:
         if activation.kind == "hard_sigmoid":
             _differs(f"a hard-sigmoid after {depthwise}")
         if expand:
-            if self.activation(expand) != activation:
+            common = self.agreed(expand, depthwise)
+            if common is None:
                 _differs(f"{expand} has {self.activation(expand)}, but {depthwise} has "
                          f"{activation}")
+            activation = common
             self.pointwise(f"{name}.{module}.0", expand)
             module += 1
         kernel = depthwise.weight.shape[2:]
@@ -231,7 +247,9 @@ class _Walk:
             _differs(f"{other} skips more than one block")
         ending = self.activation(after)
         separable = ending.kind != "none" and not added
-        if separable and (expand or ending != activation):
+        if separable:
+            activation = None if expand else self.agreed(depthwise, project)
+        if activation is None:
             _differs(f"{project} has {ending}, expected no activation")
         if added and ending.kind != "none":
             _differs(f"{after} has {ending}, expected no activation")
@@ -392,9 +410,7 @@ class _Walk:
 
     def scaled_activation(self, node):
         """(activation, a, b) where all who read the node apply a * activation + b."""
-        values = [value for _, value in self.users.get(id(node), [])]
-        if node is self.output.node:
-            values.append(self.output)
+        values = self.values(node)
         if len(values) == 1:
             found = classify_scaled(values[0].function)
             if found is not None:
@@ -432,12 +448,10 @@ class _Walk:
                 **(self.output.probabilities or {})}
 
     def reads(self, node):
-        """The one Value that all who read a node of a quantised graph read."""
-        values = [value for _, value in self.users.get(id(node), [])]
-        if node is self.output.node:
-            values.append(self.output)
+        """The one Value that all who read a node's bytes in a quantised graph read."""
+        values = self.values(node)
         if any(value.bytes is None or value.bytes != values[0].bytes for value in values):
-            _differs(f"{node} is read in several ways")
+            raise integers.NotInIntegers(f"not a MobileNet: {node} is read in several ways")
         return values[0]
 
 

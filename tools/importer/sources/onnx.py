@@ -3,6 +3,7 @@ folded or not, their weights in the file or beside it."""
 from .. import check, protobuf
 from ..errors import ImportFailure
 from ..imported import from_graph
+from ..integers import NotInIntegers
 from ..onnx_graph import Graph
 from ..structure import recognise as recognise_structure
 from ..timm import IMAGENET_MEAN, IMAGENET_STD
@@ -20,20 +21,38 @@ def recognise(data):
 
 
 def read(data, options):
+    if options.rescale == "fixed":
+        raise ImportFailure("--rescale fixed: is of TensorFlow Lite files; ONNX Runtime rescales in "
+                            "floats alone")
     model = protobuf.Message(data)
-    graph = Graph(model, options)
-    structure = recognise_structure(graph.output, graph.height, graph.width)
+    graph, structure, notes = _structure(model, options)
     producer = model.text(2)
-    imported = from_graph(structure, f"ONNX ({producer})" if producer else "ONNX",
+    kind = ", ".join([producer] * bool(producer)
+                     + ["integers, float rescaling"] * (structure.integers is not None))
+    imported = from_graph(structure, f"ONNX ({kind})" if kind else "ONNX",
                           graph.height, graph.width, graph.type, graph.fixed)
     imported.exact, imported.output = graph.exact, graph.number
-    imported.notes += graph.notes
+    imported.notes += graph.notes + notes
+    if structure.integers is not None:
+        imported.rescaling, imported.arithmetic = "float", "onnx"
+        imported.exact_integers = not graph.integers.between_floats
     if producer == "pytorch" and imported.mean is None and imported.input_channels == 3:
         imported.mean, imported.std = IMAGENET_MEAN, IMAGENET_STD
         if structure.resized is None:
             imported.resize = round(min(imported.height, imported.input_width) * 256 / 224)
         imported.notes.append("taken for granted: ImageNet's mean and std (--mean, --std)")
     return imported
+
+
+def _structure(model, options):
+    """(graph, structure, notes): in integers where all of the graph can be."""
+    def read_as(integers):
+        graph = Graph(model, options, integers)
+        return graph, recognise_structure(graph.output, graph.height, graph.width)
+    try:
+        return *read_as(not options.dequantise), []
+    except NotInIntegers as failure:
+        return *read_as(False), [f"quantised, here as floats: {failure}"]
 
 
 _ELEMENTS = {"tensor(float)": "float32", "tensor(float16)": "float16", "tensor(double)": "float64"}
@@ -46,6 +65,8 @@ def reference(data, imported, options):
         return "ONNX Runtime is not installed"
     settings = onnxruntime.SessionOptions()
     settings.log_severity_level = 4
+    if imported.rescaling:
+        settings.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     # By its path: its weights may be in a file beside it.
     session = onnxruntime.InferenceSession(options.source, settings,
                                            providers=["CPUExecutionProvider"])
