@@ -9,6 +9,8 @@
 #define VEC_TABLE mbn_avx512vbmi_q8
 #define VEC_ISA MBN_ISA_AVX512_VBMI
 #define VEC_ISA_NAME "avx512vbmi"
+#define TILES_FEW 0
+#define FIXED_INLINE 1
 #define LOOKUP_INLINE 1
 
 /* Of four rows of 16 bytes the columns. */

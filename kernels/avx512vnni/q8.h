@@ -1,5 +1,6 @@
 /* The table of 8-bit integers of AVX-512 with VNNI, and without VBMI: bytes cross the quarters of a
- * vector in two instructions, and a table of 256 is four vectors of words. */
+ * vector in two instructions, and a table of 256 is four vectors of words.  It is for two
+ * generations of servers (Cascade Lake, Cooper Lake), and small rather than fast. */
 #ifndef MBN_KERNELS_AVX512VNNI_Q8_H
 #define MBN_KERNELS_AVX512VNNI_Q8_H
 
@@ -9,6 +10,8 @@
 #define VEC_TABLE mbn_avx512vnni_q8
 #define VEC_ISA MBN_ISA_AVX512_VNNI
 #define VEC_ISA_NAME "avx512vnni"
+#define TILES_FEW 1
+#define FIXED_INLINE 0
 #define LOOKUP_INLINE 0
 
 /* Of four rows of 16 bytes the columns: their quarters are brought together, and turned. */

@@ -108,11 +108,13 @@ MBN_INLINE enum finish_kind finish_kind_of(const epilogue *e, const char *channe
     }
     enum { INPUT_MOST = 255, WEIGHT_MOST = 128, SUM_MOST = 1 << 30 };
     const int32_t product_most = INPUT_MOST * WEIGHT_MOST << wide;
-    if (e->rescaling != MBN_RESCALE_FIXED || products > SUM_MOST / product_most) return FINISH_ANY;
+    if (!FIXED_INLINE || e->rescaling != MBN_RESCALE_FIXED || products > SUM_MOST / product_most)
+        return FINISH_ANY;
     const bool small =
         sums_within(sums_load(channel_vector(channels, BIAS)), SUM_MOST - products * product_most);
-    return small && sums_negative(sums_load(channel_vector(channels, SHIFT))) ? FINISH_FIXED
-                                                                              : FINISH_ANY;
+    return FIXED_INLINE && small && sums_negative(sums_load(channel_vector(channels, SHIFT)))
+               ? FINISH_FIXED
+               : FINISH_ANY;
 }
 
 /* Where sums begin. */

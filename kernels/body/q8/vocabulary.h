@@ -75,12 +75,17 @@
 #error "rows (1, 2 or 4) and columns of a depthwise tile, and of the one for narrow planes"
 #endif
 
+#if !defined(TILES_FEW)
+#error "TILES_FEW: whether the table is to be small rather than fast: few sizes of tiles, 0 or 1"
+#endif
+#if !defined(FIXED_INLINE)
+#error "FIXED_INLINE: whether fixed rescaling is worth code in every tile, 0 or 1"
+#endif
 #if !defined(LOOKUP_INLINE)
 #error "LOOKUP_INLINE: whether a lookup is short enough to be in every tile, 0 or 1"
 #endif
 
 #define DEPTH 4
-#define TILES_FEW 0
 #define VEC_HALVES 0
 #define STEM_SHARED 0
 #define STEM_ONLY 1   /* of standard convolutions only the stem is worth code of its own */
