@@ -145,10 +145,10 @@ typedef struct mbn_q8_mean {
  *   pointwise, convolution, depthwise, fully_connected
  *                       rescaling (of the packed channels), range; lookup; with a residual `add`
  *   depthwise and convolution with taps beyond the plane also input_zero
- *   channel_scale       rescaling, multiplier, input_zero, gate_zero, range: the rescaled product of
- *                       (input - input_zero) and (gate - gate_zero); of FLOAT also zero_inside: then
- *                       origin + rint(x * m + (zero - origin)), each operation rounded to float32,
- *                       none fused (ONNX Runtime); lookup: of the input, before all that
+ *   channel_scale       rescaling, multiplier, input_zero, gate_zero, range: the rescaled product
+ *                       of (input - input_zero) and (gate - gate_zero); of FLOAT also zero_inside:
+ *                       then origin + rint(x * m + (zero - origin)), each operation rounded to
+ *                       float32, none fused (ONNX Runtime); lookup: of the input, before all that
  *   add                 `add`
  *   batch_norm          lookup: output = lookup[input]; scale and shift are not read
  *   global_average_pool mean, input_zero, range */

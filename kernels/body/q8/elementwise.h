@@ -71,7 +71,7 @@ static void scale_row(const scaling *s, sums gate, const char *input, int32_t wi
         const int32_t count = width - x < QUAD ? width - x : QUAD;
         const ptrdiff_t at = (ptrdiff_t)x * PIXEL_BYTES;
         bytes64 in = bytes_load_some(input + at, count);
-        if (e->lookup != NULL) in = bytes_lookup(e->lookup, in);
+        if (s->finish->lookup != NULL) in = bytes_lookup(s->finish->lookup, in);
         sums quad[QUAD];
         MBN_UNROLL
         for (int32_t i = 0; i < QUAD; i++) {
