@@ -8,6 +8,7 @@
 """
 
 import json
+import os
 import pathlib
 import re
 import shutil
@@ -97,7 +98,9 @@ def _seeded_input(shape, seed):
 
 
 def _run(*command):
-    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    # The importer checks with the command that is compared, and no other.
+    variables = os.environ | {"MOBILENET_COMMAND": str(environment.COMMAND)}
+    result = subprocess.run(command, capture_output=True, text=True, check=False, env=variables)
     if result.returncode:
         sys.exit(f"compare: {result.stderr.strip()}")
     return result.stdout
