@@ -30,6 +30,9 @@ static inline operand quad_load(const void *p) {
 static inline operand quad_load_some(const void *p, int32_t pixels) {
     return bytes_interleave(bytes_load_some(p, pixels));
 }
+static inline sums pixels_sum(const void *p, sums sum) {
+    return operand_dot(quad_load(p), operand_splat(1), sum);
+}
 
 /* Of either half of the table by seven bits, one of them by the eighth. */
 static inline bytes64 bytes_lookup(const uint8_t *table, bytes64 a) {

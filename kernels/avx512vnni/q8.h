@@ -33,6 +33,9 @@ static inline operand quad_load(const void *p) {
 static inline operand quad_load_some(const void *p, int32_t pixels) {
     return bytes_interleave(bytes_load_some(p, pixels));
 }
+static inline sums pixels_sum(const void *p, sums sum) {
+    return operand_dot(quad_load(p), operand_splat(1), sum);
+}
 
 /* Words of the table by the upper seven bits, in which the lowest one chooses the byte. */
 static inline __m512i lookup_words(const __m512i words[4], __m512i at) {

@@ -9,7 +9,7 @@
 
 /* 16 sums, as vectors of int: gcc 12 spills tiles of __m512i. */
 typedef int32_t sums __attribute__((vector_size(64)));
-typedef __m512i operand;
+typedef __m512i operand, packed;
 typedef __m512i bytes64;
 
 static inline sums sums_zero(void) {
@@ -40,7 +40,7 @@ static inline sums sums_shift(sums a, int32_t n) {
     return (sums)_mm512_sra_epi32((__m512i)a, _mm_cvtsi32_si128(n));
 }
 
-static inline operand operand_load(const void *p) {
+static inline packed packed_load(const void *p) {
     return _mm512_loadu_si512(p);
 }
 static inline operand operand_broadcast(const void *p) {
@@ -54,8 +54,12 @@ static inline operand operand_splat(uint8_t byte) {
 static inline operand operand_first(const void *p) {
     return _mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i *)p));
 }
-static inline sums operand_dot(operand x, operand weights, sums sum) {
+static inline sums operand_dot(operand x, packed weights, sums sum) {
     return (sums)_mm512_dpbusd_epi32((__m512i)sum, x, weights);
+}
+
+static inline sums pixel_sum(const void *p, sums sum) {
+    return sums_add(sum, (sums)operand_first(p));
 }
 
 /* ---- Rescaling ------------------------------------------------------------------------------ */

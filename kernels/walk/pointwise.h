@@ -102,7 +102,8 @@ static panel_tiles tiles_of(const mbn_pointwise_args *args, int32_t b, int32_t v
  * with the tile before: 7 pixels are 4 + 3, not 6 + 1. */
 MBN_INLINE int32_t next_tile(int32_t left, int32_t done, int32_t most, int32_t vectors) {
     if (left >= most + 8 / vectors || left == most) return most;
-    const int32_t wanted = left > most ? (left + 1) / 2 : left;
+    const int32_t shared = left > most ? (left + 1) / 2 : left;
+    const int32_t wanted = shared < most ? shared : most;
     int32_t pixels = wanted;
     while (!is_tile(pixels, most)) pixels++;
     if (pixels <= left + done) return pixels;

@@ -11,7 +11,8 @@ static sums outside_sums(const mbn_convolution_args *args, const epilogue *e, in
                          int32_t v, taps inside_taps, int32_t b, sums start) {
     const int32_t steps = steps_of(args->input_channels);
     const operand zero = operand_splat(e->input_zero);
-    const char *weights = mbn_weights_at(&args->operands, b) + v * STEP_BYTES;
+    const char *weights =
+        mbn_weights_at(&args->operands, b) + vectors * HEAD_BYTES + v * STEP_BYTES;
     sums sum = start;
     for (int32_t pass = passes_of(&args->operands);;) {
         for (int32_t ky = 0; ky < args->kernel_height; ky++) {
@@ -19,7 +20,7 @@ static sums outside_sums(const mbn_convolution_args *args, const epilogue *e, in
                 const bool inside = ky >= inside_taps.y_begin && ky < inside_taps.y_end &&
                                     kx >= inside_taps.x_begin && kx < inside_taps.x_end;
                 for (int32_t k = 0; k < steps; k++, weights += vectors * STEP_BYTES) {
-                    if (!inside) sum = operand_dot(zero, operand_load(weights), sum);
+                    if (!inside) sum = operand_dot(zero, packed_load(weights), sum);
                 }
             }
         }
@@ -90,13 +91,14 @@ MBN_INLINE void convolution_tile(const mbn_convolution_args *args, const epilogu
                                  int32_t ox) {
     const int32_t steps = steps_of(args->input_channels), input_block = args->input_block;
     const ptrdiff_t step = (ptrdiff_t)vectors * STEP_BYTES;
-    const char *weights = mbn_weights_at(&args->operands, b);
+    const char *const head = mbn_weights_at(&args->operands, b);
+    const char *weights = head + vectors * HEAD_BYTES;
     const enum finish_kind kind = convolution_kind(args, e, pixels, vectors, pixel_stride, b);
     int32_t starts[4 * BLOCK];
     sums acc[16][4];
     /* All before the first sum: a call leaves no vector in its register. */
     for (int32_t v = 0; v < vectors; v++) {
-        sums start = start_of(kind, mbn_bias_at(&args->operands, b + v));
+        sums start = start_of(kind, mbn_bias_at(&args->operands, b + v), head + v * HEAD_BYTES);
         if (!taps_whole(args, inside_taps)) {
             start = outside_sums(args, e, vectors, v, inside_taps, b, start);
         }

@@ -19,7 +19,7 @@ MBN_INLINE depthwise_block depthwise_block_of(const mbn_depthwise_args *args, co
     const enum finish_kind kind =
         finish_kind_of(e, channels, args->kernel_height * args->kernel_width, args->operands.wide);
     return (depthwise_block){
-        mbn_weights_at(&args->operands, b), channels, start_of(kind, channels), kind,
+        mbn_weights_at(&args->operands, b), channels, start_of(kind, channels, NULL), kind,
         passes_of(&args->operands),
     };
 }
@@ -67,7 +67,7 @@ MBN_INLINE void depthwise_sums(int32_t rows, int32_t columns, int32_t kernel, in
             if (ky < 0 || ky >= kernel) continue;
             MBN_UNROLL
             for (int32_t j = 0; j < quads_of(kernel); j++) {
-                const operand w = operand_load(weights + (ky * quads_of(kernel) + j) * STEP_BYTES);
+                const packed w = packed_load(weights + (ky * quads_of(kernel) + j) * STEP_BYTES);
                 MBN_UNROLL
                 for (int32_t c = 0; c < columns; c++) {
                     acc[c][r] = operand_dot(quads[j][c], w, acc[c][r]);
@@ -149,13 +149,13 @@ static void depthwise_border(const mbn_depthwise_args *args, int32_t kernel, con
         }
     }
     const char *weights = block->weights;
-    const sums bias = start_of(FINISH_ANY, block->channels);
+    const sums bias = start_of(FINISH_ANY, block->channels, NULL);
     sums sum = bias;
     for (int32_t pass = block->passes;;) {
         for (int32_t ky = 0; ky < kernel; ky++) {
             for (int32_t j = 0; j < quads_of(kernel); j++, weights += STEP_BYTES) {
                 sum = operand_dot(quad_load(window[ky] + j * QUAD * PIXEL_BYTES),
-                                  operand_load(weights), sum);
+                                  packed_load(weights), sum);
             }
         }
         if (--pass == 0) break;

@@ -27,7 +27,8 @@ MBN_INLINE epilogue epilogue_of(const mbn_finish *finish) {
     };
 }
 
-/* The channels of a block as mbn_pack_channels_q8_quads packs them: vectors of 16 numbers. */
+/* The channels of a block as mbn_pack_channels_q8_quads packs them: vectors of 16 numbers, of which
+ * the last two are for FIXED_OFFSET. */
 enum channel_vector { BIAS, MULTIPLIER, SHIFT, FIXED_START, FIXED_LESS };
 
 MBN_INLINE const char *channel_vector(const char *channels, enum channel_vector which) {
@@ -97,34 +98,41 @@ MBN_INLINE void spill_pixels(int32_t pixels, int32_t v, sums acc[16][4], int32_t
 
 enum finish_kind { FINISH_ANY, FINISH_FLOAT, FINISH_FIXED };
 
-/* FLOAT is for factors below 1, by which no sum leaves the int32.  FIXED is for shifts to the right
- * of sums below 2^30 in magnitude: those begin at FIXED_START, which is the bias and an X that lets
- * the first rounding cost nothing.  products: how many a sum has. */
+/* FLOAT is for factors below 1, by which no sum leaves the int32.  FIXED with FIXED_OFFSET is for
+ * shifts to the right of sums below 2^30 in magnitude: those begin at FIXED_START, which is the bias
+ * and an X that lets the first rounding cost nothing.  products: how many a sum has. */
 MBN_INLINE enum finish_kind finish_kind_of(const epilogue *e, const char *channels,
                                            int32_t products, bool wide) {
     if (e->rescaling == MBN_RESCALE_FLOAT) {
         return factors_small(factors_load(channel_vector(channels, MULTIPLIER))) ? FINISH_FLOAT
                                                                                  : FINISH_ANY;
     }
+    if (!FIXED_INLINE) return FINISH_ANY;
+#if FIXED_OFFSET
     enum { INPUT_MOST = 255, WEIGHT_MOST = 128, SUM_MOST = 1 << 30 };
     const int32_t product_most = INPUT_MOST * WEIGHT_MOST << wide;
-    if (!FIXED_INLINE || e->rescaling != MBN_RESCALE_FIXED || products > SUM_MOST / product_most)
-        return FINISH_ANY;
+    if (e->rescaling != MBN_RESCALE_FIXED || products > SUM_MOST / product_most) return FINISH_ANY;
     const bool small =
         sums_within(sums_load(channel_vector(channels, BIAS)), SUM_MOST - products * product_most);
-    return FIXED_INLINE && small && sums_negative(sums_load(channel_vector(channels, SHIFT)))
-               ? FINISH_FIXED
-               : FINISH_ANY;
+    return small && sums_negative(sums_load(channel_vector(channels, SHIFT))) ? FINISH_FIXED
+                                                                              : FINISH_ANY;
+#else
+    (void)products, (void)wide;
+    return e->rescaling == MBN_RESCALE_FIXED ? FINISH_FIXED : FINISH_ANY;
+#endif
 }
 
-/* Where sums begin. */
-MBN_INLINE sums start_of(enum finish_kind kind, const char *channels) {
-    return sums_load(channel_vector(channels, kind == FINISH_FIXED ? FIXED_START : BIAS));
+/* Where sums begin; head: in front of the block's weights. */
+MBN_INLINE sums start_of(enum finish_kind kind, const char *channels, const char *head) {
+    const bool offset = FIXED_OFFSET && kind == FINISH_FIXED;
+    const sums start = sums_load(channel_vector(channels, offset ? FIXED_START : BIAS));
+    return HEAD_BYTES > 0 ? sums_add(start, sums_load(head)) : start;
 }
 
 /* `pixels` pixels of block v of a tile; kind is a constant, and not ANY. */
 MBN_INLINE void store_of_kind(const epilogue *e, enum finish_kind kind, const char *channels,
                               int32_t pixels, int32_t v, sums acc[16][4], char *output) {
+#if FIXED_OFFSET
     fixed_factors fixed;
     if (kind == FINISH_FIXED) {
         fixed = fixed_factors_of(sums_load(channel_vector(channels, MULTIPLIER)),
@@ -133,6 +141,7 @@ MBN_INLINE void store_of_kind(const epilogue *e, enum finish_kind kind, const ch
                                  sums_sub(sums_load(channel_vector(channels, FIXED_START)),
                                           sums_load(channel_vector(channels, BIAS))));
     }
+#endif
     MBN_UNROLL
     for (int32_t p = 0; p < pixels; p += QUAD) {
         sums quad[QUAD];
@@ -144,9 +153,14 @@ MBN_INLINE void store_of_kind(const epilogue *e, enum finish_kind kind, const ch
                 quad[i] = rescale_small(acc[p + i][v],
                                         factors_load(channel_vector(channels, MULTIPLIER)));
             } else {
+#if FIXED_OFFSET
                 quad[i] = fixed_round(&fixed, acc[p + i][v]);
+#else
+                quad[i] = rescale(MBN_RESCALE_FIXED, acc[p + i][v], channels);
+#endif
             }
         }
+#if FIXED_OFFSET
         if (kind == FINISH_FIXED && !e->is_relu) {
             MBN_UNROLL
             for (int32_t i = 0; i < QUAD; i++) {
@@ -158,6 +172,7 @@ MBN_INLINE void store_of_kind(const epilogue *e, enum finish_kind kind, const ch
             MBN_UNROLL
             for (int32_t i = 0; i < QUAD; i++) quad[i] = fixed_shift(&fixed, quad[i]);
         }
+#endif
         bytes64 y = bytes_of(&e->limits, quad[0], quad[1], quad[2], quad[3]);
         if (LOOKUP_INLINE && e->lookup != NULL) y = bytes_lookup(e->lookup, y);
         bytes_store_some(output + p * PIXEL_BYTES, pixels - p < QUAD ? pixels - p : QUAD, y);

@@ -1,6 +1,7 @@
 /* Pointwise convolution: a tile of pixels x blocks of output channels stays in registers while k
  * runs; one step loads a row of the packed panel and broadcasts four inputs of each pixel. */
 #include "finish.h"
+#include "lanes.h"
 #include "tile.h"
 
 /* Where a tile reads and writes. */
@@ -70,29 +71,37 @@ MBN_INLINE void finish_tile(const mbn_pointwise_args *args, const epilogue *e,
 /* The sums of a tile; pixels and vectors are constants. */
 MBN_INLINE void pointwise_sums(const mbn_pointwise_args *args, int32_t pixels, int32_t vectors,
                                enum finish_kind kind, const tile_place *place, sums acc[16][4]) {
-    const ptrdiff_t step = vectors * STEP_BYTES;
-    const char *w = place->weights;
+    const char *w = place->weights + vectors * HEAD_BYTES;
     const char *ahead = place->ahead;
     MBN_UNROLL
     for (int32_t v = 0; v < vectors; v++) {
-        const sums start = start_of(kind, place->bias + v * args->operands.bias_stride);
+        const sums start = start_of(kind, place->bias + v * args->operands.bias_stride,
+                                    place->weights + v * HEAD_BYTES);
         MBN_UNROLL
         for (int32_t p = 0; p < pixels; p++) acc[p][v] = start;
     }
     for (int32_t pass = passes_of(&args->operands);;) {
+#if VEC_LANES
+        w = lanes_run(pixels, vectors, args->input_channels, place->input, args->input.block_stride,
+                      w, ahead, place->ahead_step, acc);
+        ahead += steps_of(args->input_channels) * place->ahead_step;
+#else
         const char *x = place->input;
         for (int32_t left = args->input_channels; left > 0; left -= BLOCK) {
             const int32_t count = steps_of(left < BLOCK ? left : BLOCK);
-            for (int32_t k = 0; k < count; k++, w += step, ahead += place->ahead_step) {
+            for (int32_t k = 0; k < count;
+                 k++, w += vectors * STEP_BYTES, ahead += place->ahead_step) {
                 __builtin_prefetch(ahead, 0, 2); /* to L2 */
                 tile_step(pixels, vectors, x + (ptrdiff_t)k * OPERAND_BYTES, PIXEL_BYTES, w, acc);
             }
             x += args->input.block_stride;
         }
+#endif
         if (--pass == 0) break;
         MBN_UNROLL
         for (int32_t v = 0; v < vectors; v++) {
-            const sums start = start_of(kind, place->bias + v * args->operands.bias_stride);
+            const sums start = start_of(kind, place->bias + v * args->operands.bias_stride,
+                                        place->weights + v * HEAD_BYTES);
             MBN_UNROLL
             for (int32_t p = 0; p < pixels; p++) acc[p][v] = sums_twice(acc[p][v], start);
         }

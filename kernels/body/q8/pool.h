@@ -1,4 +1,4 @@
-/* The mean of a plane: four pixels' sum is a dot product with ones. */
+/* The mean of a plane. */
 #include "finish.h"
 
 #include "kernels/q8_mean.h"
@@ -8,7 +8,6 @@ static void global_average_pool(const mbn_pool_args *args, mbn_range range) {
     const mbn_q8_finish *finish = args->finish.q8;
     const int32_t n = args->input_height * args->input_width;
     const mbn_multiplier multiplier = mbn_mean_multiplier(&finish->mean, n);
-    const operand ones = operand_splat(1);
     for (int32_t b = range.block_begin; b < range.block_end; b++) {
         uint8_t *output = (uint8_t *)args->output.data + (ptrdiff_t)b * VECTOR_BYTES;
         if (finish->mean.kind == MBN_MEAN_VALUES) {
@@ -21,11 +20,11 @@ static void global_average_pool(const mbn_pool_args *args, mbn_range range) {
             int32_t x = 0;
             for (; x + 2 * QUAD <= args->input_width;
                  x += 2 * QUAD, row += 2 * QUAD * PIXEL_BYTES) {
-                even = operand_dot(quad_load(row), ones, even);
-                odd = operand_dot(quad_load(row + QUAD * PIXEL_BYTES), ones, odd);
+                even = pixels_sum(row, even);
+                odd = pixels_sum(row + QUAD * PIXEL_BYTES, odd);
             }
             for (; x < args->input_width; x++, row += PIXEL_BYTES) {
-                even = operand_dot(operand_first(row), ones, even);
+                even = pixel_sum(row, even);
             }
         }
         int32_t values[BLOCK];

@@ -8,9 +8,9 @@
  * of neighbouring pixels; it, pixels and vectors are constants. */
 MBN_INLINE void tile_step(int32_t pixels, int32_t vectors, const char *x, ptrdiff_t pixel_stride,
                           const char *w, sums acc[16][4]) {
-    operand row[4];
+    packed row[4];
     MBN_UNROLL
-    for (int32_t v = 0; v < vectors; v++) row[v] = operand_load(w + v * STEP_BYTES);
+    for (int32_t v = 0; v < vectors; v++) row[v] = packed_load(w + v * STEP_BYTES);
     MBN_UNROLL
     for (int32_t p = 0; p < pixels; p++) {
         const operand value = operand_broadcast(x + p * pixel_stride);

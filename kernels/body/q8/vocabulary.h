@@ -9,13 +9,42 @@
  *     sums_add_product(x, y, rest)   x * y + rest for x of 0 to 255 and y that an int16 holds
  *     sums_of_products(x, m, y, n, rest)
  *                                the nearest to fma(x, m, fma(y, n, rest)) in float32, ties to even
- *     operand                    four bytes for each of 16 channels
- *     operand_load(p)            operand_splat(byte)
- *     operand_broadcast(p)       the same four bytes for each channel
- *     operand_first(p)           a pixel: each channel's byte, and three zeros
+ *     operand                    four inputs, bytes
+ *     operand_broadcast(p)       the same four for each of 16 channels
+ *     operand_splat(byte)
+ *     packed                     four weights for each of 16 channels, as they are packed
+ *     packed_load(p)
  *     operand_dot(x, w, sum)     sum + the products of unsigned x and signed w, modulo 2^32
+ *     pixel_sum(p, sum)          sum + a pixel's bytes
+ *     pixels_sum(p, sum)         sum + those of four pixels
+ *
+ * and for depthwise convolution
+ *
+ *     operand_first(p)           a pixel: each channel's byte, and three zeros
  *     quad_load(p)               four pixels: each channel's four bytes
  *     quad_load_some(p, n)       n pixels, 1 to 3, and anything for the others
+ *
+ * or where INPUTS_SIGNED, which says that instructions multiply signed bytes alone (then operands
+ * that are inputs are made of bytes less what the packers know, and the head of a block's weights is
+ * what that takes from its sums)
+ *
+ *     pair                       of 8 channels, half a block, the bytes of two pixels
+ *     pair_of(p, q)              those of the pixels at p and q
+ *     half_operand               of 8 channels
+ *     half_of(a, b)              of two pairs
+ *     half_load(p)               weights
+ *     half_sums                  half a block's, with half_sums_load(p), half_sums_store(p, a) and
+ *                                half_sums_twice(sum, start), as sums_twice below
+ *     half_dot(x, w, sum)        as operand_dot
+ *
+ * With VEC_LANES, which asks for INPUTS_SIGNED, where an instruction multiplies by a fourth of a
+ * register:
+ *     inputs                     a pixel's bytes
+ *     inputs_load(p)             as they are ...
+ *     inputs_signed(pixels, x)   ... and of those pixels made signed
+ *     quarter, quarter_load(p)   a quarter of four weights for each of 16 channels
+ *     quarter_dot_lane(x, lane, w, sum, i)
+ *                                operand_dot in quarter i of the sums, with four of the inputs
  *
  *     rescale_float(x, m), rescale_fixed(x, fixed, shift), rescale_double(x, m)
  *                                as mobilenet/q8.h says, without zero and clamp, but what is far
@@ -27,6 +56,7 @@
  *     factors_small(m)           whether all of them are below 1 ...
  *     rescale_small(x, m)        ... as this wants them
  *     rescale_inside(x, m, inside)   the nearest to x m + inside in float32, rounded twice
+ * with FIXED_OFFSET, where rescale_fixed takes long:
  *     fixed_factors, fixed_factors_of(fixed, shift, less, X)
  *                                what these have in common: of a sum x below 2^30, given as x + X,
  *     fixed_round(f, x + X)      SRDHM(x, fixed) + 2^(-shift - 1): the upper half of the unsigned
@@ -69,6 +99,10 @@
     (PANEL_MAX >= 3 && (!defined(POINTWISE_PIXELS_2) || !defined(POINTWISE_PIXELS_3)))
 #error "POINTWISE_PIXELS_<n>: pixels of a tile with n blocks, at most 14"
 #endif
+#if PANEL_MAX == 1 /* there are no such panels */
+#define POINTWISE_PIXELS_2 POINTWISE_PIXELS_1
+#define POINTWISE_PIXELS_3 POINTWISE_PIXELS_1
+#endif
 #define CONVOLUTION_PIXELS_3 POINTWISE_PIXELS_3
 #if !defined(DEPTHWISE_ROWS) || !defined(DEPTHWISE_COLUMNS) || !defined(DEPTHWISE_NARROW_ROWS) ||  \
     !defined(DEPTHWISE_NARROW)
@@ -83,6 +117,16 @@
 #endif
 #if !defined(LOOKUP_INLINE)
 #error "LOOKUP_INLINE: whether a lookup is short enough to be in every tile, 0 or 1"
+#endif
+
+#if !defined(INPUTS_SIGNED)
+#define INPUTS_SIGNED 0
+#endif
+#if !defined(VEC_LANES)
+#define VEC_LANES 0
+#endif
+#if !defined(FIXED_OFFSET)
+#define FIXED_OFFSET 1
 #endif
 
 #define DEPTH 4
@@ -105,6 +149,7 @@ enum {
     OPERAND_BYTES = DEPTH,      /* of one channel */
     STEP_BYTES = BLOCK * DEPTH, /* of the weights that a step of one block reads */
     SUMS_BYTES = BLOCK * sizeof(int32_t),
+    HEAD_BYTES = INPUTS_SIGNED ? SUMS_BYTES : 0, /* of a block's weights */
 };
 
 /* Steps for `count` k. */
