@@ -441,6 +441,23 @@ MBN_API size_t mbn_pack_depthwise_q8_quads(const mbn_pack_depthwise_args *args, 
  * less[B], from which the tables of AVX-512 rescale (kernels/pack/q8_quads.c). */
 MBN_API size_t mbn_pack_channels_q8_quads(const mbn_pack_channels_args *args, void *packed);
 
+/* What q8 tables have whose instructions multiply signed bytes alone, so that inputs x are taken as
+ * x - 128.  Of a convolution, block after block (panels are of one): int32_t head[B], 128 times the
+ * sum of a channel's weights, then [K / 4][B][4] as above.  Of a depthwise one, [channels / B][S]
+ * with S shifts, 2 of a 3x3 kernel, else 3: the same head, then [(KH + S - 1) / 4, rounded up][KW]
+ * [B][4] with four rows of the kernel, the first one that many rows behind the first, and 0 where
+ * there is none.  What is `wide` is packed twice, as above, behind one head.
+ * _pairs: with [2][2][B / 2][2] instead of [B][4]: of half a block first a channel's first two
+ * weights; the second two's inputs are 127 - x, and 127 is in the head. */
+MBN_API size_t mbn_pack_convolution_q8_signed_quads(const mbn_pack_convolution_args *args,
+                                                    void *packed);
+MBN_API size_t mbn_pack_convolution_q8_signed_pairs(const mbn_pack_convolution_args *args,
+                                                    void *packed);
+MBN_API size_t mbn_pack_depthwise_q8_signed_quads(const mbn_pack_depthwise_args *args,
+                                                  void *packed);
+MBN_API size_t mbn_pack_depthwise_q8_signed_pairs(const mbn_pack_depthwise_args *args,
+                                                  void *packed);
+
 /* A vector of one float per channel (bias, scale, shift), zero-padded to whole blocks.  values may
  * be NULL, which packs zeros.  packed has mbn_block_count(channels, block) * block floats. */
 MBN_API void mbn_pack_vector(const float *values, int32_t channels, int32_t block, float *packed);

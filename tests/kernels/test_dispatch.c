@@ -20,7 +20,7 @@ static const uint32_t expected_tables[MBN_ELEMENT_COUNT] = {
 #elif defined(__aarch64__)
     [MBN_ELEMENT_F32] = 1u << MBN_ISA_SCALAR | 1u << MBN_ISA_NEON,
     [MBN_ELEMENT_BF16] = 1u << MBN_ISA_SCALAR | 1u << MBN_ISA_NEON | 1u << MBN_ISA_NEON_BF16,
-    [MBN_ELEMENT_Q8] = 1u << MBN_ISA_SCALAR,
+    [MBN_ELEMENT_Q8] = 1u << MBN_ISA_SCALAR | 1u << MBN_ISA_NEON | 1u << MBN_ISA_NEON_DOT,
 #else
     [MBN_ELEMENT_F32] = 1u << MBN_ISA_SCALAR,
     [MBN_ELEMENT_BF16] = 1u << MBN_ISA_SCALAR,
