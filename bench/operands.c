@@ -73,7 +73,10 @@ mbn_finish bench_finish(bench_memory *memory, const mbn_kernels *kernels, const 
         .input_zero = zero,
         .gate_zero = zero,
         .range = all,
-        .mean = {MBN_MEAN_FLOAT, bench_quantization.scale, bench_quantization.scale, 128},
+        .mean = {.kind = MBN_MEAN_FLOAT,
+                 .input_scale = bench_quantization.scale,
+                 .output_scale = bench_quantization.scale,
+                 .origin = 128},
     };
     const mbn_activation_kind activation = layer->activation.kind;
     if (activation == MBN_ACTIVATION_HARD_SWISH || activation == MBN_ACTIVATION_HARD_SIGMOID) {

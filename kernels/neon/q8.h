@@ -13,6 +13,8 @@
 
 #define INPUTS_SIGNED 1
 #define FIXED_OFFSET 0
+#define TILES_FEW 0
+#define FIXED_INLINE 1
 #define LOOKUP_INLINE 0 /* 16 registers */
 #define PACK_CONVOLUTION mbn_pack_convolution_q8_signed_pairs
 #define PACK_DEPTHWISE mbn_pack_depthwise_q8_signed_pairs
@@ -26,8 +28,8 @@
 #define DEPTHWISE_NARROW_ROWS 2
 #define DEPTHWISE_NARROW 4
 
-/* Of half a block the first pairs of each channel's four, and the second ones: weights, or inputs as
- * they are multiplied.  An operand has the halves' one behind the other. */
+/* Of half a block the first pairs of each channel's four, and the second ones: weights, or inputs
+ * as they are multiplied.  An operand has the halves' one behind the other. */
 typedef struct half_operand {
     int8x16_t first, second;
 } half_operand;

@@ -1,5 +1,5 @@
-/* Sums and bytes (kernels/body/q8/vocabulary.h) in AArch64 NEON, but for what multiplies bytes: that
- * is of the header that includes this one. */
+/* Sums and bytes (kernels/body/q8/vocabulary.h) in AArch64 NEON, but for what multiplies bytes:
+ * that is of the header that includes this one. */
 #ifndef MBN_KERNELS_NEON_SUMS_H
 #define MBN_KERNELS_NEON_SUMS_H
 

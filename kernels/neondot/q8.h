@@ -12,6 +12,8 @@
 
 #define INPUTS_SIGNED 1
 #define FIXED_OFFSET 0
+#define TILES_FEW 0
+#define FIXED_INLINE 1
 #define LOOKUP_INLINE 0 /* 16 registers */
 #define VEC_LANES 1
 #define PACK_CONVOLUTION mbn_pack_convolution_q8_signed_quads

@@ -1,13 +1,14 @@
-/* Weights of the q8 tables whose instructions multiply signed bytes alone.  They make inputs signed,
- * x - 128 or 127 - x, and in front of a block's weights is what that takes from its sums. */
+/* Weights of the q8 tables whose instructions multiply signed bytes alone.  They make inputs
+ * signed, x - 128 or 127 - x, and in front of a block's weights is what that takes from its sums.
+ */
 #include <mobilenet/kernels.h>
 
 #include <string.h>
 
 enum { BLOCK = 16, FOUR = 4, STEP_BYTES = BLOCK * FOUR, HEAD_BYTES = BLOCK * sizeof(int32_t) };
 
-/* quads: a channel's four weights side by side, and all inputs x - 128.  pairs: of half a block each
- * channel's first two, then their second two, whose inputs are 127 - x and subtracted. */
+/* quads: a channel's four weights side by side, and all inputs x - 128.  pairs: of half a block
+ * each channel's first two, then their second two, whose inputs are 127 - x and subtracted. */
 typedef enum order { QUADS, PAIRS } order;
 
 /* Of channel c's weight number i. */

@@ -1,7 +1,7 @@
 /* Depthwise convolution where inputs are made signed and channels stand side by side: a half is of
  * four rows of a column of 8 channels, so it serves two output rows, and in each as many columns as
- * the kernel has, with weights that are shifted by a row.  3x3 takes three operands for each output,
- * 5x5 ten.  What a row of outputs has no weight for meets a zero. */
+ * the kernel has, with weights that are shifted by a row.  3x3 takes three operands for each
+ * output, 5x5 ten.  What a row of outputs has no weight for meets a zero. */
 #include "finish.h"
 
 enum { DOWN_MOST = 3 }; /* shifts of a kernel's weights */

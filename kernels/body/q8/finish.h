@@ -99,8 +99,8 @@ MBN_INLINE void spill_pixels(int32_t pixels, int32_t v, sums acc[16][4], int32_t
 enum finish_kind { FINISH_ANY, FINISH_FLOAT, FINISH_FIXED };
 
 /* FLOAT is for factors below 1, by which no sum leaves the int32.  FIXED with FIXED_OFFSET is for
- * shifts to the right of sums below 2^30 in magnitude: those begin at FIXED_START, which is the bias
- * and an X that lets the first rounding cost nothing.  products: how many a sum has. */
+ * shifts to the right of sums below 2^30 in magnitude: those begin at FIXED_START, which is the
+ * bias and an X that lets the first rounding cost nothing.  products: how many a sum has. */
 MBN_INLINE enum finish_kind finish_kind_of(const epilogue *e, const char *channels,
                                            int32_t products, bool wide) {
     if (e->rescaling == MBN_RESCALE_FLOAT) {

@@ -25,8 +25,8 @@
  *     quad_load_some(p, n)       n pixels, 1 to 3, and anything for the others
  *
  * or where INPUTS_SIGNED, which says that instructions multiply signed bytes alone (then operands
- * that are inputs are made of bytes less what the packers know, and the head of a block's weights is
- * what that takes from its sums)
+ * that are inputs are made of bytes less what the packers know, and the head of a block's weights
+ * is what that takes from its sums)
  *
  *     pair                       of 8 channels, half a block, the bytes of two pixels
  *     pair_of(p, q)              those of the pixels at p and q
@@ -78,8 +78,7 @@
  *     byte_limits_of(range)
  *     bytes_add_shift(add, limits, a, b)   mbn_add_shift of bytes, factors below 2^30 in magnitude
  *     bytes_of(limits, a, b, c, d)
- *                                ... to whose zero the sums are added, clamped
- */
+ *                                ... to whose zero the sums are added, clamped */
 #ifndef MBN_KERNELS_BODY_Q8_VOCABULARY_H
 #define MBN_KERNELS_BODY_Q8_VOCABULARY_H
 
