@@ -10,7 +10,7 @@
 #define FACTOR_SPLAT(f) VEC_SPLAT(f)
 #define PER_LANE 4
 #define VEC_MULTIPLY_ADD(x, a, b) _mm512_dpbusd_epi32(x, a, b)
-#define VEC_SUM(x) (float)_mm512_reduce_add_epi32(x)
+#define VEC_SUM(x) _mm512_reduce_add_ps(_mm512_cvtepi32_ps(x)) /* which does not overflow */
 #define VEC_REGISTER "v"
 #define CHAINS CHAINS_24
 #define ELEMENT MBN_ELEMENT_Q8
