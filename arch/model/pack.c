@@ -10,6 +10,41 @@ static const mbn_packer *const packers[MBN_ELEMENT_COUNT] = {
     [MBN_ELEMENT_Q8] = &mbn_q8_packer,
 };
 
+size_t mbn_pack_weights(const mbn_layer *layer, const mbn_kernels *kernels,
+                        const mbn_weights *weights, void *packed) {
+    const mbn_parameter_info *layout = weights->layout;
+    if (layer->kind == MBN_LAYER_DEPTHWISE) {
+        const mbn_pack_depthwise_args args = {
+            .weights = weights->values,
+            .channel_stride = layout->output_stride,
+            .row_stride = layout->row_stride,
+            .column_stride = layout->column_stride,
+            .scale = weights->scale,
+            .channels = layer->output_channels,
+            .kernel_height = layer->kernel_height,
+            .kernel_width = layer->kernel_width,
+            .blocking = kernels->blocking,
+            .wide = weights->wide,
+        };
+        return kernels->pack_depthwise(&args, packed);
+    }
+    const mbn_pack_convolution_args args = {
+        .weights = weights->values,
+        .output_stride = layout->output_stride,
+        .input_stride = layout->input_stride,
+        .row_stride = layout->row_stride,
+        .column_stride = layout->column_stride,
+        .scale = weights->scale,
+        .output_channels = layer->output_channels,
+        .input_channels = layer->input_channels,
+        .kernel_height = layer->kernel_height,
+        .kernel_width = layer->kernel_width,
+        .blocking = kernels->blocking,
+        .wide = weights->wide,
+    };
+    return kernels->pack_convolution(&args, packed);
+}
+
 size_t mbn_packed_bytes(const mbn_packing *packing, const mbn_kernels *kernels) {
     size_t bytes = 0;
     for (int32_t i = 0; i < packing->layers; i++) {

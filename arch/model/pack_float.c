@@ -5,34 +5,16 @@
 #include "packer.h"
 #include "tensors.h"
 
-static mbn_pack_depthwise_args depthwise_args(const mbn_layer *layer, const mbn_kernels *kernels) {
-    return (mbn_pack_depthwise_args){
-        .channels = layer->output_channels,
-        .kernel_height = layer->kernel_height,
-        .kernel_width = layer->kernel_width,
-        .blocking = kernels->blocking,
+/* Packs the layer's weights, or with packed NULL only counts the bytes; what is not packed needs no
+ * floats. */
+static size_t pack_weights(const mbn_layer *layer, const mbn_kernels *kernels,
+                           const mbn_layer_floats *floats, const float *scale, void *packed) {
+    const mbn_weights weights = {
+        .values = floats->values[MBN_WEIGHT],
+        .layout = &floats->weight,
+        .scale = scale,
     };
-}
-
-static mbn_pack_convolution_args convolution_args(const mbn_layer *layer,
-                                                  const mbn_kernels *kernels) {
-    return (mbn_pack_convolution_args){
-        .output_channels = layer->output_channels,
-        .input_channels = layer->input_channels,
-        .kernel_height = layer->kernel_height,
-        .kernel_width = layer->kernel_width,
-        .blocking = kernels->blocking,
-    };
-}
-
-/* Bytes of the layer's packed weights. */
-static size_t weights_bytes(const mbn_layer *layer, const mbn_kernels *kernels) {
-    if (layer->kind == MBN_LAYER_DEPTHWISE) {
-        const mbn_pack_depthwise_args args = depthwise_args(layer, kernels);
-        return kernels->pack_depthwise(&args, NULL);
-    }
-    const mbn_pack_convolution_args args = convolution_args(layer, kernels);
-    return kernels->pack_convolution(&args, NULL);
+    return mbn_pack_weights(layer, kernels, &weights, packed);
 }
 
 static size_t bytes(const mbn_packing *packing, int32_t index, const mbn_kernels *kernels) {
@@ -40,30 +22,9 @@ static size_t bytes(const mbn_packing *packing, int32_t index, const mbn_kernels
     if (layer->weights == 0) return 0;
     const int32_t block = kernels->blocking.block;
     const size_t channels = (size_t)mbn_block_count(layer->output_channels, block) * (size_t)block;
-    return mbn_align(weights_bytes(layer, kernels)) + mbn_align(channels * sizeof(float));
-}
-
-static void pack_weights(const mbn_layer *layer, const mbn_kernels *kernels,
-                         const mbn_layer_floats *floats, const float *scale, void *packed) {
-    const mbn_parameter_info *w = &floats->weight;
-    if (layer->kind == MBN_LAYER_DEPTHWISE) {
-        mbn_pack_depthwise_args args = depthwise_args(layer, kernels);
-        args.weights = floats->values[MBN_WEIGHT];
-        args.channel_stride = w->output_stride;
-        args.row_stride = w->row_stride;
-        args.column_stride = w->column_stride;
-        args.scale = scale;
-        kernels->pack_depthwise(&args, packed);
-    } else {
-        mbn_pack_convolution_args args = convolution_args(layer, kernels);
-        args.weights = floats->values[MBN_WEIGHT];
-        args.output_stride = w->output_stride;
-        args.input_stride = w->input_stride;
-        args.row_stride = w->row_stride;
-        args.column_stride = w->column_stride;
-        args.scale = scale;
-        kernels->pack_convolution(&args, packed);
-    }
+    const mbn_layer_floats none = {0};
+    return mbn_align(pack_weights(layer, kernels, &none, NULL, NULL)) +
+           mbn_align(channels * sizeof(float));
 }
 
 /* scratch: two floats per output channel. */
@@ -81,7 +42,7 @@ static void pack_floats(const mbn_network *network, const mbn_layer *layer,
         scale = folded_scale;
         shift = folded_shift;
     }
-    const size_t weights = weights_bytes(layer, kernels);
+    const size_t weights = pack_weights(layer, kernels, floats, scale, NULL);
     const int32_t block = kernels->blocking.block;
     float *bias = (float *)(void *)(memory + mbn_align(weights));
     pack_weights(layer, kernels, floats, scale, memory);

@@ -4,48 +4,11 @@
 #include "arch/system/memory.h"
 #include "packer.h"
 
-static mbn_pack_depthwise_args
-depthwise_args(const mbn_layer *layer, const mbn_layer_integers *from, const mbn_kernels *kernels) {
-    return (mbn_pack_depthwise_args){
-        .channel_stride = from->layout.output_stride,
-        .row_stride = from->layout.row_stride,
-        .column_stride = from->layout.column_stride,
-        .channels = layer->output_channels,
-        .kernel_height = layer->kernel_height,
-        .kernel_width = layer->kernel_width,
-        .blocking = kernels->blocking,
-        .wide = from->wide,
-    };
-}
-
-static mbn_pack_convolution_args convolution_args(const mbn_layer *layer,
-                                                  const mbn_layer_integers *from,
-                                                  const mbn_kernels *kernels) {
-    return (mbn_pack_convolution_args){
-        .output_stride = from->layout.output_stride,
-        .input_stride = from->layout.input_stride,
-        .row_stride = from->layout.row_stride,
-        .column_stride = from->layout.column_stride,
-        .output_channels = layer->output_channels,
-        .input_channels = layer->input_channels,
-        .kernel_height = layer->kernel_height,
-        .kernel_width = layer->kernel_width,
-        .blocking = kernels->blocking,
-        .wide = from->wide,
-    };
-}
-
 /* Packs them, or with packed NULL only counts the bytes. */
 static size_t pack_weights(const mbn_layer *layer, const mbn_layer_integers *from,
                            const mbn_kernels *kernels, const int16_t *weights, void *packed) {
-    if (layer->kind == MBN_LAYER_DEPTHWISE) {
-        mbn_pack_depthwise_args args = depthwise_args(layer, from, kernels);
-        args.weights = weights;
-        return kernels->pack_depthwise(&args, packed);
-    }
-    mbn_pack_convolution_args args = convolution_args(layer, from, kernels);
-    args.weights = weights;
-    return kernels->pack_convolution(&args, packed);
+    const mbn_weights all = {.values = weights, .layout = &from->layout, .wide = from->wide};
+    return mbn_pack_weights(layer, kernels, &all, packed);
 }
 
 static mbn_pack_channels_args channels_args(const mbn_layer *layer, const mbn_layer_integers *from,

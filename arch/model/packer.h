@@ -16,6 +16,18 @@ typedef struct mbn_packer {
     bool zero_is_a_byte; /* planes have the quantisation's zero point around them, else zeros */
 } mbn_packer;
 
+/* A layer's weights as its table's packers take them: floats, or 16-bit integers. */
+typedef struct mbn_weights {
+    const void *values;
+    const mbn_parameter_info *layout;
+    const float *scale; /* of floats: NULL, or a factor for each output channel */
+    bool wide;          /* of integers: some are beyond a signed byte */
+} mbn_weights;
+
+/* Packs them, and returns the bytes; with packed NULL it only counts these. */
+size_t mbn_pack_weights(const mbn_layer *layer, const mbn_kernels *kernels,
+                        const mbn_weights *weights, void *packed);
+
 /* For tables whose packing takes floats, and whose bias is float32.  Integers are dequantised. */
 extern const mbn_packer mbn_float_packer;
 
