@@ -2,11 +2,9 @@
 
 #include "kernels/q8.h"
 
-/* Of x from 0 to 256, halves away from zero.  Unsigned numbers are rounded by adding a half, which
- * may round, too. */
+/* Of x from 0 to 256.  Unsigned numbers are rounded by adding a half, which may round, too. */
 static int32_t to_nearest(float x, bool is_signed) {
-    const int32_t whole = (int32_t)x;
-    return is_signed ? whole + (x - (float)whole >= 0.5F) : (int32_t)(x + 0.5F);
+    return is_signed ? mbn_nearest_away((double)x) : (int32_t)(x + 0.5F);
 }
 
 /* values: the logits' distances from the largest; they become what is before the zero point. */
@@ -55,9 +53,8 @@ static void fixed_softmax(const mbn_q8_probabilities *p, float *values, int32_t 
 }
 
 /* The byte that a float stands for, exactly. */
-static float byte_of(const mbn_quantization *q, float value) {
-    const double low = -q->zero, distance = q->scale > 0.0F ? (double)(value / q->scale) : 0.0;
-    return (float)(mbn_nearest_even((float)mbn_clamp(distance, low, low + 255.0)) + q->zero);
+static uint8_t byte_of(const mbn_quantization *q, float value) {
+    return mbn_byte_of_float(q->scale > 0.0F ? value / q->scale : 0.0F, q->zero, 0, 255);
 }
 
 void mbn_make_probabilities_q8(const mbn_q8_probabilities *p, float *values, int32_t count) {
