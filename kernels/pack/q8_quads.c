@@ -1,20 +1,11 @@
-/* Weights as single bytes in fours, of the q8 tables whose instructions sum four products.  Wide
- * ones are packed twice: their halves, rounded down, and behind them what is left, 0 or 1. */
+/* Weights as single bytes in fours, of the q8 tables whose instructions sum four products. */
+#include "wide.h"
+
 #include <mobilenet/kernels.h>
 
 #include <string.h>
 
 enum { FOUR = 4 };
-
-static int32_t passes_of(bool wide) {
-    return wide ? 2 : 1;
-}
-
-static int8_t part_of(int32_t weight, bool wide, int32_t pass) {
-    if (!wide) return (int8_t)weight;
-    const int32_t rest = weight & 1;
-    return (int8_t)(pass == 0 ? (weight - rest) / 2 : rest);
-}
 
 /* One tap: [channel / 4][lane][4]; weights: of the first lane, of which `existing` are no zeros. */
 static int8_t *pack_tap(const mbn_pack_convolution_args *args, const int16_t *weights,

@@ -1,6 +1,8 @@
 /* Weights of the q8 tables whose instructions multiply signed bytes alone.  They make inputs
  * signed, x - 128 or 127 - x, and in front of a block's weights is what that takes from its sums.
  */
+#include "wide.h"
+
 #include <mobilenet/kernels.h>
 
 #include <string.h>
@@ -18,17 +20,6 @@ static int32_t place_of(order o, int32_t c, int32_t i) {
 }
 static int32_t taken(order o, int32_t i) {
     return o == PAIRS && i >= 2 ? 127 : 128;
-}
-
-static int32_t passes_of(bool wide) {
-    return wide ? 2 : 1;
-}
-
-/* Wide ones are packed twice: their halves, rounded down, and what is left. */
-static int8_t part_of(int32_t weight, bool wide, int32_t pass) {
-    if (!wide) return (int8_t)weight;
-    const int32_t rest = weight & 1;
-    return (int8_t)(pass == 0 ? (weight - rest) / 2 : rest);
 }
 
 /* A step of a block: its first pass at `out`, the next one pass_bytes behind. */
