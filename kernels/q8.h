@@ -86,12 +86,17 @@ static inline uint8_t mbn_rescale(int32_t sum, mbn_rescaling rescaling,
     return mbn_rescale_double(sum, multiplier->wide, range);
 }
 
+/* Whether a product's zero point is inside its rounding. */
+static inline bool mbn_rounds_inside(const mbn_q8_finish *finish) {
+    return finish->rescaling == MBN_RESCALE_FLOAT && finish->zero_inside;
+}
+
 /* What channel_scale makes of a byte. */
 static inline uint8_t mbn_scale_byte(const mbn_q8_finish *finish, uint8_t byte, uint8_t gate) {
     const mbn_byte_range range = finish->range;
     const uint8_t input = finish->lookup != NULL ? finish->lookup[byte] : byte;
     const int32_t product = (input - finish->input_zero) * (gate - finish->gate_zero);
-    if (finish->rescaling != MBN_RESCALE_FLOAT || !finish->zero_inside) {
+    if (!mbn_rounds_inside(finish)) {
         return mbn_rescale(product, finish->rescaling, &finish->multiplier, range);
     }
     const float inside = (float)(range.zero - finish->origin);

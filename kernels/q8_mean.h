@@ -7,9 +7,18 @@
 
 #include <mobilenet/kernels.h>
 
+enum { MBN_QUARTERS = 4, MBN_MEAN_CHANNELS = 16 };
+
+/* The first becomes the sum of all. */
+static inline void mbn_join_quarters(float quarters[MBN_QUARTERS][MBN_MEAN_CHANNELS]) {
+    for (int32_t c = 0; c < MBN_MEAN_CHANNELS; c++) {
+        quarters[0][c] = (quarters[0][c] + quarters[2][c]) + (quarters[1][c] + quarters[3][c]);
+    }
+}
+
 /* Of the channels of block b, to `out`. */
 static inline void mbn_mean_of_values(const mbn_pool_args *args, int32_t b, uint8_t *out) {
-    enum { QUARTERS = 4, CHANNELS = 16 };
+    enum { QUARTERS = MBN_QUARTERS, CHANNELS = MBN_MEAN_CHANNELS };
     const mbn_q8_finish *finish = args->finish.q8;
     const float *values = finish->mean.values;
     const int32_t n = args->input_height * args->input_width, whole = n - n % QUARTERS;
@@ -19,21 +28,15 @@ static inline void mbn_mean_of_values(const mbn_pool_args *args, int32_t b, uint
         const uint8_t *in = (const uint8_t *)args->input.data + b * args->input.block_stride +
                             y * args->input.row_stride;
         for (int32_t x = 0; x < args->input_width; x++, pixel++, in += CHANNELS) {
-            if (pixel == whole) {
-                for (int32_t c = 0; c < CHANNELS; c++) {
-                    quarters[0][c] =
-                        (quarters[0][c] + quarters[2][c]) + (quarters[1][c] + quarters[3][c]);
-                }
-            }
+            if (pixel == whole) mbn_join_quarters(quarters);
             float *sum = quarters[pixel < whole ? pixel % QUARTERS : 0];
             for (int32_t c = 0; c < CHANNELS; c++) sum[c] += values[in[c]];
         }
     }
+    if (whole == n) mbn_join_quarters(quarters);
     for (int32_t c = 0; c < CHANNELS; c++) {
-        const float sum =
-            whole < n ? quarters[0][c]
-                      : (quarters[0][c] + quarters[2][c]) + (quarters[1][c] + quarters[3][c]);
-        out[c] = mbn_byte_of_float(sum / (float)n / finish->mean.output_scale, finish->range.zero,
+        const float mean = quarters[0][c] / (float)n;
+        out[c] = mbn_byte_of_float(mean / finish->mean.output_scale, finish->range.zero,
                                    finish->range.low, finish->range.high);
     }
 }

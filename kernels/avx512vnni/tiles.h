@@ -1,6 +1,9 @@
-/* Tiles for 32 registers of 16 sums. */
+/* Tiles for 32 registers of 16 sums, and the packers. */
 #ifndef MBN_KERNELS_AVX512VNNI_TILES_H
 #define MBN_KERNELS_AVX512VNNI_TILES_H
+
+#define PACK_CONVOLUTION mbn_pack_convolution_q8_quads
+#define PACK_DEPTHWISE mbn_pack_depthwise_q8_quads
 
 /* Each is the largest whose sums and operands fit 32 registers.  14 pixels divide the rows of
  * MobileNet at 224 (112, 56, 28, 14, 7 + 7). */

@@ -43,7 +43,7 @@ typedef struct scaling {
 static scaling scaling_of(const mbn_finish *finish) {
     const epilogue e = epilogue_of(finish);
     scaling s = {.finish = finish->q8, .block = uniform_block_of(finish->q8), .limits = e.limits};
-    const bool inside = finish->q8->rescaling == MBN_RESCALE_FLOAT && finish->q8->zero_inside;
+    const bool inside = mbn_rounds_inside(finish->q8);
     s.quick = !inside && finish_kind_of(&e, s.block.channels, 1, false) == FINISH_FLOAT;
     if (inside) {
         mbn_byte_range range = finish->q8->range;
@@ -57,7 +57,7 @@ MBN_INLINE sums scale_product(const scaling *s, sums product) {
     const char *multipliers = channel_vector(s->block.channels, MULTIPLIER);
     if (s->quick) return rescale_small(product, factors_load(multipliers));
     const mbn_q8_finish *finish = s->finish;
-    if (finish->rescaling == MBN_RESCALE_FLOAT && finish->zero_inside) {
+    if (mbn_rounds_inside(finish)) {
         return rescale_inside(product, factors_load(multipliers),
                               (float)(finish->range.zero - finish->origin));
     }

@@ -42,13 +42,8 @@ const mbn_kernels VEC_TABLE = {
     .softmax = softmax,
     .to_blocked = to_blocked,
     .from_blocked = from_blocked,
-#if INPUTS_SIGNED
     .pack_convolution = PACK_CONVOLUTION,
     .pack_depthwise = PACK_DEPTHWISE,
-#else
-    .pack_convolution = mbn_pack_convolution_q8_quads,
-    .pack_depthwise = mbn_pack_depthwise_q8_quads,
-#endif
     .pack_channels = FIXED_OFFSET ? mbn_pack_channels_q8_quads : mbn_pack_channels_q8,
     .vectors = NULL,
     .reads_floats = READS_FLOATS,

@@ -108,6 +108,9 @@
 #error "rows (1, 2 or 4) and columns of a depthwise tile, and of the one for narrow planes"
 #endif
 
+#if !defined(PACK_CONVOLUTION) || !defined(PACK_DEPTHWISE)
+#error "the table's packers"
+#endif
 #if !defined(TILES_FEW)
 #error "TILES_FEW: whether the table is to be small rather than fast: few sizes of tiles, 0 or 1"
 #endif
