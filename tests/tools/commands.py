@@ -9,7 +9,7 @@ import re
 import subprocess
 import unittest
 
-from case import ISAS, NETWORKS, PROGRAM, Case, main
+from case import FLOAT_ISAS, ISAS, NETWORKS, PROGRAM, Case, main
 
 COMMANDS = ["classify", "run", "features", "embed", "evaluate", "count", "plan", "profile", "info",
             "init"]
@@ -269,8 +269,7 @@ class Info(Case):
         built, usable = info["built in"].split(", "), info["usable"].split(", ")
         self.assertEqual(built[0], "scalar")
         self.assertLessEqual(set(usable), set(built))
-        others = ("bf16", "vnni", "vbmi", "dot")  # have no float32
-        floats = [isa for isa in usable if not isa.endswith(others)]
+        floats = [isa for isa in usable if isa in FLOAT_ISAS]
         self.assertTrue(info["chosen"].startswith(f"{floats[-1]}, the best usable one"))
         self.assertIn(info["bfloat16"].split()[0], usable)
         self.assertEqual(self.parse(environment={"MOBILENET_ISA": ""}), info)
