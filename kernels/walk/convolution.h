@@ -9,10 +9,6 @@
 #include "span.h"
 #include "taps.h"
 
-/* Bytes between the inputs of neighbouring outputs of the stem, of which every MobileNet has stride
- * 2, over 3 interleaved channels and over planes, which only steps of one k can read. */
-enum { INTERLEAVED_STRIDE = 2 * IMAGE_BLOCK * IMAGE_BYTES, PLANE_STRIDE = 2 * IMAGE_BYTES };
-
 /* Offset of the input at tap (0, 0) of an output, which may lie outside the plane. */
 MBN_INLINE ptrdiff_t input_offset_at(const mbn_convolution_args *args, int32_t oy, int32_t ox) {
     return (oy * args->stride_vertical - args->pad_top) * args->input.row_stride +

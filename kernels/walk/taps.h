@@ -31,4 +31,14 @@ MBN_INLINE taps taps_at(const mbn_convolution_args *args, int32_t oy, int32_t ox
     };
 }
 
+/* Bytes between the inputs of neighbouring outputs of the stem, of which every MobileNet has stride
+ * 2, over 3 interleaved channels and over planes, which only steps of one k can read. */
+enum { INTERLEAVED_STRIDE = 2 * IMAGE_BLOCK * IMAGE_BYTES, PLANE_STRIDE = 2 * IMAGE_BYTES };
+
+/* Whether a tile is of the stem, whose stride the walk makes a constant: a constant, too. */
+MBN_INLINE bool is_stem_tile(int32_t pixels, ptrdiff_t pixel_stride) {
+    return pixels > 1 && __builtin_constant_p(pixel_stride) &&
+           (pixel_stride == INTERLEAVED_STRIDE || pixel_stride == PLANE_STRIDE);
+}
+
 #endif

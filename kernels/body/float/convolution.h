@@ -2,22 +2,39 @@
 #include "epilogue.h"
 #include "kernels/walk/taps.h"
 
-/* activation(acc [+ residual]), to output row oy, columns ox and on; vector by vector, since with
- * one branch for all of them gcc 12 spills the accumulators. */
-MBN_INLINE void finish_convolution(const mbn_convolution_args *args, const epilogue *e,
-                                   int32_t pixels, int32_t vectors, vec acc[16][4], int32_t b,
-                                   int32_t oy, int32_t ox) {
+/* activation(values [+ residual]) of a tile in memory, [pixel][vector]. */
+static __attribute__((noinline)) void finish_spilled(const mbn_convolution_args *args,
+                                                     const epilogue *e, int32_t pixels,
+                                                     int32_t vectors, const float *values,
+                                                     int32_t b, int32_t oy, int32_t ox) {
     const ptrdiff_t column = (ptrdiff_t)ox * PIXEL_BYTES;
-    MBN_UNROLL
     for (int32_t v = 0; v < vectors; v++) {
         char *output = mbn_row_at(&args->output, b + v, oy) + column;
-        if (args->residual.data != NULL) {
-            const char *residual = mbn_row_at(&args->residual, b + v, oy) + column;
-            MBN_UNROLL
-            for (int32_t p = 0; p < pixels; p++) {
-                acc[p][v] = vec_add(acc[p][v], element_load(residual + p * PIXEL_BYTES));
-            }
+        const char *residual =
+            args->residual.data == NULL ? NULL : mbn_row_at(&args->residual, b + v, oy) + column;
+        for (int32_t p = 0; p < pixels; p++) {
+            vec y = vec_load(values + (p * vectors + v) * VEC_WIDTH);
+            if (residual != NULL) y = vec_add(y, element_load(residual + p * PIXEL_BYTES));
+            element_store(output + p * PIXEL_BYTES, epilogue_apply(e, y));
         }
+    }
+}
+
+/* The same of accumulators.  Only the stem's chains are so short that its tiles are stored from
+ * registers (stem, a constant), vector by vector, since with one branch for all of them gcc 12
+ * spills the accumulators. */
+MBN_INLINE void finish_convolution(const mbn_convolution_args *args, const epilogue *e, bool stem,
+                                   int32_t pixels, int32_t vectors, vec acc[16][4], int32_t b,
+                                   int32_t oy, int32_t ox) {
+    if (TILES_FEW || !stem || args->residual.data != NULL) {
+        float values[TILE_FLOATS];
+        spill_tile(pixels, 0, vectors, acc, values);
+        finish_spilled(args, e, pixels, vectors, values, b, oy, ox);
+        return;
+    }
+    MBN_UNROLL
+    for (int32_t v = 0; v < vectors; v++) {
+        char *output = mbn_row_at(&args->output, b + v, oy) + (ptrdiff_t)ox * PIXEL_BYTES;
         store_tile(e, false, pixels, v, 1, acc, output, args->output.block_stride);
     }
 }
@@ -71,7 +88,8 @@ MBN_INLINE void convolution_tile(const mbn_convolution_args *args, const epilogu
             }
         }
     }
-    finish_convolution(args, e, pixels, vectors, acc, b, oy, ox);
+    finish_convolution(args, e, is_stem_tile(pixels, pixel_stride), pixels, vectors, acc, b, oy,
+                       ox);
 }
 
 #if STEM_SHARED

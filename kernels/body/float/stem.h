@@ -51,5 +51,5 @@ MBN_INLINE void stem_tile(const mbn_convolution_args *args, const epilogue *e,
             }
         }
     }
-    finish_convolution(args, e, STEM_PIXELS, 1, acc, 0, oy, ox);
+    finish_convolution(args, e, true, STEM_PIXELS, 1, acc, 0, oy, ox);
 }

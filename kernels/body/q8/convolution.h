@@ -29,11 +29,6 @@ static sums outside_sums(const mbn_convolution_args *args, const epilogue *e, in
     }
 }
 
-/* Whether a tile is of the stem, whose stride the walk makes a constant: a constant, too. */
-MBN_INLINE bool is_stem_tile(int32_t pixels, ptrdiff_t pixel_stride) {
-    return pixels > 1 && __builtin_constant_p(pixel_stride) && pixel_stride == 2 * IMAGE_BLOCK;
-}
-
 /* What is frequent: whole tiles of the stem. */
 MBN_INLINE enum finish_kind convolution_kind(const mbn_convolution_args *args, const epilogue *e,
                                              int32_t pixels, int32_t vectors,
