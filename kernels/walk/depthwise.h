@@ -51,7 +51,7 @@ MBN_INLINE void depthwise_rows(const mbn_depthwise_args *args, int32_t rows, int
                                int32_t oy, span columns, char *output) {
     const char *line = input + (oy * vertical - args->pad_top) * args->input.row_stride;
     char *out = output + oy * args->output.row_stride;
-    if ((FEW_UNEQUAL && vertical != horizontal) || tile == DEPTHWISE_COLUMNS) {
+    if (vertical != horizontal || tile == DEPTHWISE_COLUMNS) {
         depthwise_steps(args, rows, DEPTHWISE_COLUMNS, kernel, vertical, horizontal, line, block, e,
                         columns, out);
     } else if (rows <= DEPTHWISE_NARROW_ROWS && tile == DEPTHWISE_NARROW) {
@@ -75,7 +75,7 @@ MBN_INLINE void depthwise(const mbn_depthwise_args *args, mbn_range range, int32
     span columns =
         inside(args->output_width, args->input_width, kernel, horizontal, args->pad_left);
     int32_t tile = tile_columns(columns.end - columns.begin);
-    if (FEW_UNEQUAL && vertical != horizontal) tile = DEPTHWISE_COLUMNS;
+    if (vertical != horizontal) tile = DEPTHWISE_COLUMNS; /* rare, and not worth several sizes */
     if (tile > columns.end - columns.begin) columns.end = columns.begin;
     for (int32_t b = range.block_begin; b < range.block_end; b++) {
         const char *input = mbn_row_at(&args->input, b, 0);
@@ -127,7 +127,7 @@ DEPTHWISE_ANY(5)
 #define DEPTHWISE(kernel, vertical, horizontal)                                                    \
     static void depthwise_##kernel##x##kernel##_s##vertical##horizontal(                           \
         const mbn_depthwise_args *args, mbn_range range) {                                         \
-        /* Unequal strides are rare, and not worth the code of several rows. */                    \
+        /* Nor is it worth several rows. */                                                        \
         depthwise(args, range, kernel, vertical, horizontal,                                       \
                   vertical == horizontal ? DEPTHWISE_ROWS : 1);                                    \
     }

@@ -101,7 +101,6 @@
 #endif
 #define DEPTHWISE_NARROW_ROWS DEPTHWISE_ROWS
 #define STEM_ONLY 0
-#define FEW_UNEQUAL 0
 #if !defined(FULLY_CONNECTED_AHEAD)
 #error "FULLY_CONNECTED_AHEAD: bytes that fully connected fetches ahead of its weights; 0: none"
 #endif

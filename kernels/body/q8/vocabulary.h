@@ -134,8 +134,7 @@
 #define DEPTH 4
 #define VEC_HALVES 0
 #define STEM_SHARED 0
-#define STEM_ONLY 1   /* of standard convolutions only the stem is worth code of its own */
-#define FEW_UNEQUAL 1 /* nor depthwise tiles of unequal strides of several sizes */
+#define STEM_ONLY 1 /* of standard convolutions only the stem is worth code of its own */
 #define NARROW_PIXELS POINTWISE_PIXELS_1
 #define READS_FLOATS false
 
