@@ -3,6 +3,8 @@
  * floats, `element`, of packed ones, and from_float. */
 #include <mobilenet/kernels.h>
 
+#include "kernels/inline.h"
+
 #include <assert.h>
 
 /* What one step of packing covers: input channels, a cache line of a framework's [N][K] and a
@@ -49,7 +51,9 @@ static inline void interleave(const tap *t, int32_t depth, const source *restric
         __builtin_prefetch(in + i * stride + PACK_CHANNELS * t->input_stride);
     }
     for (int32_t c = 0; c < count; c += depth, out += (ptrdiff_t)t->lanes * depth) {
+        MBN_UNROLL
         for (int32_t i = 0; i < PACK_LANES; i++) {
+            MBN_UNROLL
             for (int32_t d = 0; d < depth; d++) {
                 out[i * depth + d] =
                     from_float(in[i * stride + (c + d) * t->input_stride] * scale[i]);
@@ -107,7 +111,11 @@ static void pack_tap(const tap *t, int32_t depth, element *packed) {
     switch (depth) {
     case 1: pack_tap_of_depth(t, 1, packed); break;
     case 2: pack_tap_of_depth(t, 2, packed); break;
-    default: pack_tap_of_depth(t, depth, packed); break;
+    case 4: pack_tap_of_depth(t, 4, packed); break;
+    default: /* of no table here */
+        for (int32_t lane = 0; lane < t->lanes; lane++) {
+            pack_lane(t, depth, lane, 0, round_up(t->channels, depth), packed);
+        }
     }
 }
 
