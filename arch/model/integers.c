@@ -198,15 +198,18 @@ static bool read_multiplier(reader *r, int32_t count, mbn_layer_integers *at) {
 
 /* Whether the channel's weights, less their zero point, are all within -128 .. 127. */
 static bool is_narrow(const mbn_layer_integers *at, int32_t channel) {
-    const int32_t low = at->weight->dtype == MBN_DTYPE_I8 ? -128 : 0, high = low + 255;
-    const int32_t zero = mbn_weight_zero(at, channel);
-    if (low - zero >= -128 && high - zero <= 127) return true; /* whatever they are */
-    const int64_t count = at->layout.output_stride, first = channel * count;
-    for (int64_t i = first; i < first + count; i++) {
-        const int32_t weight = mbn_tensor_integer(at->weight, i) - zero;
-        if (weight < -128 || weight > 127) return false;
+    const bool is_signed = at->weight->dtype == MBN_DTYPE_I8;
+    const int32_t least = mbn_weight_zero(at, channel) - (is_signed ? 0 : 128);
+    if (least == 0) return true; /* as bytes from 0 on: whatever they are */
+    const int64_t count = at->layout.output_stride;
+    const uint8_t *bytes = (const uint8_t *)at->weight->data + channel * count;
+    const uint8_t sign = is_signed ? 0x80 : 0;
+    bool outside = false;
+    for (int64_t i = 0; i < count; i++) {
+        const int32_t byte = bytes[i] ^ sign;
+        outside |= byte < least || byte > least + 255;
     }
-    return true;
+    return !outside;
 }
 
 static bool read_weights(reader *r, mbn_layer_integers *at) {

@@ -7,21 +7,27 @@
 
 enum { FOUR = 4 };
 
-/* One tap: [channel / 4][lane][4]; weights: of the first lane, of which `existing` are no zeros. */
+/* One tap: [channel / 4][lane][4]; weights: of the first lane, of which `existing` are no zeros.
+ * A framework's channels lie side by side, so each lane is read to its end. */
 static int8_t *pack_tap(const mbn_pack_convolution_args *args, const int16_t *weights,
                         int32_t lanes, int32_t existing, int32_t pass, int8_t *out) {
-    for (int32_t c = 0; c < args->input_channels; c += FOUR) {
-        const int32_t left = args->input_channels - c, channels = left < FOUR ? left : FOUR;
-        for (int32_t lane = 0; lane < lanes; lane++, out += FOUR) {
-            const int16_t *from = weights + lane * args->output_stride + c * args->input_stride;
-            for (int32_t i = 0; i < FOUR; i++) {
-                out[i] = lane < existing && i < channels
-                             ? part_of(from[i * args->input_stride], args->wide, pass)
-                             : 0;
-            }
+    const ptrdiff_t step = (ptrdiff_t)lanes * FOUR;
+    const int32_t channels = args->input_channels, quads = mbn_block_count(channels, FOUR);
+    memset(out, 0, (size_t)(quads * step));
+    for (int32_t lane = 0; lane < existing; lane++) {
+        const int16_t *from = weights + lane * args->output_stride;
+        int8_t *to = out + lane * FOUR;
+        int32_t c = 0;
+        for (; args->input_stride == 1 && c + FOUR <= channels; c += FOUR, to += step) {
+            const uint32_t four = parts_of_four(from + c, args->wide, pass);
+            memcpy(to, &four, sizeof four);
+        }
+        for (; c < channels; c++) {
+            to[c % FOUR] = part_of(from[c * args->input_stride], args->wide, pass);
+            if (c % FOUR == FOUR - 1) to += step;
         }
     }
-    return out;
+    return out + quads * step;
 }
 
 size_t mbn_pack_convolution_q8_quads(const mbn_pack_convolution_args *args, void *packed) {
