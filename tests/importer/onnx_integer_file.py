@@ -21,13 +21,15 @@ class IntegerWriter(onnx_file.Writer):
     each output; qdq: DequantizeLinear, an operation of floats, QuantizeLinear; swish: HardSwish,
     one that is not rounded where a plane is averaged ("averaged"), or of several operations
     ("product", "decomposed"); matmul: fully connected layers without a bias of their own; swapped:
-    a residual is a sum's first term."""
+    a residual is a sum's first term; cast: a type that what is quantised becomes, as torch writes
+    it where it is that type already."""
 
     def __init__(self, kind="uint8", weights="int8", per_channel=True, qdq=False,
-                 swish="HardSwish", matmul=False, swapped=False):
+                 swish="HardSwish", matmul=False, swapped=False, cast=None):
         super().__init__()
         self.kind, self.weight_kind, self.per_channel = kind, weights, per_channel
         self.qdq, self.swish, self.matmul, self.swapped = qdq, swish, matmul, swapped
+        self.cast = cast
         self.ranges, self.parameters, self.scales, self.names = {}, {}, {}, {}
         self.outputs = []  # of all nodes
         self.floats = {}  # of what is not rounded where a plane is averaged
@@ -65,7 +67,10 @@ class IntegerWriter(onnx_file.Writer):
         return self.put("DequantizeLinear", [f"{name}_q", *self.quantised_by(name)], output)
 
     def rounded(self, floats, name):
-        self.put("QuantizeLinear", [floats, *self.quantised_by(name)], f"{name}_q")
+        output = f"{name}_q" if self.cast is None else f"{name}_bytes"
+        self.put("QuantizeLinear", [floats, *self.quantised_by(name)], output)
+        if self.cast is not None:
+            self.put("Cast", [output], f"{name}_q", to=onnx_file.TYPES[self.cast])
 
     def through_floats(self, operation, inputs, name, **attributes):
         floats = [self.dequantised(x) for x in inputs]
@@ -239,11 +244,11 @@ CASES = {
 SHAPE = (48, 64)
 
 
-def case(name, qdq=False):
+def case(name, qdq=False, cast=None):
     """(the writer, the file, the images that it is recorded for) of one of the cases."""
     network, options = CASES[name]
     operations = integer_networks.network("symmetric", **network)
     images = small_network.images(*SHAPE, channels=network.get("channels", 3))
-    writer = IntegerWriter(qdq=qdq, **options)
+    writer = IntegerWriter(qdq=qdq, cast=cast, **options)
     data = writer.write(operations, [1, images.shape[3], *SHAPE], images, opset=17)
     return writer, data, images

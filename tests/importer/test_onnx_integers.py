@@ -92,6 +92,17 @@ class Networks(Case):
                 self.assert_same(arrays, expected)
                 self.check(name)
 
+    def test_casts_to_the_type_that_numbers_have(self):
+        """As torch exports what it has quantised."""
+        for name in ("uint8", "int8", "averaged"):
+            with self.subTest(name):
+                expected, metadata, _ = self.imported(case(name)[1])
+                kind = CASES[name][1].get("kind", "uint8")
+                arrays, other, _ = self.imported(case(name, qdq=True, cast=kind)[1])
+                self.assertEqual(other, metadata)
+                self.assert_same(arrays, expected)
+        self.refused(case("uint8", qdq=True, cast="int8")[1], "the image becomes int8")
+
     def test_the_source_s_own_integers(self):
         for name, scales, zeros in (("uint8", 8, 0), ("int8", 1, 0), ("uint8 weights", 1, 1)):
             with self.subTest(name):

@@ -81,6 +81,7 @@ class Graph(QLinear):
             self.values[name] = array
         self.nodes = [_Node(message, folder) for message in graph.messages(1)]
         self.makers = {name: node for node in self.nodes for name in node.outputs if name}
+        self._pass_by_casts()
         self.readers = {}
         for node in self.nodes:
             for name in node.inputs:
@@ -100,6 +101,24 @@ class Graph(QLinear):
             if not needed.isdisjoint(node.outputs):
                 self._run(node)
         self.output = self.values[self.outputs[self.number]].value
+
+    def _pass_by_casts(self):
+        """torch writes a Cast behind each QuantizeLinear, to the type that its numbers have."""
+        same = {}
+        for node in self.nodes:
+            node.inputs = [same.get(name, name) for name in node.inputs]
+            maker = self.makers.get(node.inputs[0]) if node.inputs else None
+            if node.operation == "Cast" and maker is not None \
+                    and maker.operation == "QuantizeLinear" \
+                    and onnx_tensor.type_name(node.integer("to", 1)) == self._quantised_as(maker):
+                same[node.outputs[0]] = node.inputs[0]
+
+    def _quantised_as(self, node):
+        """The type of a QuantizeLinear's numbers, that of its zero point."""
+        name = node.inputs[2] if len(node.inputs) > 2 else ""
+        maker = self.makers.get(name)
+        zero = self.values.get(name) if maker is None else maker.tensor("value")
+        return "uint8" if not name else None if zero is None else zero.dtype.name
 
     def _choose(self, inputs, wanted):
         """Sets the number of the output; returns the names that it depends on."""
