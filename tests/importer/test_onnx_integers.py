@@ -103,6 +103,29 @@ class Networks(Case):
                 self.assert_same(arrays, expected)
         self.refused(case("uint8", qdq=True, cast="int8")[1], "the image becomes int8")
 
+    def test_probabilities_that_are_quantised(self):
+        """The logits' integers stay; what is computed of them is not rounded again."""
+        expected, metadata, _ = self.imported(case("uint8")[1])
+        for qdq in (False, True):
+            for kind in ("Softmax", "Sigmoid"):
+                with self.subTest(kind, qdq=qdq):
+                    writer, _, _ = case("uint8", qdq)
+                    writer.nodes.pop()  # dequantises the logits
+                    logits = writer.operands("logits")
+                    writer.quantised_by("ends", 0, 1)
+                    if qdq:
+                        writer.through_floats(kind, ["logits"], "ends")
+                    else:
+                        writer.put(f"QLinear{kind}", [*logits, *writer.quantised_by("ends")],
+                                   "ends_q", **({"axis": 1, "opset": 13} if kind == "Softmax"
+                                                else {}))
+                    writer.put("DequantizeLinear", writer.operands("ends"), "output")
+                    arrays, other, out = self.imported(writer.model([1, 3, *SHAPE], opset=17))
+                    self.assert_same(arrays, expected)
+                    self.assertEqual(other["rescaling"], metadata["rescaling"])
+                    self.assertEqual(other.get("probabilities", "softmax"), kind.lower())
+                    self.assertIn("not rounded to 8 bits", out)
+
     def test_the_source_s_own_integers(self):
         for name, scales, zeros in (("uint8", 8, 0), ("int8", 1, 0), ("uint8 weights", 1, 1)):
             with self.subTest(name):

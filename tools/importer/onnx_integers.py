@@ -174,7 +174,7 @@ class Integers:
     def of_quantizelinear(self, node, inputs, value):
         known, out = inputs[0].value.bytes, self.divisor(node, 1)
         if value.final:
-            raise NotInIntegers(f"{node.name}: quantises probabilities")
+            return self.probabilities(known)
         if isinstance(known, Pending):
             self.between_floats = True
             return self.complete(value.node, known, out)
@@ -414,6 +414,18 @@ class Integers:
 
     def end(self, node, inputs, value):
         return self.bytes(node, inputs[0])
+
+    def probabilities(self, logits):
+        """What is final is computed in floats here, of logits that are bytes, and stays floats."""
+        note = "its probabilities are not rounded to 8 bits, as the source's are"
+        if note not in self.graph.notes:
+            self.graph.notes.append(note)
+        return logits
+
+    def of_qlinearsoftmax(self, node, inputs, value):
+        return self.probabilities(self.bytes(node, inputs[0], 1))
+
+    of_qlinearsigmoid = of_qlinearsoftmax
 
 
 def _apart(a, b):
