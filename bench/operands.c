@@ -82,6 +82,9 @@ mbn_finish bench_finish(bench_memory *memory, const mbn_kernels *kernels, const 
     if (activation == MBN_ACTIVATION_HARD_SWISH || activation == MBN_ACTIVATION_HARD_SIGMOID) {
         finish->lookup = random_lookup(memory);
     }
+    if (activation == MBN_ACTIVATION_RELU || activation == MBN_ACTIVATION_RELU6) {
+        finish->range.zero = 0; /* as those have that are clamped there */
+    }
     if (layer->residual >= 0) {
         mbn_q8_add *add = bench_bytes(memory, sizeof *add);
         *add = (mbn_q8_add){

@@ -82,6 +82,36 @@ static inline bool factors_small(factors m) {
 static inline sums rescale_small(sums x, factors m) {
     return (sums)_mm512_cvtps_epi32(_mm512_mul_ps(_mm512_cvtepi32_ps((__m512i)x), m));
 }
+
+/* Sums that are at most 2^26 in magnitude, given as the bits of 2^23 + x: a float32 that is exactly
+ * that from 0 to 2^23, less below, and above more.  Multiplied with m and 2^23 m, which is exact,
+ * taken off before the only rounding, x m is as it would be of x as a float; what is negative stays
+ * so, and from 2^-15 on for m what is above 2^23 gives more than 255, and less than 2^31.  (Or m is
+ * 0, of channels that there are not.) */
+#define RELU_RAISED 1
+enum { RAISED_SUM_MOST = 1 << 26 };
+static inline sums sums_raised(sums a) {
+    return (sums)_mm512_add_epi32((__m512i)a, _mm512_castps_si512(_mm512_set1_ps(0x1p23F)));
+}
+static inline bool factors_raised(factors m) {
+    const __mmask16 other = _mm512_cmp_ps_mask(m, _mm512_setzero_ps(), _CMP_NEQ_UQ);
+    return _mm512_mask_cmp_ps_mask(other, m, _mm512_set1_ps(0x1p-15F), _CMP_NGE_UQ) == 0 &&
+           factors_small(m);
+}
+static inline sums raised_times(sums x, factors m) {
+    const __m512 raised = _mm512_mul_ps(m, _mm512_set1_ps(0x1p23F));
+    return (sums)_mm512_castps_si512(_mm512_fmsub_ps(_mm512_castsi512_ps((__m512i)x), m, raised));
+}
+static inline sums sums_converted(sums x) {
+    return (sums)_mm512_castps_si512(_mm512_cvtepi32_ps((__m512i)x));
+}
+static inline sums converted_times(sums x, factors m) {
+    return (sums)_mm512_castps_si512(_mm512_mul_ps(_mm512_castsi512_ps((__m512i)x), m));
+}
+static inline sums converted_nearest(sums x) {
+    return (sums)_mm512_cvtps_epi32(_mm512_castsi512_ps((__m512i)x));
+}
+
 /* To nearest, ties to even; the instruction's answer to what no int32 holds, and to NaN, is the
  * lowest one. */
 static inline sums nearest_even(__m512 x) {
@@ -217,6 +247,13 @@ static inline bytes64 bytes_of(const byte_limits *limits, sums a, sums b, sums c
     const __m512i clamped = _mm512_min_epu8(_mm512_max_epu8(all, limits->low), limits->high);
     return _mm512_permutexvar_epi32(turn, clamped);
 }
+/* Without zero point and clamp, but to 0 and 255. */
+static inline bytes64 bytes_positive(sums a, sums b, sums c, sums d) {
+    const __m512i turn = _mm512_set_epi32(15, 11, 7, 3, 14, 10, 6, 2, 13, 9, 5, 1, 12, 8, 4, 0);
+    const __m512i ab = _mm512_packs_epi32((__m512i)a, (__m512i)b);
+    const __m512i cd = _mm512_packs_epi32((__m512i)c, (__m512i)d);
+    return _mm512_permutexvar_epi32(turn, _mm512_packus_epi16(ab, cd));
+}
 static inline void bytes_store(void *p, bytes64 a) {
     _mm512_storeu_si512(p, a);
 }
@@ -256,16 +293,26 @@ static inline sums bytes_widen(bytes64 a, int32_t i) {
 
 /* The sum of bytes by MBN_ADD_SHIFT, for factors below 2^30 in magnitude: pairs of a and b as int16
  * times pairs of the factors' lower 15 bits, and of what is above. */
-static inline bytes64 bytes_add_shift(const mbn_q8_add *add, const byte_limits *limits, bytes64 a,
-                                      bytes64 b) {
+#define ADD_PREPARED 1
+typedef struct prepared_add {
+    __m512i lower, upper, start;
+    __m128i shift;
+} prepared_add;
+
+static inline prepared_add prepared_add_of(const mbn_q8_add *add) {
     const int32_t m = add->multiplier[0].fixed, n = add->multiplier[1].fixed;
-    const __m512i lower = _mm512_set1_epi32((int32_t)((uint32_t)(n & 0x7FFF) << 16) | (m & 0x7FFF));
-    const __m512i upper =
-        _mm512_set1_epi32((int32_t)((uint32_t)(n >> 15) << 16 | ((uint32_t)(m >> 15) & 0xFFFF)));
     const uint32_t rest = (1u << (add->output.shift - 1)) - (uint32_t)m * (uint32_t)add->zero[0] -
                           (uint32_t)n * (uint32_t)add->zero[1];
-    const __m512i start = _mm512_set1_epi32((int32_t)rest), none = _mm512_setzero_si512();
-    const __m128i shift = _mm_cvtsi32_si128(add->output.shift);
+    return (prepared_add){
+        _mm512_set1_epi32((int32_t)((uint32_t)(n & 0x7FFF) << 16) | (m & 0x7FFF)),
+        _mm512_set1_epi32((int32_t)((uint32_t)(n >> 15) << 16 | ((uint32_t)(m >> 15) & 0xFFFF))),
+        _mm512_set1_epi32((int32_t)rest),
+        _mm_cvtsi32_si128(add->output.shift),
+    };
+}
+static inline bytes64 bytes_add_prepared(const prepared_add *add, const byte_limits *limits,
+                                         bytes64 a, bytes64 b) {
+    const __m512i none = _mm512_setzero_si512();
     const __m512i half[2] = {_mm512_unpacklo_epi8(a, b), _mm512_unpackhi_epi8(a, b)};
     __m512i words[2];
     for (int i = 0; i < 2; i++) {
@@ -273,9 +320,10 @@ static inline bytes64 bytes_add_shift(const mbn_q8_add *add, const byte_limits *
         for (int j = 0; j < 2; j++) {
             const __m512i pairs =
                 j == 0 ? _mm512_unpacklo_epi8(half[i], none) : _mm512_unpackhi_epi8(half[i], none);
-            const __m512i high = _mm512_slli_epi32(_mm512_madd_epi16(pairs, upper), 15);
+            const __m512i high = _mm512_slli_epi32(_mm512_madd_epi16(pairs, add->upper), 15);
             sum[j] = _mm512_sra_epi32(
-                _mm512_add_epi32(_mm512_dpwssd_epi32(start, pairs, lower), high), shift);
+                _mm512_add_epi32(_mm512_dpwssd_epi32(add->start, pairs, add->lower), high),
+                add->shift);
         }
         words[i] = _mm512_adds_epi16(_mm512_packs_epi32(sum[0], sum[1]), limits->zero);
     }

@@ -2,7 +2,7 @@
  * Columns whose taps leave the plane are computed one by one with the taps cut; rows are cut for
  * all of a row's tiles alike.
  *
- * The body gives convolution_tile, and with STEM_SHARED stem_tile. */
+ * The body gives convolution_epilogue, convolution_tile, and with STEM_SHARED stem_tile. */
 #ifndef MBN_KERNELS_WALK_CONVOLUTION_H
 #define MBN_KERNELS_WALK_CONVOLUTION_H
 
@@ -179,7 +179,7 @@ MBN_INLINE void convolution_vector_row(const mbn_convolution_args *args, const e
 static void convolution(const mbn_convolution_args *args, mbn_range range) {
     mbn_assert_convolution(args, range, ELEMENT_BYTES, IMAGE_BYTES);
     assert(mbn_same_blocking(args->blocking, (mbn_blocking){BLOCK, PANEL, DEPTH}));
-    const epilogue e = epilogue_of(&args->finish);
+    const epilogue e = convolution_epilogue(args, range);
 #if STEM_SHARED
     if (is_stem(args)) {
         stem(args, &e, range);

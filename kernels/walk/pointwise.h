@@ -3,7 +3,8 @@
  * the next panel is fetched, a piece with each tile: a panel's first tile alone uses up weights
  * faster than they come from memory.
  *
- * The body gives pointwise_tile, for VEC_HALVES pointwise_tile_halves, and a tile_place. */
+ * The body gives pointwise_epilogue, pointwise_tile, for VEC_HALVES pointwise_tile_halves, and a
+ * tile_place. */
 #ifndef MBN_KERNELS_WALK_POINTWISE_H
 #define MBN_KERNELS_WALK_POINTWISE_H
 
@@ -180,7 +181,7 @@ static void pointwise_panel(const mbn_pointwise_args *args, const epilogue *e, p
 static void pointwise(const mbn_pointwise_args *args, mbn_range range) {
     mbn_assert_pointwise(args, range, ELEMENT_BYTES);
     assert(mbn_same_blocking(args->blocking, (mbn_blocking){BLOCK, PANEL, DEPTH}));
-    const epilogue e = epilogue_of(&args->finish);
+    const epilogue e = pointwise_epilogue(args, range);
     const int32_t blocks = mbn_block_count(args->output_channels, BLOCK);
     const int32_t width = args->width;
     /* Rows without gaps between them are one long row: 7x7 is 49 pixels, not 7 tiles of 7. */

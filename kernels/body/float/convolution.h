@@ -95,4 +95,9 @@ MBN_INLINE void convolution_tile(const mbn_convolution_args *args, const epilogu
 #if STEM_SHARED
 #include "stem.h"
 #endif
+MBN_INLINE epilogue convolution_epilogue(const mbn_convolution_args *args, mbn_range range) {
+    (void)range;
+    return epilogue_of(&args->finish);
+}
+
 #include "kernels/walk/convolution.h"

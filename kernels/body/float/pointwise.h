@@ -217,4 +217,9 @@ MBN_INLINE void pointwise_tile_halves(const mbn_pointwise_args *args, const epil
 }
 #endif
 
+MBN_INLINE epilogue pointwise_epilogue(const mbn_pointwise_args *args, mbn_range range) {
+    (void)range;
+    return epilogue_of(&args->finish);
+}
+
 #include "kernels/walk/pointwise.h"

@@ -41,11 +41,12 @@ MBN_INLINE sums add_sums(const mbn_q8_add *add, sums a, sums b) {
     return add_fixed(add, a, b);
 }
 
-/* Sums of the bytes of whole planes' runs share these. */
+/* What all sums of a call share. */
 typedef struct adding {
     const mbn_q8_add *add;
     byte_limits limits;
-    bool quick; /* bytes_add_shift */
+    bool quick; /* by `prepared` */
+    prepared_add prepared;
 } adding;
 
 MBN_INLINE bool is_small(int32_t factor) {
@@ -60,11 +61,12 @@ MBN_INLINE adding adding_of(const mbn_q8_add *add) {
         byte_limits_of(range),
         add->kind == MBN_ADD_SHIFT && is_small(add->multiplier[0].fixed) &&
             is_small(add->multiplier[1].fixed),
+        prepared_add_of(add),
     };
 }
 
 MBN_INLINE bytes64 add_bytes(const adding *s, bytes64 a, bytes64 b) {
-    if (s->quick) return bytes_add_shift(s->add, &s->limits, a, b);
+    if (s->quick) return bytes_add_prepared(&s->prepared, &s->limits, a, b);
     sums quad[QUAD];
     MBN_UNROLL
     for (int32_t i = 0; i < QUAD; i++) {
@@ -74,15 +76,14 @@ MBN_INLINE bytes64 add_bytes(const adding *s, bytes64 a, bytes64 b) {
 }
 
 /* `pixels` pixels of a and b, side by side; output may be either. */
-static __attribute__((noinline)) void add_run(const mbn_q8_add *add, const char *a, const char *b,
+static __attribute__((noinline)) void add_run(const adding *s, const char *a, const char *b,
                                               int32_t pixels, char *output) {
-    const adding s = adding_of(add);
     for (int32_t p = 0; p < pixels; p += QUAD) {
         const int32_t count = pixels - p < QUAD ? pixels - p : QUAD;
         const ptrdiff_t at = (ptrdiff_t)p * PIXEL_BYTES;
         bytes_store_some(
             output + at, count,
-            add_bytes(&s, bytes_load_some(a + at, count), bytes_load_some(b + at, count)));
+            add_bytes(s, bytes_load_some(a + at, count), bytes_load_some(b + at, count)));
     }
 }
 

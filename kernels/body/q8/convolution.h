@@ -29,22 +29,15 @@ static sums outside_sums(const mbn_convolution_args *args, const epilogue *e, in
     }
 }
 
-/* What is frequent: whole tiles of the stem. */
-MBN_INLINE enum finish_kind convolution_kind(const mbn_convolution_args *args, const epilogue *e,
-                                             int32_t pixels, int32_t vectors,
-                                             ptrdiff_t pixel_stride, int32_t b) {
-    if (!is_stem_tile(pixels, pixel_stride) || vectors > 2 || args->residual.data != NULL ||
-        args->input_channels > IMAGE_BLOCK) {
-        return FINISH_ANY;
+/* With the kind that serves for all of the range's blocks, of the stem. */
+MBN_INLINE epilogue convolution_epilogue(const mbn_convolution_args *args, mbn_range range) {
+    epilogue e = epilogue_of(&args->finish);
+    e.kind = FINISH_ANY;
+    if (args->input_channels <= IMAGE_BLOCK && args->residual.data == NULL) {
+        e.kind = kind_of_blocks(&e, &args->operands, range.block_begin, range.block_end,
+                                args->kernel_height * args->kernel_width * IMAGE_BLOCK);
     }
-    const int32_t products = args->kernel_height * args->kernel_width * IMAGE_BLOCK;
-    const bool wide = args->operands.wide;
-    const enum finish_kind kind =
-        finish_kind_of(e, mbn_bias_at(&args->operands, b), products, wide);
-    if (vectors == 1) return kind;
-    return finish_kind_of(e, mbn_bias_at(&args->operands, b + 1), products, wide) == kind
-               ? kind
-               : FINISH_ANY;
+    return e;
 }
 
 MBN_INLINE bool taps_whole(const mbn_convolution_args *args, taps t) {
@@ -88,7 +81,9 @@ MBN_INLINE void convolution_tile(const mbn_convolution_args *args, const epilogu
     const ptrdiff_t step = (ptrdiff_t)vectors * STEP_BYTES;
     const char *const head = mbn_weights_at(&args->operands, b);
     const char *weights = head + vectors * HEAD_BYTES;
-    const enum finish_kind kind = convolution_kind(args, e, pixels, vectors, pixel_stride, b);
+    /* Worth code in whole tiles of the stem alone. */
+    const enum finish_kind kind =
+        is_stem_tile(pixels, pixel_stride) && vectors <= 2 ? e->kind : FINISH_ANY;
     int32_t starts[4 * BLOCK];
     sums acc[16][4];
     /* All before the first sum: a call leaves no vector in its register. */

@@ -99,10 +99,11 @@ static void channel_scale(const mbn_elementwise_args *args, mbn_range range) {
 
 static void add(const mbn_elementwise_args *args, mbn_range range) {
     mbn_assert_add(args, range, ELEMENT_BYTES);
+    const adding s = adding_of(args->finish.q8->add);
     for (int32_t b = range.block_begin; b < range.block_end; b++) {
         for (int32_t y = range.row_begin; y < range.row_end; y++) {
-            add_run(args->finish.q8->add, mbn_row_at(&args->input, b, y),
-                    mbn_row_at(&args->other, b, y), args->width, mbn_row_at(&args->output, b, y));
+            add_run(&s, mbn_row_at(&args->input, b, y), mbn_row_at(&args->other, b, y), args->width,
+                    mbn_row_at(&args->output, b, y));
         }
     }
 }

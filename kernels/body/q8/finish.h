@@ -9,22 +9,35 @@
 
 #include "kernels/q8.h"
 
+#include "add.h"
+
+enum finish_kind { FINISH_ANY, FINISH_FLOAT, FINISH_FIXED, FINISH_RELU };
+
 /* What has to be done. */
 typedef struct epilogue {
     mbn_rescaling rescaling;
     byte_limits limits;
     bool is_relu;          /* below its zero point a result is clamped */
+    bool is_plain_relu;    /* ... to 0, else to 255, and that is all */
     const uint8_t *lookup; /* or NULL */
-    const mbn_q8_add *add; /* read where there is a residual */
     uint8_t input_zero;
+    enum finish_kind kind; /* of pointwise's sums */
+    adding add;            /* where there is a residual */
 } epilogue;
 
 MBN_INLINE epilogue epilogue_of(const mbn_finish *finish) {
     const mbn_q8_finish *q8 = finish->q8;
-    return (epilogue){
-        q8->rescaling, byte_limits_of(q8->range), q8->range.low >= q8->range.zero, q8->lookup,
-        q8->add,       (uint8_t)q8->input_zero,
+    const mbn_byte_range range = q8->range;
+    epilogue e = {
+        .rescaling = q8->rescaling,
+        .limits = byte_limits_of(range),
+        .is_relu = range.low >= range.zero,
+        .is_plain_relu = range.zero == 0 && range.high == 255 && q8->lookup == NULL,
+        .lookup = q8->lookup,
+        .input_zero = (uint8_t)q8->input_zero,
     };
+    if (q8->add != NULL) e.add = adding_of(q8->add);
+    return e;
 }
 
 /* The channels of a block as mbn_pack_channels_q8_quads packs them: vectors of 16 numbers, of which
@@ -48,8 +61,6 @@ MBN_INLINE sums rescale(mbn_rescaling rescaling, sums x, const char *channels) {
     return rescale_double(x, multipliers);
 }
 
-#include "add.h"
-
 /* Of `pixels` pixels side by side; in place, too. */
 static __attribute__((noinline)) void lookup_run(const uint8_t *lookup, const char *input,
                                                  int32_t pixels, char *output) {
@@ -65,7 +76,7 @@ static __attribute__((noinline)) void lookup_run(const uint8_t *lookup, const ch
 MBN_INLINE void finish_bytes(const epilogue *e, const uint8_t *lookup, const char *residual,
                              int32_t pixels, char *output) {
     if (lookup != NULL) lookup_run(lookup, output, pixels, output);
-    if (residual != NULL) add_run(e->add, output, residual, pixels, output);
+    if (residual != NULL) add_run(&e->add, output, residual, pixels, output);
 }
 
 /* `pixels` pixels of a block, side by side in memory as sums, to `output`. */
@@ -96,40 +107,101 @@ MBN_INLINE void spill_pixels(int32_t pixels, int32_t v, sums acc[16][4], int32_t
 
 /* ---- What is frequent, from registers ------------------------------------------------------- */
 
-enum finish_kind { FINISH_ANY, FINISH_FLOAT, FINISH_FIXED };
+#if FIXED_OFFSET || RELU_RAISED
+/* Whether the sum of so many products, and the bias, is at most that in magnitude. */
+MBN_INLINE bool sum_within(const char *channels, int32_t products, bool wide, int32_t most) {
+    enum { INPUT_MOST = 255, WEIGHT_MOST = 128 };
+    const int32_t product_most = INPUT_MOST * WEIGHT_MOST << wide;
+    return products <= most / product_most &&
+           sums_within(sums_load(channel_vector(channels, BIAS)), most - products * product_most);
+}
+#endif
 
 /* FLOAT is for factors below 1, by which no sum leaves the int32.  FIXED with FIXED_OFFSET is for
  * shifts to the right of sums below 2^30 in magnitude: those begin at FIXED_START, which is the
- * bias and an X that lets the first rounding cost nothing.  products: how many a sum has. */
+ * bias and an X that lets the first rounding cost nothing.  RELU is FLOAT where bytes are 0 for
+ * what is negative, and neither looked up nor added to: see rescale_raised.  products: how many a
+ * sum has. */
 MBN_INLINE enum finish_kind finish_kind_of(const epilogue *e, const char *channels,
                                            int32_t products, bool wide) {
     if (e->rescaling == MBN_RESCALE_FLOAT) {
-        return factors_small(factors_load(channel_vector(channels, MULTIPLIER))) ? FINISH_FLOAT
-                                                                                 : FINISH_ANY;
+        const factors m = factors_load(channel_vector(channels, MULTIPLIER));
+#if RELU_RAISED
+        if (e->is_plain_relu && factors_raised(m) &&
+            sum_within(channels, products, wide, RAISED_SUM_MOST)) {
+            return FINISH_RELU;
+        }
+#endif
+        return factors_small(m) ? FINISH_FLOAT : FINISH_ANY;
     }
-    if (!FIXED_INLINE) return FINISH_ANY;
+    if (!FIXED_INLINE || e->rescaling != MBN_RESCALE_FIXED) return FINISH_ANY;
 #if FIXED_OFFSET
-    enum { INPUT_MOST = 255, WEIGHT_MOST = 128, SUM_MOST = 1 << 30 };
-    const int32_t product_most = INPUT_MOST * WEIGHT_MOST << wide;
-    if (e->rescaling != MBN_RESCALE_FIXED || products > SUM_MOST / product_most) return FINISH_ANY;
-    const bool small =
-        sums_within(sums_load(channel_vector(channels, BIAS)), SUM_MOST - products * product_most);
-    return small && sums_negative(sums_load(channel_vector(channels, SHIFT))) ? FINISH_FIXED
-                                                                              : FINISH_ANY;
+    return sum_within(channels, products, wide, 1 << 30) &&
+                   sums_negative(sums_load(channel_vector(channels, SHIFT)))
+               ? FINISH_FIXED
+               : FINISH_ANY;
 #else
     (void)products, (void)wide;
-    return e->rescaling == MBN_RESCALE_FIXED ? FINISH_FIXED : FINISH_ANY;
+    return FINISH_FIXED;
 #endif
+}
+
+/* What serves for all of some blocks. */
+MBN_INLINE enum finish_kind kind_of_blocks(const epilogue *e, const mbn_operands *operands,
+                                           int32_t begin, int32_t end, int32_t products) {
+    enum finish_kind kind = FINISH_ANY;
+    for (int32_t b = begin; b < end; b++) {
+        const enum finish_kind own =
+            finish_kind_of(e, mbn_bias_at(operands, b), products, operands->wide);
+        if (b == begin) kind = own;
+        if (own == kind) continue;
+        const bool floats = (kind == FINISH_RELU && own == FINISH_FLOAT) ||
+                            (kind == FINISH_FLOAT && own == FINISH_RELU);
+        if (!floats) return FINISH_ANY;
+        kind = FINISH_FLOAT;
+    }
+    return kind;
 }
 
 /* Where sums begin; head: in front of the block's weights. */
 MBN_INLINE sums start_of(enum finish_kind kind, const char *channels, const char *head) {
     const bool offset = FIXED_OFFSET && kind == FINISH_FIXED;
-    const sums start = sums_load(channel_vector(channels, offset ? FIXED_START : BIAS));
+    sums start = sums_load(channel_vector(channels, offset ? FIXED_START : BIAS));
+#if RELU_RAISED
+    if (kind == FINISH_RELU) start = sums_raised(start);
+#endif
     return HEAD_BYTES > 0 ? sums_add(start, sums_load(head)) : start;
 }
 
-/* `pixels` pixels of block v of a tile; kind is a constant, and not ANY. */
+#if RELU_RAISED
+/* Of a tile's sums the whole numbers, in place; kind is a constant, FLOAT or RELU.  Operation by
+ * operation for all of the tile: quad by quad, they would be a chain that is as long as what a CPU
+ * looks ahead, and the next tile's multiply-adds behind it. */
+MBN_INLINE void rescale_tile(enum finish_kind kind, const char *channels, ptrdiff_t channels_stride,
+                             int32_t pixels, int32_t vectors, sums acc[16][4]) {
+    MBN_UNROLL
+    for (int32_t v = 0; v < vectors && kind == FINISH_FLOAT; v++) {
+        MBN_UNROLL
+        for (int32_t p = 0; p < pixels; p++) acc[p][v] = sums_converted(acc[p][v]);
+    }
+    MBN_UNROLL
+    for (int32_t v = 0; v < vectors; v++) {
+        const factors m = factors_load(channel_vector(channels + v * channels_stride, MULTIPLIER));
+        MBN_UNROLL
+        for (int32_t p = 0; p < pixels; p++) {
+            acc[p][v] =
+                kind == FINISH_RELU ? raised_times(acc[p][v], m) : converted_times(acc[p][v], m);
+        }
+    }
+    MBN_UNROLL
+    for (int32_t v = 0; v < vectors; v++) {
+        MBN_UNROLL
+        for (int32_t p = 0; p < pixels; p++) acc[p][v] = converted_nearest(acc[p][v]);
+    }
+}
+#endif
+
+/* `pixels` pixels of block v of a tile; kind is a constant, FLOAT or FIXED. */
 MBN_INLINE void store_of_kind(const epilogue *e, enum finish_kind kind, const char *channels,
                               int32_t pixels, int32_t v, sums acc[16][4], char *output) {
 #if FIXED_OFFSET
@@ -149,9 +221,11 @@ MBN_INLINE void store_of_kind(const epilogue *e, enum finish_kind kind, const ch
         for (int32_t i = 0; i < QUAD; i++) {
             if (p + i >= pixels) {
                 quad[i] = quad[0];
-            } else if (kind == FINISH_FLOAT) {
-                quad[i] = rescale_small(acc[p + i][v],
-                                        factors_load(channel_vector(channels, MULTIPLIER)));
+            } else if (kind == FINISH_FLOAT || kind == FINISH_RELU) {
+                quad[i] = RELU_RAISED
+                              ? acc[p + i][v] /* rescale_tile did */
+                              : rescale_small(acc[p + i][v],
+                                              factors_load(channel_vector(channels, MULTIPLIER)));
             } else {
 #if FIXED_OFFSET
                 quad[i] = fixed_round(&fixed, acc[p + i][v]);
@@ -173,8 +247,16 @@ MBN_INLINE void store_of_kind(const epilogue *e, enum finish_kind kind, const ch
             for (int32_t i = 0; i < QUAD; i++) quad[i] = fixed_shift(&fixed, quad[i]);
         }
 #endif
-        bytes64 y = bytes_of(&e->limits, quad[0], quad[1], quad[2], quad[3]);
-        if (LOOKUP_INLINE && e->lookup != NULL) y = bytes_lookup(e->lookup, y);
+        bytes64 y;
+#if RELU_RAISED
+        if (kind == FINISH_RELU) {
+            y = bytes_positive(quad[0], quad[1], quad[2], quad[3]);
+        } else
+#endif
+        {
+            y = bytes_of(&e->limits, quad[0], quad[1], quad[2], quad[3]);
+            if (LOOKUP_INLINE && e->lookup != NULL) y = bytes_lookup(e->lookup, y);
+        }
         bytes_store_some(output + p * PIXEL_BYTES, pixels - p < QUAD ? pixels - p : QUAD, y);
     }
 }
@@ -189,6 +271,20 @@ MBN_INLINE const uint8_t *lookup_left(const epilogue *e) {
 MBN_INLINE void store_tile(const epilogue *e, enum finish_kind kind, const char *channels,
                            ptrdiff_t channels_stride, int32_t pixels, int32_t vectors,
                            sums acc[16][4], char *output, ptrdiff_t stride) {
+#if RELU_RAISED
+    if (kind == FINISH_RELU) {
+        rescale_tile(FINISH_RELU, channels, channels_stride, pixels, vectors, acc);
+        MBN_UNROLL
+        for (int32_t v = 0; v < vectors; v++) {
+            store_of_kind(e, FINISH_RELU, channels + v * channels_stride, pixels, v, acc,
+                          output + v * stride);
+        }
+        return;
+    }
+    if (kind == FINISH_FLOAT) {
+        rescale_tile(FINISH_FLOAT, channels, channels_stride, pixels, vectors, acc);
+    }
+#endif
     if (kind == FINISH_FLOAT) {
         MBN_UNROLL
         for (int32_t v = 0; v < vectors; v++) {

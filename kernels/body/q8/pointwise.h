@@ -116,25 +116,19 @@ MBN_INLINE bool is_frequent(int32_t pixels, int32_t vectors) {
     return pixels == most || pixels == most / 2;
 }
 
-/* What serves for all of a panel's blocks. */
-MBN_INLINE enum finish_kind panel_kind(const mbn_pointwise_args *args, const epilogue *e,
-                                       int32_t vectors, const char *channels) {
-    const enum finish_kind kind =
-        finish_kind_of(e, channels, args->input_channels, args->operands.wide);
-    for (int32_t v = 1; v < vectors; v++) {
-        channels += args->operands.bias_stride;
-        if (finish_kind_of(e, channels, args->input_channels, args->operands.wide) != kind) {
-            return FINISH_ANY;
-        }
-    }
-    return kind;
+/* With the kind that serves for all of the range's blocks. */
+MBN_INLINE epilogue pointwise_epilogue(const mbn_pointwise_args *args, mbn_range range) {
+    epilogue e = epilogue_of(&args->finish);
+    if (args->residual.data != NULL) e.is_plain_relu = false;
+    e.kind = kind_of_blocks(&e, &args->operands, range.block_begin, range.block_end,
+                            args->input_channels);
+    return e;
 }
 
 MBN_INLINE void pointwise_tile(const mbn_pointwise_args *args, const epilogue *e, int32_t pixels,
                                int32_t vectors, const tile_place *place) {
     sums acc[16][4];
-    const enum finish_kind kind =
-        is_frequent(pixels, vectors) ? panel_kind(args, e, vectors, place->bias) : FINISH_ANY;
+    const enum finish_kind kind = is_frequent(pixels, vectors) ? e->kind : FINISH_ANY;
     pointwise_sums(args, pixels, vectors, kind, place, acc);
     finish_tile(args, e, kind, pixels, vectors, acc, place);
 }

@@ -64,6 +64,13 @@
  *     fixed_round_negative(f, x + X, y)   y - 1 where x is negative
  *     fixed_shift(f, y)          y >> -shift
  *
+ * with RELU_RAISED, where a sum can be a float without being converted:
+ *     sums_raised(a)             where sums begin that are at most RAISED_SUM_MOST in magnitude
+ *     factors_raised(m)          whether these serve, and are below 1
+ *     rescale_raised(x, m)       rescale_small of such a sum; of one below 0 anything that is not
+ *                                above 0
+ *     bytes_positive(a, b, c, d) bytes_of without a zero point, for bytes of 0 to 255
+ *
  *     bytes64                    four pixels of a block
  *     bytes_load(p)              bytes_store(p, a)
  *     bytes_load_some(p, n), bytes_store_some(p, n, a)
@@ -76,7 +83,10 @@
  *                                16 floats as mobilenet/q8.h says, without the zero point
  *     byte_limits                an mbn_byte_range ...
  *     byte_limits_of(range)
- *     bytes_add_shift(add, limits, a, b)   mbn_add_shift of bytes, factors below 2^30 in magnitude
+ *     bytes_add_shift(add, limits, a, b)   MBN_ADD_SHIFT of bytes, factors below 2^30 in magnitude
+ *     or with ADD_PREPARED:
+ *     prepared_add, prepared_add_of(add)   what it needs of `add`
+ *     bytes_add_prepared(prepared, limits, a, b)
  *     bytes_of(limits, a, b, c, d)
  *                                ... to whose zero the sums are added, clamped */
 #ifndef MBN_KERNELS_BODY_Q8_VOCABULARY_H
@@ -130,6 +140,9 @@
 #if !defined(FIXED_OFFSET)
 #define FIXED_OFFSET 1
 #endif
+#if !defined(RELU_RAISED)
+#define RELU_RAISED 0
+#endif
 
 #define DEPTH 4
 #define VEC_HALVES 0
@@ -152,6 +165,17 @@ enum {
     SUMS_BYTES = BLOCK * sizeof(int32_t),
     HEAD_BYTES = INPUTS_SIGNED ? SUMS_BYTES : 0, /* of a block's weights */
 };
+
+#if !defined(ADD_PREPARED)
+typedef const mbn_q8_add *prepared_add;
+MBN_INLINE prepared_add prepared_add_of(const mbn_q8_add *add) {
+    return add;
+}
+MBN_INLINE bytes64 bytes_add_prepared(const prepared_add *add, const byte_limits *limits, bytes64 a,
+                                      bytes64 b) {
+    return bytes_add_shift(*add, limits, a, b);
+}
+#endif
 
 /* Steps for `count` k. */
 MBN_INLINE int32_t steps_of(int32_t count) {
