@@ -13,6 +13,22 @@
 #define FIXED_INLINE 1
 #define LOOKUP_INLINE 1
 
+#define RELU_RAISED 1
+#define VEC_HALVES 1
+#define HALVES_PIXELS_1 POINTWISE_PIXELS_1
+#define HALVES_PIXELS_2 POINTWISE_PIXELS_2
+#define HALVES_PIXELS_3 POINTWISE_PIXELS_3
+#define TILES_SOME 1
+
+static inline sums operand_dot_half(operand x, packed weights, sums sum) {
+    return (sums)_mm512_castsi256_si512(_mm256_dpbusd_epi32(_mm512_castsi512_si256((__m512i)sum),
+                                                            _mm512_castsi512_si256(x),
+                                                            _mm512_castsi512_si256(weights)));
+}
+static inline sums sums_half(sums sum) {
+    return (sums)_mm512_zextsi256_si512(_mm512_castsi512_si256((__m512i)sum));
+}
+
 /* Of four rows of 16 bytes the columns. */
 static inline bytes64 bytes_interleave(bytes64 a) {
     const __m512i lane = _mm512_set_epi32(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0);

@@ -11,7 +11,8 @@
 #define PANEL_MAX 3
 #define POINTWISE_PIXELS_1 14
 #define POINTWISE_PIXELS_2 14
-#define POINTWISE_PIXELS_3 9
+#define POINTWISE_PIXELS_3 14
+#define PANEL_SPLIT 1
 
 /* Depthwise tiles, in output rows x columns: rows of four pixels are stored whole, and four rows
  * share most of the quads that are made of the rows they read.  Seven columns divide planes of 14

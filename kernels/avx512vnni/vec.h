@@ -88,7 +88,6 @@ static inline sums rescale_small(sums x, factors m) {
  * taken off before the only rounding, x m is as it would be of x as a float; what is negative stays
  * so, and from 2^-15 on for m what is above 2^23 gives more than 255, and less than 2^31.  (Or m is
  * 0, of channels that there are not.) */
-#define RELU_RAISED 1
 enum { RAISED_SUM_MOST = 1 << 26 };
 static inline sums sums_raised(sums a) {
     return (sums)_mm512_add_epi32((__m512i)a, _mm512_castps_si512(_mm512_set1_ps(0x1p23F)));

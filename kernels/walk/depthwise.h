@@ -32,7 +32,8 @@ MBN_INLINE int32_t stepped_columns(int32_t columns, int32_t tile) {
 MBN_INLINE int32_t tile_columns(int32_t columns) {
     const bool wide =
         columns >= DEPTHWISE_COLUMNS &&
-        stepped_columns(columns, DEPTHWISE_COLUMNS) <= stepped_columns(columns, DEPTHWISE_NARROW);
+        (columns < DEPTHWISE_NARROW ||
+         stepped_columns(columns, DEPTHWISE_COLUMNS) <= stepped_columns(columns, DEPTHWISE_NARROW));
     return wide ? DEPTHWISE_COLUMNS : columns >= DEPTHWISE_NARROW ? DEPTHWISE_NARROW : 1;
 }
 

@@ -13,6 +13,9 @@
 /* Sizes of tiles: the full one, and a few smaller for what is left of a run of pixels. */
 MBN_INLINE bool is_tile(int32_t pixels, int32_t most) {
     if (TILES_FEW) return pixels == most || pixels == 1;
+#if defined(TILES_SOME) /* what is left is mostly worth a tile that begins before it */
+    return pixels == most || pixels == most / 2 || pixels == 1;
+#endif
     return pixels == most || pixels == most - 4 || pixels == most / 2 || pixels == 4 ||
            pixels == 2 || pixels == 1;
 }
@@ -46,10 +49,29 @@ MBN_INLINE bool is_tile(int32_t pixels, int32_t most) {
         }                                                                                          \
     }
 
+/* A panel of 3: the first `count` blocks, then the others. */
+#define POINTWISE_SPLIT(name, first, count, last)                                                  \
+    static void name(const mbn_pointwise_args *args, const epilogue *e, int32_t pixels,            \
+                     const tile_place *place) {                                                    \
+        tile_place part = *place;                                                                  \
+        part.panel = 3;                                                                            \
+        first(args, e, pixels, &part);                                                             \
+        part.weights += (count)*STEP_BYTES;                                                        \
+        part.bias += (count)*args->operands.bias_stride;                                           \
+        part.output += (count)*args->output.block_stride;                                          \
+        if (part.residual != NULL) part.residual += (count)*args->residual.block_stride;           \
+        part.ahead_step = 0;                                                                       \
+        last(args, e, pixels, &part);                                                              \
+    }
+
 POINTWISE_TILES(tiles_1, pointwise_tile, POINTWISE_PIXELS_1, 1)
 #if PANEL_MAX >= 3
 POINTWISE_TILES(tiles_2, pointwise_tile, POINTWISE_PIXELS_2, 2)
+#if PANEL_SPLIT
+POINTWISE_SPLIT(tiles_3, tiles_2, 2, tiles_1)
+#else
 POINTWISE_TILES(tiles_3, pointwise_tile, POINTWISE_PIXELS_3, 3)
+#endif
 #endif
 #if PANEL_MAX >= 4
 POINTWISE_TILES(tiles_4, pointwise_tile, POINTWISE_PIXELS_4, 4)
@@ -57,7 +79,11 @@ POINTWISE_TILES(tiles_4, pointwise_tile, POINTWISE_PIXELS_4, 4)
 #if VEC_HALVES
 POINTWISE_TILES(halves_1, pointwise_tile_halves, HALVES_PIXELS_1, 1)
 POINTWISE_TILES(halves_2, pointwise_tile_halves, HALVES_PIXELS_2, 2)
+#if PANEL_SPLIT
+POINTWISE_SPLIT(halves_3, tiles_1, 1, halves_2)
+#else
 POINTWISE_TILES(halves_3, pointwise_tile_halves, HALVES_PIXELS_3, 3)
+#endif
 #endif
 
 /* How panels of each width, indexed by it, are cut into tiles. */
@@ -159,14 +185,15 @@ static void pointwise_panel(const mbn_pointwise_args *args, const epilogue *e, p
         const int32_t y = i / args->width, x = i % args->width;
         const ptrdiff_t column = (ptrdiff_t)x * PIXEL_BYTES;
         const tile_place place = {
-            input + (ptrdiff_t)(i - begin) * PIXEL_BYTES,
-            weights,
-            bias,
-            mbn_row_at(&args->output, b, y) + column,
-            args->residual.data == NULL ? NULL : mbn_row_at(&args->residual, b, y) + column,
-            flat ? pixels : args->width - x,
-            fetch->at,
-            fetch->step,
+            .input = input + (ptrdiff_t)(i - begin) * PIXEL_BYTES,
+            .weights = weights,
+            .bias = bias,
+            .output = mbn_row_at(&args->output, b, y) + column,
+            .residual =
+                args->residual.data == NULL ? NULL : mbn_row_at(&args->residual, b, y) + column,
+            .contiguous = flat ? pixels : args->width - x,
+            .ahead = fetch->at,
+            .ahead_step = fetch->step,
         };
         tiles.run(args, e, pixels, &place);
         fetch->at += count_steps(args) * fetch->step;

@@ -70,27 +70,28 @@ MBN_INLINE void finish_convolution(const mbn_convolution_args *args, const epilo
     }
 }
 
-/* pixels and vectors are constants, pixel_stride (bytes between the inputs of neighbouring outputs)
- * too where it matters.  input_offset: of tap (0, 0) of the first pixel, which may lie outside the
+/* Blocks [first, first + vectors) of the panel of `panel` blocks that begins with block b.  pixels
+ * and vectors are constants, pixel_stride (bytes between the inputs of neighbouring outputs) too
+ * where it matters.  input_offset: of tap (0, 0) of the first pixel, which may lie outside the
  * plane. */
-MBN_INLINE void convolution_tile(const mbn_convolution_args *args, const epilogue *e,
-                                 int32_t pixels, int32_t vectors, ptrdiff_t pixel_stride,
-                                 taps inside_taps, ptrdiff_t input_offset, int32_t b, int32_t oy,
-                                 int32_t ox) {
+MBN_INLINE void convolution_part(const mbn_convolution_args *args, const epilogue *e,
+                                 int32_t pixels, int32_t panel, int32_t first, int32_t vectors,
+                                 ptrdiff_t pixel_stride, taps inside_taps, ptrdiff_t input_offset,
+                                 int32_t b, int32_t oy, int32_t ox) {
     const int32_t steps = steps_of(args->input_channels), input_block = args->input_block;
-    const ptrdiff_t step = (ptrdiff_t)vectors * STEP_BYTES;
+    const ptrdiff_t step = (ptrdiff_t)panel * STEP_BYTES;
     const char *const head = mbn_weights_at(&args->operands, b);
-    const char *weights = head + vectors * HEAD_BYTES;
+    const char *weights = head + panel * HEAD_BYTES + first * STEP_BYTES;
     /* Worth code in whole tiles of the stem alone. */
-    const enum finish_kind kind =
-        is_stem_tile(pixels, pixel_stride) && vectors <= 2 ? e->kind : FINISH_ANY;
+    const enum finish_kind kind = is_stem_tile(pixels, pixel_stride) ? e->kind : FINISH_ANY;
     int32_t starts[4 * BLOCK];
     sums acc[16][4];
     /* All before the first sum: a call leaves no vector in its register. */
     for (int32_t v = 0; v < vectors; v++) {
-        sums start = start_of(kind, mbn_bias_at(&args->operands, b + v), head + v * HEAD_BYTES);
+        sums start = start_of(kind, mbn_bias_at(&args->operands, b + first + v),
+                              head + (first + v) * HEAD_BYTES);
         if (!taps_whole(args, inside_taps)) {
-            start = outside_sums(args, e, vectors, v, inside_taps, b, start);
+            start = outside_sums(args, e, panel, first + v, inside_taps, b, start);
         }
         sums_store(starts + v * BLOCK, start);
     }
@@ -115,8 +116,8 @@ MBN_INLINE void convolution_tile(const mbn_convolution_args *args, const epilogu
                 for (; left > 0; x += args->input.block_stride, left -= run_block) {
                     const int32_t count = left < run_block ? left : run_block;
                     for (int32_t k = 0; k < count; k++, w += step) {
-                        tile_step(pixels, vectors, x + (ptrdiff_t)k * OPERAND_BYTES, pixel_stride,
-                                  w, acc);
+                        tile_step(pixels, vectors, false, x + (ptrdiff_t)k * OPERAND_BYTES,
+                                  pixel_stride, w, acc);
                     }
                 }
             }
@@ -130,7 +131,42 @@ MBN_INLINE void convolution_tile(const mbn_convolution_args *args, const epilogu
             for (int32_t p = 0; p < pixels; p++) acc[p][v] = sums_twice(acc[p][v], start);
         }
     }
-    finish_convolution(args, e, kind, pixels, vectors, acc, b, oy, ox);
+    finish_convolution(args, e, kind, pixels, vectors, acc, b + first, oy, ox);
+}
+
+/* What is not the stem: block by block, whatever the panel. */
+static __attribute__((noinline)) void convolution_any(const mbn_convolution_args *args,
+                                                      const epilogue *e, int32_t pixels,
+                                                      int32_t panel, ptrdiff_t pixel_stride,
+                                                      taps inside_taps, ptrdiff_t input_offset,
+                                                      int32_t b, int32_t oy, int32_t ox) {
+    for (int32_t v = 0; v < panel; v++) {
+        if (pixels == 1) {
+            convolution_part(args, e, 1, panel, v, 1, 0, inside_taps, input_offset, b, oy, ox);
+        } else if (pixels == POINTWISE_PIXELS_1) {
+            convolution_part(args, e, POINTWISE_PIXELS_1, panel, v, 1, pixel_stride, inside_taps,
+                             input_offset, b, oy, ox);
+        } else if (pixels == POINTWISE_PIXELS_2) {
+            convolution_part(args, e, POINTWISE_PIXELS_2, panel, v, 1, pixel_stride, inside_taps,
+                             input_offset, b, oy, ox);
+        } else {
+            convolution_part(args, e, POINTWISE_PIXELS_3, panel, v, 1, pixel_stride, inside_taps,
+                             input_offset, b, oy, ox);
+        }
+    }
+}
+
+MBN_INLINE void convolution_tile(const mbn_convolution_args *args, const epilogue *e,
+                                 int32_t pixels, int32_t vectors, ptrdiff_t pixel_stride,
+                                 taps inside_taps, ptrdiff_t input_offset, int32_t b, int32_t oy,
+                                 int32_t ox) {
+    if (is_stem_tile(pixels, pixel_stride) && vectors <= 2) {
+        convolution_part(args, e, pixels, vectors, 0, vectors, pixel_stride, inside_taps,
+                         input_offset, b, oy, ox);
+    } else {
+        convolution_any(args, e, pixels, vectors, pixel_stride, inside_taps, input_offset, b, oy,
+                        ox);
+    }
 }
 
 #include "kernels/walk/convolution.h"

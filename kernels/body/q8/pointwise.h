@@ -13,6 +13,7 @@ typedef struct tile_place {
     int32_t contiguous;         /* pixels until the output's row ends */
     const char *ahead;          /* weights to fetch in the first step; each step moves on by ... */
     ptrdiff_t ahead_step;
+    int32_t panel; /* its blocks, where the tile has fewer; else 0 */
 } tile_place;
 
 /* A tile from memory to where it belongs, row by row: sums, or else bytes that want more.  staged:
@@ -68,10 +69,13 @@ MBN_INLINE void finish_tile(const mbn_pointwise_args *args, const epilogue *e,
     }
 }
 
-/* The sums of a tile; pixels and vectors are constants. */
+/* The sums of a tile; pixels, vectors and halved are constants. */
 MBN_INLINE void pointwise_sums(const mbn_pointwise_args *args, int32_t pixels, int32_t vectors,
-                               enum finish_kind kind, const tile_place *place, sums acc[16][4]) {
+                               bool halved, enum finish_kind kind, const tile_place *place,
+                               sums acc[16][4]) {
     const char *w = place->weights + vectors * HEAD_BYTES;
+    const int32_t panel = PANEL_SPLIT && place->panel > 0 ? place->panel : vectors;
+    const ptrdiff_t step = (ptrdiff_t)panel * STEP_BYTES;
     const char *ahead = place->ahead;
     MBN_UNROLL
     for (int32_t v = 0; v < vectors; v++) {
@@ -89,10 +93,10 @@ MBN_INLINE void pointwise_sums(const mbn_pointwise_args *args, int32_t pixels, i
         const char *x = place->input;
         for (int32_t left = args->input_channels; left > 0; left -= BLOCK) {
             const int32_t count = steps_of(left < BLOCK ? left : BLOCK);
-            for (int32_t k = 0; k < count;
-                 k++, w += vectors * STEP_BYTES, ahead += place->ahead_step) {
+            for (int32_t k = 0; k < count; k++, w += step, ahead += place->ahead_step) {
                 __builtin_prefetch(ahead, 0, 2); /* to L2 */
-                tile_step(pixels, vectors, x + (ptrdiff_t)k * OPERAND_BYTES, PIXEL_BYTES, w, acc);
+                tile_step(pixels, vectors, halved, x + (ptrdiff_t)k * OPERAND_BYTES, PIXEL_BYTES, w,
+                          acc);
             }
             x += args->input.block_stride;
         }
@@ -125,12 +129,30 @@ MBN_INLINE epilogue pointwise_epilogue(const mbn_pointwise_args *args, mbn_range
     return e;
 }
 
-MBN_INLINE void pointwise_tile(const mbn_pointwise_args *args, const epilogue *e, int32_t pixels,
-                               int32_t vectors, const tile_place *place) {
+MBN_INLINE void tile_of(const mbn_pointwise_args *args, const epilogue *e, int32_t pixels,
+                        int32_t vectors, bool halved, const tile_place *place) {
     sums acc[16][4];
     const enum finish_kind kind = is_frequent(pixels, vectors) ? e->kind : FINISH_ANY;
-    pointwise_sums(args, pixels, vectors, kind, place, acc);
+    pointwise_sums(args, pixels, vectors, halved, kind, place, acc);
+#if VEC_HALVES
+    MBN_UNROLL
+    for (int32_t p = 0; p < pixels && halved; p++) {
+        acc[p][vectors - 1] = sums_half(acc[p][vectors - 1]);
+    }
+#endif
     finish_tile(args, e, kind, pixels, vectors, acc, place);
 }
+
+MBN_INLINE void pointwise_tile(const mbn_pointwise_args *args, const epilogue *e, int32_t pixels,
+                               int32_t vectors, const tile_place *place) {
+    tile_of(args, e, pixels, vectors, false, place);
+}
+
+#if VEC_HALVES
+MBN_INLINE void pointwise_tile_halves(const mbn_pointwise_args *args, const epilogue *e,
+                                      int32_t pixels, int32_t vectors, const tile_place *place) {
+    tile_of(args, e, pixels, vectors, true, place);
+}
+#endif
 
 #include "kernels/walk/pointwise.h"

@@ -15,6 +15,9 @@
  *     packed                     four weights for each of 16 channels, as they are packed
  *     packed_load(p)
  *     operand_dot(x, w, sum)     sum + the products of unsigned x and signed w, modulo 2^32
+ *     operand_dot_half(x, w, sum)   with VEC_HALVES, where half a register takes half as long: the
+ *                                same of the first 8 channels, and anything for the others ...
+ *     sums_half(sum)             ... which this makes 0
  *     pixel_sum(p, sum)          sum + a pixel's bytes
  *     pixels_sum(p, sum)         sum + those of four pixels
  *
@@ -134,6 +137,12 @@
 #if !defined(INPUTS_SIGNED)
 #define INPUTS_SIGNED 0
 #endif
+#if !defined(PANEL_SPLIT)
+#define PANEL_SPLIT 0 /* whether panels of 3 run as 2 and 1: fewer sizes of tiles */
+#endif
+#if !defined(VEC_HALVES)
+#define VEC_HALVES 0
+#endif
 #if !defined(VEC_LANES)
 #define VEC_LANES 0
 #endif
@@ -145,7 +154,6 @@
 #endif
 
 #define DEPTH 4
-#define VEC_HALVES 0
 #define STEM_SHARED 0
 #define STEM_ONLY 1 /* of standard convolutions only the stem is worth code of its own */
 #define NARROW_PIXELS POINTWISE_PIXELS_1
@@ -190,9 +198,12 @@ MBN_INLINE const char *fenced(const char *p) {
 }
 
 /* Wide weights are -256 to 255, packed twice: their halves, rounded down, and what is left, 0 or 1.
- * So there is a second pass over the same inputs, before which sums are doubled. */
+ * So there is a second pass over the same inputs, before which sums are doubled.  The compiler is
+ * not told how many there may be: it would write every loop twice. */
 MBN_INLINE int32_t passes_of(const mbn_operands *operands) {
-    return operands->wide ? 2 : 1;
+    int32_t passes = operands->wide ? 2 : 1;
+    __asm__("" : "+r"(passes));
+    return passes;
 }
 
 /* Twice a sum that began at `bias`, which stays once. */
