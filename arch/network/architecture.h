@@ -105,6 +105,11 @@ extern const mbn_naming mbn_naming_keras_v2;
 extern const mbn_naming mbn_naming_keras_v3;
 extern const mbn_naming mbn_naming_keras_automatic;
 
+/* A table of names as a network's own table calls it ("torchvision_v2"), and the other way round;
+ * NULL if there is none. */
+const mbn_naming *mbn_naming_find(const char *name);
+const char *mbn_naming_name(const mbn_naming *naming);
+
 /* NULL if there is none of that name. */
 const mbn_architecture *mbn_architecture_find(const char *name);
 

@@ -208,6 +208,24 @@ static bool read_pool(const struct object *whole, mbn_architecture *a) {
            fail(whole, "pool", "%.32s is neither average nor max", text);
 }
 
+/* One allocation. */
+struct table {
+    mbn_architecture architecture;
+    mbn_conventions conventions;
+    mbn_hidden hidden[MAX_HIDDEN];
+    mbn_row rows[];
+};
+
+/* Whose names layers have: those of one of the library's own tables. */
+static bool read_names(const struct object *whole, struct table *table) {
+    const json_t *json = json_object_get(whole->json, "names");
+    if (json == NULL) return true;
+    const char *text = json_is_string(json) ? json_string_value(json) : "it";
+    table->conventions.naming = mbn_naming_find(text);
+    return table->conventions.naming != NULL ||
+           fail(whole, "names", "%.32s is no table of names", text);
+}
+
 /* A field that is an object: false if it is wrong, true where it is absent. */
 static bool read_part(const struct object *whole, const char *key,
                       bool (*read)(const struct object *, mbn_architecture *),
@@ -234,14 +252,6 @@ static bool count_items(const struct object *whole, const char *key, size_t low,
         return fail(whole, key, "not a list of %d to %d objects", (int)low, (int)high);
     return true;
 }
-
-/* One allocation. */
-struct table {
-    mbn_architecture architecture;
-    mbn_conventions conventions;
-    mbn_hidden hidden[MAX_HIDDEN];
-    mbn_row rows[];
-};
 
 static struct table *create_table(const char *name, size_t row_count, size_t hidden_count) {
     struct table *table = calloc(1, sizeof *table + row_count * sizeof(mbn_row));
@@ -281,7 +291,7 @@ static bool read_table(const struct object *whole, struct table *table) {
         !read_activation(whole, "squeeze_activation", OPTIONAL, &a->squeeze_activation) ||
         !read_bool(whole, "batch_norm", &batch_norm) ||
         !read_bool(whole, "convolution_bias", &a->convolution_bias) ||
-        !read_bool(whole, "logits", &logits))
+        !read_bool(whole, "logits", &logits) || !read_names(whole, table))
         return false;
     if (a->stem_channels == 0) return fail(whole, "stem", "missing");
     a->folded = !batch_norm;
@@ -300,8 +310,8 @@ static bool read_table(const struct object *whole, struct table *table) {
 mbn_status mbn_architecture_parse(const char *text, const char *name,
                                   mbn_architecture **architecture, mbn_error *error) {
     static const char *const keys[] = {
-        "stem",   "rows",       "squeeze_activation", "gate",   "head", "max_pool", "pool",
-        "hidden", "batch_norm", "convolution_bias",   "logits", NULL};
+        "stem",   "rows",       "squeeze_activation", "gate",   "head",  "max_pool", "pool",
+        "hidden", "batch_norm", "convolution_bias",   "logits", "names", NULL};
     *architecture = NULL;
     json_t *json = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
     if (json == NULL)

@@ -140,6 +140,34 @@ const mbn_naming mbn_naming_keras_automatic = {
         },
 };
 
+static const struct {
+    const char *name;
+    const mbn_naming *naming;
+} namings[] = {
+    {"torchvision_v2", &mbn_naming_torchvision_v2},
+    {"torchvision_v3", &mbn_naming_torchvision_v3},
+    {"keras_v1", &mbn_naming_keras_v1},
+    {"keras_v2", &mbn_naming_keras_v2},
+    {"keras_v3", &mbn_naming_keras_v3},
+    {"keras_automatic", &mbn_naming_keras_automatic},
+};
+
+enum { NAMINGS = sizeof namings / sizeof *namings };
+
+const mbn_naming *mbn_naming_find(const char *name) {
+    for (size_t i = 0; i < NAMINGS; i++) {
+        if (strcmp(namings[i].name, name) == 0) return namings[i].naming;
+    }
+    return NULL;
+}
+
+const char *mbn_naming_name(const mbn_naming *naming) {
+    for (size_t i = 0; i < NAMINGS; i++) {
+        if (namings[i].naming == naming) return namings[i].name;
+    }
+    return NULL;
+}
+
 /* ---- Layers ---------------------------------------------------------------------------------- */
 
 /* Where a layer stands, for its template. */
