@@ -2,41 +2,12 @@
 #include "arch/error.h"
 #include "arch/network/architecture.h"
 #include "arch/network/names.h"
+#include "sink.h"
 
 #include <inttypes.h>
 #include <jansson.h>
 #include <math.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <string.h>
-
-/* Bytes going into a buffer that may be NULL, when they are only counted. */
-struct output {
-    unsigned char *bytes;
-    size_t length;
-};
-
-static void put(struct output *out, const void *bytes, size_t length) {
-    if (out->bytes != NULL) memcpy(out->bytes + out->length, bytes, length);
-    out->length += length;
-}
-
-static void put_little_endian(struct output *out, uint64_t value, size_t length) {
-    unsigned char bytes[8];
-    for (size_t i = 0; i < length; i++) bytes[i] = (unsigned char)(value >> 8 * i);
-    put(out, bytes, length);
-}
-
-/* Every line of the header fits: a tensor's name has at most 95 characters. */
-__attribute__((format(printf, 2, 3))) static void put_text(struct output *out, const char *format,
-                                                           ...) {
-    char text[512];
-    va_list arguments;
-    va_start(arguments, format);
-    const int length = vsnprintf(text, sizeof text, format, arguments);
-    va_end(arguments);
-    put(out, text, (size_t)length);
-}
 
 /* ---- Numbers --------------------------------------------------------------------------------- */
 
@@ -83,7 +54,7 @@ static struct range range_of(const mbn_layer *layer, mbn_parameter parameter) {
     return (struct range){-0.2, 0.2};
 }
 
-static void put_values(struct output *out, const char *name, uint64_t seed, uint64_t count,
+static void put_values(mbn_sink *out, const char *name, uint64_t seed, uint64_t count,
                        struct range range) {
     const uint64_t state = fnv1a64(name) ^ seed * GOLDEN_RATIO;
     for (uint64_t i = 0; i < count; i++) {
@@ -92,7 +63,7 @@ static void put_values(struct output *out, const char *name, uint64_t seed, uint
         const float value = (float)(range.low + (range.high - range.low) * unit);
         uint32_t bits;
         memcpy(&bits, &value, sizeof bits);
-        put_little_endian(out, bits, sizeof bits);
+        mbn_put_little_endian(out, bits, sizeof bits);
     }
 }
 
@@ -123,39 +94,35 @@ static uint64_t element_count(const mbn_parameter_info *info) {
     return count;
 }
 
-static void put_header(struct output *out, const mbn_network *network, const char *width,
+static void put_header(mbn_sink *out, const mbn_network *network, const char *width,
                        const char *epsilon) {
     const int channels = (int)network->input_channels;
-    put_text(out, "{\"__metadata__\":{\"format\":\"mobilenet/%d\",\"network\":\"%s\",",
-             channels == 3 ? 1 : 2, network->name);
-    put_text(out, "\"source\":\"%s\",\"width\":\"%s\",", mbn_source_name(network->source), width);
-    put_text(out, "\"input_height\":\"%d\",\"input_width\":\"%d\",\"classes\":\"%d\",",
-             (int)network->input_height, (int)network->input_width, (int)network->classes);
-    put_text(out, "\"padding\":\"%s\",\"batch_norm_epsilon\":\"%s\",",
-             mbn_padding_name(network->padding), epsilon);
-    if (channels != 3) put_text(out, "\"input_channels\":\"%d\",", channels);
+    mbn_put_text(out, "{\"__metadata__\":{\"format\":\"mobilenet/%d\",\"network\":\"%s\",",
+                 channels == 3 ? 1 : 2, network->name);
+    mbn_put_text(out, "\"source\":\"%s\",\"width\":\"%s\",", mbn_source_name(network->source),
+                 width);
+    mbn_put_text(out, "\"input_height\":\"%d\",\"input_width\":\"%d\",\"classes\":\"%d\",",
+                 (int)network->input_height, (int)network->input_width, (int)network->classes);
+    mbn_put_text(out, "\"padding\":\"%s\",\"batch_norm_epsilon\":\"%s\",",
+                 mbn_padding_name(network->padding), epsilon);
+    if (channels != 3) mbn_put_text(out, "\"input_channels\":\"%d\",", channels);
     static const char halves[] = "0.5,0.5,0.5,0.5"; /* of which a channel takes four characters */
-    put_text(out, "\"mean\":\"[%.*s]\",\"std\":\"[%.*s]\",\"resize\":\"0\"}", 4 * channels - 1,
-             halves, 4 * channels - 1, halves);
+    mbn_put_text(out, "\"mean\":\"[%.*s]\",\"std\":\"[%.*s]\",\"resize\":\"0\"}", 4 * channels - 1,
+                 halves, 4 * channels - 1, halves);
 
     uint64_t offset = 0;
     for (int32_t i = 0; i < network->layer_count; i++) {
         for (mbn_parameter p = MBN_WEIGHT; p < MBN_PARAMETER_COUNT; p++) {
             mbn_parameter_info info;
             if (!mbn_layer_parameter(network, &network->layers[i], p, &info)) continue;
-            put_text(out, ",\"%s\":{\"dtype\":\"F32\",\"shape\":[", info.name);
-            for (int32_t j = 0; j < info.rank; j++)
-                put_text(out, j == 0 ? "%" PRId64 : ",%" PRId64, info.shape[j]);
-            const uint64_t end = offset + element_count(&info) * sizeof(float);
-            put_text(out, "],\"data_offsets\":[%" PRIu64 ",%" PRIu64 "]}", offset, end);
-            offset = end;
+            mbn_put_tensor(out, info.name, "F32", info.shape, info.rank,
+                           element_count(&info) * sizeof(float), &offset);
         }
     }
-    put_text(out, "}");
-    while (out->length % 8 != 0) put_text(out, " "); /* tensors begin at a multiple of 8 */
+    mbn_put_header_end(out);
 }
 
-static void put_tensors(struct output *out, const mbn_network *network, uint64_t seed) {
+static void put_tensors(mbn_sink *out, const mbn_network *network, uint64_t seed) {
     for (int32_t i = 0; i < network->layer_count; i++) {
         for (mbn_parameter p = MBN_WEIGHT; p < MBN_PARAMETER_COUNT; p++) {
             mbn_parameter_info info;
@@ -173,7 +140,7 @@ static mbn_status write_file(const mbn_network *network, uint64_t seed, void *bu
         !number_text(network->batch_norm_epsilon, epsilon, sizeof epsilon))
         return mbn_fail(error, MBN_OUT_OF_MEMORY, "metadata: out of memory");
 
-    struct output counted = {NULL, 0};
+    mbn_sink counted = {NULL, 0};
     put_header(&counted, network, width, epsilon);
     const uint64_t data =
         (uint64_t)(network->parameters + network->batch_norm_statistics) * sizeof(float);
@@ -184,8 +151,8 @@ static mbn_status write_file(const mbn_network *network, uint64_t seed, void *bu
         if (*size < needed)
             return mbn_fail(error, MBN_INVALID_ARGUMENT, "size: %zu bytes, but %" PRIu64 " needed",
                             *size, needed);
-        struct output out = {buffer, 0};
-        put_little_endian(&out, counted.length, 8);
+        mbn_sink out = {buffer, 0};
+        mbn_put_little_endian(&out, counted.length, 8);
         put_header(&out, network, width, epsilon);
         put_tensors(&out, network, seed);
     }
