@@ -385,9 +385,54 @@ static bool read_global_pool(reader *r, mbn_layer_integers *at) {
     return read_values(r, at);
 }
 
+/* Layers with weights say it by their type; others are as what they read. */
+static bool is_of_floats(const reader *r, int32_t index) {
+    const mbn_layer *layer = &r->network->layers[index];
+    if (layer->weights == 0) {
+        return layer->input >= 0 && r->integers->layers[layer->input].floats;
+    }
+    mbn_parameter_info info;
+    mbn_layer_parameter(r->network, layer, MBN_WEIGHT, &info);
+    const mbn_tensor *weight = mbn_safetensors_find(r->file, info.name);
+    return weight != NULL && mbn_tensor_has_floats(weight);
+}
+
+static bool read_float_tensor(reader *r, mbn_parameter parameter) {
+    mbn_parameter_info info;
+    if (!mbn_layer_parameter(r->network, r->layer, parameter, &info)) return true;
+    const mbn_tensor *tensor = find_named(r, info.name);
+    return mbn_check_shape(tensor, &info, r->error) == MBN_OK &&
+           check_type(r, tensor, TYPE(F32) | TYPE(F16) | TYPE(BF16), "F32, F16 or BF16");
+}
+
+/* A layer that stays in floats, and what becomes of them where bytes are read. */
+static bool read_floats(reader *r, mbn_layer_integers *at) {
+    at->floats = true;
+    if (!read_float_tensor(r, MBN_WEIGHT) || !read_float_tensor(r, MBN_BIAS)) return false;
+    if (find(r, "output_scale") == NULL) return true;
+    const mbn_tensor *zero;
+    at->has_bytes = true;
+    return read_quantization(r, "output", &at->output, &zero);
+}
+
+/* What a layer of integers reads has a quantisation. */
+static bool check_reading(reader *r, int32_t index) {
+    if (index < 0 || !r->integers->layers[index].floats || r->integers->layers[index].has_bytes) {
+        return true;
+    }
+    char name[96];
+    snprintf(name, sizeof name, "%s.output_scale", r->network->layers[index].name);
+    return fail(r, name, "missing from the file, and %.64s reads bytes", r->layer->name);
+}
+
 static bool read_layer(reader *r, int32_t index) {
     mbn_layer_integers *at = &r->integers->layers[index];
     r->layer = &r->network->layers[index];
+    if (is_of_floats(r, index)) return read_floats(r, at);
+    if (!check_reading(r, r->layer->input) || !check_reading(r, r->layer->gate) ||
+        !check_reading(r, r->layer->residual)) {
+        return false;
+    }
     at->input =
         r->layer->input < 0 ? r->integers->image : r->integers->layers[r->layer->input].output;
     at->output = at->input;
@@ -464,6 +509,9 @@ static bool read_probabilities(reader *r) {
         return true;
     }
     const mbn_tensor *zero;
+    if (integers->layers[r->network->layer_count - 1].floats) {
+        return fail(r, "probabilities_scale", "the logits stay in floats");
+    }
     if (!read_quantization(r, "probabilities", &integers->probabilities, &zero)) return false;
     if (kind == MBN_SIGMOID) {
         return read_lookup(r, "probabilities_lookup", zero, &integers->probabilities_table);

@@ -9,6 +9,8 @@
 /* Of one layer.  What it has not is NULL or all zero.  Weights are those of a table of the file's
  * own: channel by channel. */
 typedef struct mbn_layer_integers {
+    bool floats;    /* it stays in floats: of its tensors there are none but these, ... */
+    bool has_bytes; /* ... and `output`, where a layer of integers reads it */
     mbn_quantization input, output; /* of what it reads, and of what it writes in the end */
     const mbn_tensor *weight, *weight_scale, *weight_zero_point, *bias, *multiplier, *lookup;
     const mbn_tensor *values;  /* of a global pool: the floats that it averages */

@@ -139,6 +139,14 @@ static mbn_status assemble(const mbn_packing *packing, const mbn_metadata *metad
     return MBN_OK;
 }
 
+/* Whether some layers stay in floats. */
+static bool has_floats(const mbn_integers *integers, int32_t layers) {
+    for (int32_t i = 0; i < layers; i++) {
+        if (integers->layers[i].floats) return true;
+    }
+    return false;
+}
+
 /* Checks the tensors, and makes a model of them. */
 static mbn_status load_tensors(const mbn_safetensors *file, const mbn_metadata *metadata,
                                const mbn_network *network, const mbn_model_options *asked,
@@ -154,8 +162,12 @@ static mbn_status load_tensors(const mbn_safetensors *file, const mbn_metadata *
                      ? mbn_integers_read(file, metadata, network, layers, &integers, error)
                      : mbn_check_tensors(file, network, layers, error);
     }
+    const mbn_kernels *floats = NULL;
+    if (status == MBN_OK && kernels->element == MBN_ELEMENT_Q8 && has_floats(integers, layers)) {
+        status = mbn_choose_kernels(asked->isa_mask, MBN_PRECISION_FLOAT32, true, &floats, error);
+    }
     if (status == MBN_OK) {
-        const mbn_packing packing = {file, network, integers, layers, allocator};
+        const mbn_packing packing = {file, network, integers, layers, allocator, floats};
         status = assemble(&packing, metadata, kernels, model, error);
     }
     free(integers);

@@ -78,6 +78,8 @@ typedef struct mbn_packing {
     const struct mbn_integers *integers; /* NULL: its tensors are floats */
     int32_t layers;                      /* that are packed: the first ones */
     const mbn_allocator *allocator;
+    const mbn_kernels *floats; /* the table of layers that stay in floats where others are integers;
+                                  NULL: there are none */
 } mbn_packing;
 
 /* Bytes of the layers' packed operands for these kernels, every one aligned to MBN_ALIGNMENT. */

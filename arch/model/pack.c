@@ -45,10 +45,19 @@ size_t mbn_pack_weights(const mbn_layer *layer, const mbn_kernels *kernels,
     return kernels->pack_convolution(&args, packed);
 }
 
+/* The table of a layer of a model that is packed for `kernels`. */
+static const mbn_kernels *table_of(const mbn_packing *packing, int32_t layer,
+                                   const mbn_kernels *kernels) {
+    const bool in_floats =
+        kernels->element == MBN_ELEMENT_Q8 && packing->integers->layers[layer].floats;
+    return in_floats ? packing->floats : kernels;
+}
+
 size_t mbn_packed_bytes(const mbn_packing *packing, const mbn_kernels *kernels) {
     size_t bytes = 0;
     for (int32_t i = 0; i < packing->layers; i++) {
-        bytes += packers[kernels->element]->bytes(packing, i, kernels);
+        const mbn_kernels *table = table_of(packing, i, kernels);
+        bytes += packers[table->element]->bytes(packing, i, table);
     }
     return bytes;
 }
@@ -64,19 +73,20 @@ static int32_t most_channels(const mbn_network *network) {
 mbn_status mbn_pack_layers(const mbn_packing *packing, const mbn_kernels *kernels, void *memory,
                            mbn_packed_layer *packed, mbn_error *error) {
     const mbn_network *network = packing->network;
-    const mbn_packer *packer = packers[kernels->element];
     const size_t scratch_bytes = 2 * (size_t)most_channels(network) * sizeof(float);
     float *scratch = mbn_allocate(packing->allocator, scratch_bytes, MBN_ALIGNMENT);
     if (scratch == NULL) return mbn_fail(error, MBN_OUT_OF_MEMORY, "no memory to fold batch norm");
     mbn_status status = MBN_OK;
     char *next = memory;
     for (int32_t i = 0; status == MBN_OK && i < network->layer_count; i++) {
-        packed[i] = (mbn_packed_layer){.kernels = kernels,
+        const mbn_kernels *table = table_of(packing, i, kernels);
+        const mbn_packer *packer = packers[table->element];
+        packed[i] = (mbn_packed_layer){.kernels = table,
                                        .finish = {.activation = network->layers[i].activation}};
         if (packing->integers != NULL) {
             packed[i].quantization = packing->integers->layers[i].output;
         }
-        const size_t bytes = i < packing->layers ? packer->bytes(packing, i, kernels) : 0;
+        const size_t bytes = i < packing->layers ? packer->bytes(packing, i, table) : 0;
         if (bytes == 0) continue;
         status = packer->pack(packing, i, scratch, next, &packed[i], error);
         next += bytes;

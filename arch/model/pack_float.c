@@ -61,10 +61,12 @@ static mbn_status pack(const mbn_packing *packing, int32_t index, float *scratch
     const mbn_layer *layer = &network->layers[index];
     const mbn_allocator *allocator = packing->allocator;
     mbn_layer_floats floats;
+    const mbn_layer_integers *integers =
+        packing->integers == NULL ? NULL : &packing->integers->layers[index];
     const mbn_status status =
-        packing->integers == NULL
+        integers == NULL || integers->floats
             ? mbn_find_floats(packing->file, network, layer, allocator, &floats, error)
-            : mbn_dequantize(&packing->integers->layers[index], layer, allocator, &floats, error);
+            : mbn_dequantize(integers, layer, allocator, &floats, error);
     if (status == MBN_OK) pack_floats(network, layer, &floats, scratch, memory, packed);
     mbn_release(allocator, floats.converted, floats.converted_bytes);
     return status;

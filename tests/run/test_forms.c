@@ -47,7 +47,7 @@ static void pack_all(const char *network, const mbn_kernels tables[TABLES], rand
     m->mix = *m->model;
     const mbn_network *layers = &m->model->network;
     const size_t count = (size_t)layers->layer_count;
-    const mbn_packing packing = {tensors, layers, NULL, layers->layer_count, &allocator};
+    const mbn_packing packing = {tensors, layers, NULL, layers->layer_count, &allocator, NULL};
     m->mix.packed = malloc(count * sizeof *m->mix.packed);
     mbn_packed_layer *packed = malloc(count * sizeof *packed);
     cr_assert(m->mix.packed != NULL && packed != NULL);

@@ -90,7 +90,24 @@ static const wrong_tensor wrong_tensors[] = {
      {1},
      1,
      STEM "weight: expected [8,3,3,3], got [8,3,3,1]"},
-    {FLOAT, STEM "weight", "F32", 4, {8, 3, 3, 3}, {1}, 1, STEM "weight: type F32, not I8 or U8"},
+    {FLOAT, STEM "weight", "I32", 4, {8, 3, 3, 3}, {1}, 1, STEM "weight: type I32, not I8 or U8"},
+    /* A layer that stays in floats. */
+    {FLOAT,
+     STEM "weight",
+     "F32",
+     4,
+     {8, 3, 3, 3},
+     {1},
+     1,
+     STEM "bias: type I32, not F32, F16 or BF16"},
+    {FLOAT,
+     STEM "weight",
+     "F32",
+     3,
+     {8, 3, 9},
+     {1},
+     1,
+     STEM "weight: expected [8,3,3,3], got [8,3,9]"},
     {FLOAT,
      STEM "weight",
      "U8",
@@ -221,6 +238,45 @@ Test(integer_files, refusals_name_the_tensor) {
         expect_failure(file, NULL, MBN_MALFORMED, w->message);
         expect_failure(file, &(mbn_model_options){.precision = MBN_PRECISION_FLOAT32},
                        MBN_MALFORMED, w->message);
+        integer_file_free(file);
+    }
+}
+
+/* Puts floats in the place of the tensors of a layer that has them as integers. */
+static void keep_in_floats(integer_file *file, const char *layer) {
+    static const char *const integers[] = {"weight_scale",     "multiplier",   "output_range",
+                                           "lookup",           "lookup_scale", "lookup_zero_point",
+                                           "weight_zero_point"};
+    char name[96];
+    for (size_t i = 0; i < sizeof integers / sizeof *integers; i++) {
+        snprintf(name, sizeof name, "%s.%s", layer, integers[i]);
+        if (integer_file_find(file, name) != NULL) integer_file_remove(file, name);
+    }
+    static const char *const floats[] = {"weight", "bias"};
+    for (size_t i = 0; i < 2; i++) {
+        snprintf(name, sizeof name, "%s.%s", layer, floats[i]);
+        const integer_tensor tensor = *integer_file_find(file, name);
+        integer_file_put(file, name, "F32", tensor.rank, tensor.shape, (const double[]){0.125}, 1);
+    }
+}
+
+Test(integer_files, floats_have_bytes_where_they_are_read_as_such) {
+    static const char *const numbers[] = {"output_scale", "output_zero_point"};
+    static const char *const layers[] = {"features.0.0", "features.2.block.2.fc2"};
+    static const char *const readers[] = {"features.1.block.0.0", "features.2.block.2.scale"};
+    for (size_t i = 0; i < 2; i++) {
+        integer_file *file = integer_file_make(FLOAT, false, true);
+        char name[96], message[256];
+        keep_in_floats(file, layers[i]);
+        mbn_model_free(integer_file_load(file, NULL));
+        for (int n = 1; n >= 0; n--) {
+            snprintf(name, sizeof name, "%s.%s", layers[i], numbers[n]);
+            integer_file_remove(file, name);
+            snprintf(message, sizeof message, "%s: missing from the file%s%s%s", name,
+                     n == 0 ? ", and " : "", n == 0 ? readers[i] : "",
+                     n == 0 ? " reads bytes" : "");
+            expect_failure(file, NULL, MBN_MALFORMED, message);
+        }
         integer_file_free(file);
     }
 }
