@@ -38,14 +38,6 @@ static error_t parse(int key, char *argument, struct argp_state *state) {
     }
 }
 
-static void today(char date[16]) {
-    const time_t seconds = time(NULL);
-    struct tm parts;
-    if (gmtime_r(&seconds, &parts) == NULL || strftime(date, 16, "%Y-%m-%d", &parts) == 0) {
-        strcpy(date, "unknown date");
-    }
-}
-
 /* ---- Text ------------------------------------------------------------------------------------ */
 
 /* ms, GFLOP/s, % of the peak, ms above it, ms less in cache, MB, % of the total; what has no
@@ -177,7 +169,7 @@ static bool print_json(const mbn_inspection *inspection, const mbn_measurement *
 static int show(const struct arguments *arguments, const mbn_inspection *inspection,
                 const mbn_measurement *measurement) {
     char date[16];
-    today(date);
+    mbn_today(date);
     if (arguments->inspect.json) {
         if (!print_json(inspection, measurement, date)) return MBN_EXIT_FAILED;
     } else {

@@ -260,6 +260,31 @@ mbn_status mbn_dataset_folders(const char *folder, const mbn_classes *classes, m
     return status;
 }
 
+mbn_status mbn_dataset_photos(const char *folder, mbn_dataset *dataset, mbn_error *error) {
+    struct dirent **entries;
+    *dataset = (mbn_dataset){0};
+    const int count = scandir(folder, &entries, visible, by_name);
+    if (count < 0) return mbn_explain(error, MBN_IO, "%s: %s", folder, strerror(errno));
+    mbn_status status = MBN_OK;
+    for (int i = 0; status == MBN_OK && i < count; i++) {
+        char *path = join(folder, entries[i]->d_name);
+        if (path == NULL) {
+            status = out_of_memory(error);
+        } else if (is_folder(path)) {
+            status = append_class(dataset, path, -1, error);
+        } else {
+            status = append_file(dataset, folder, entries[i]->d_name, -1, error);
+        }
+        free(path);
+    }
+    free_entries(entries, count);
+    if (status == MBN_OK) {
+        status = check_any(dataset, folder, "no JPEG, PNG or BMP images in it", error);
+    }
+    if (status != MBN_OK) mbn_dataset_free(dataset);
+    return status;
+}
+
 /* ---- List files ------------------------------------------------------------------------------ */
 
 /* Cuts a line behind its file; NULL where nothing follows. */

@@ -50,6 +50,9 @@ mbn_status mbn_dataset_class(const mbn_classes *classes, const char *text, int32
 mbn_status mbn_dataset_folders(const char *folder, const mbn_classes *classes, mbn_dataset *dataset,
                                mbn_error *error);
 
+/* The images of a folder and of the folders in it, without classes, in the order of their names. */
+mbn_status mbn_dataset_photos(const char *folder, mbn_dataset *dataset, mbn_error *error);
+
 /* A text file of lines "FILE CLASS".  The first tab, or else the first blank, parts them; FILE is
  * relative to the folder.  Empty lines do not count.  Several classes are parted by tabs, commas or
  * blanks, or stand on several lines of the same file; a FILE alone shows none. */

@@ -1,14 +1,12 @@
 #include "evaluation.h"
 
 #include "input.h"
+#include "progress.h"
 #include "report.h"
 
 #include <pthread.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
-#include <unistd.h>
 
 /* What the threads share. */
 struct shared {
@@ -26,12 +24,6 @@ struct worker {
     float *scores;    /* [classes] */
     int32_t *indices; /* [top] */
 };
-
-static double now(void) {
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return (double)time.tv_sec + (double)time.tv_nsec * 1e-9;
-}
 
 static mbn_status classify(struct worker *worker, const mbn_labelled *labelled,
                            mbn_outcome *outcome, mbn_error *error) {
@@ -83,29 +75,10 @@ static void *work(void *argument) {
     return NULL;
 }
 
-/* ---- Progress -------------------------------------------------------------------------------- */
-
-/* On a terminal one line that changes ten times a second; else a line per tenth. */
-struct progress {
-    bool terminal;
-    double shown_at;
-    size_t shown; /* images */
-};
-
-static void show(struct progress *progress, size_t done, size_t count) {
-    const double time = now();
-    const bool due = progress->terminal ? time - progress->shown_at >= 0.1
-                                        : done * 10 / count > progress->shown * 10 / count;
-    if (done == progress->shown || (!due && done < count)) return;
-    const char *start = progress->terminal ? "\r" : "";
-    const char *end = progress->terminal && done < count ? "" : "\n";
-    fprintf(stderr, "%s%zu of %zu images, %zu %%%s", start, done, count, done * 100 / count, end);
-    progress->shown_at = time;
-    progress->shown = done;
-}
+/* ---- Threads ---------------------------------------------------------------------------------- */
 
 static void watch(struct shared *shared) {
-    struct progress progress = {.terminal = isatty(STDERR_FILENO) != 0};
+    mbn_progress progress = mbn_progress_begin();
     const size_t count = shared->evaluation->dataset->count;
     size_t done = 0;
     for (bool running = true; running;) {
@@ -116,11 +89,9 @@ static void watch(struct shared *shared) {
         done = shared->done;
         running = shared->running > 0;
         pthread_mutex_unlock(&shared->lock); /* stderr may block */
-        show(&progress, done, count);
+        mbn_progress_show(&progress, (int64_t)done, (int64_t)count);
     }
 }
-
-/* ---- Threads --------------------------------------------------------------------------------- */
 
 static void close_worker(struct worker *worker) {
     free(worker->indices);
@@ -187,9 +158,9 @@ mbn_status mbn_evaluate(mbn_evaluation *evaluation, mbn_error *error) {
         for (int32_t i = 0; status == MBN_OK && i < evaluation->threads; i++) {
             status = open_worker(&shared, &workers[i], error);
         }
-        const double start = now();
+        const double start = mbn_now();
         if (status == MBN_OK) status = run_workers(&shared, workers, error);
-        evaluation->seconds = now() - start;
+        evaluation->seconds = mbn_now() - start;
         pthread_cond_destroy(&shared.changed);
     }
     pthread_mutex_destroy(&shared.lock);

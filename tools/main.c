@@ -24,6 +24,7 @@ static const struct command {
     {"plan", "How a model will run, step by step", mbn_command_plan},
     {"profile", "Where a model's time goes, step by step", mbn_command_profile},
     {"info", "What a model file holds; this CPU, and its instruction sets", mbn_command_info},
+    {"quantize", "Make a model of 8-bit integers out of one of floats", mbn_command_quantize},
     {"init", "Write a model with random weights, for benchmarks", mbn_command_init},
 };
 

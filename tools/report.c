@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 void mbn_report(const char *subject, const char *reason) {
     fflush(stdout);
@@ -90,4 +91,12 @@ mbn_digits mbn_digits_of(int64_t count) {
     }
     result.text[at] = '\0';
     return result;
+}
+
+void mbn_today(char date[16]) {
+    const time_t seconds = time(NULL);
+    struct tm parts;
+    if (gmtime_r(&seconds, &parts) == NULL || strftime(date, 16, "%Y-%m-%d", &parts) == 0) {
+        strcpy(date, "unknown date");
+    }
 }

@@ -44,4 +44,7 @@ typedef struct mbn_digits {
 
 mbn_digits mbn_digits_of(int64_t count);
 
+/* "2026-01-31", in UTC. */
+void mbn_today(char date[16]);
+
 #endif

@@ -64,7 +64,8 @@ cmake -S "$source" -B "$work/shared-build" -G Ninja -DCMAKE_C_COMPILER="$cc" \
     -DMOBILENET_TESTS=OFF -DMOBILENET_BENCH=OFF
 cmake --build "$work/shared-build"
 "$source/tests/library/symbols.sh" "$work/shared-build/libmobilenet.so" \
-    "$source/include/mobilenet.h" "$source/include/mobilenet/kernels.h"
+    "$source/include/mobilenet.h" "$source/include/mobilenet/kernels.h" \
+    "$source/include/mobilenet/quantize.h"
 installed shared "$work/shared-build"
 
 step "subproject, without a build type, by a compiler that is older than an instruction set"
