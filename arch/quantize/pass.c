@@ -14,7 +14,7 @@ enum { MOST_THREADS = 1024 };
 
 struct mbn_reader {
     const mbn_calibration *calibration;
-    void (*progress)(void *user, int64_t done, int64_t total);
+    mbn_progress_fn *progress;
     void *user;
     int32_t threads;
     int64_t done, expected; /* readings */

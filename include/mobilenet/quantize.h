@@ -38,16 +38,22 @@ typedef enum mbn_range_method {
 /* "best", "minmax", "percentile", "mse"; NULL for other values. */
 MBN_API const char *mbn_range_method_name(mbn_range_method method);
 
+/* Writes image number `index` as mbn_run takes it, [height][width][channels] floats of the model's
+ * own size, to `input`.  `context` is of the model, for mbn_preprocess. */
+typedef mbn_status mbn_calibration_read_fn(void *user, int32_t index, mbn_context *context,
+                                           float *input, mbn_error *error);
+
 /* The images to calibrate with.  All are read several times. */
 typedef struct mbn_calibration {
     int32_t count; /* from 1 on */
-    /* Writes image number `index` as mbn_run takes it, [height][width][channels] floats of the
-     * model's own size, to `input`.  `context` is of the model, for mbn_preprocess.  Called from
-     * several threads at once; on failure the image is left out, and not asked for again. */
-    mbn_status (*read)(void *user, int32_t index, mbn_context *context, float *input,
-                       mbn_error *error);
+    /* Called from several threads at once.  Where it fails, the image is left out, and not asked
+     * for again. */
+    mbn_calibration_read_fn *read;
     void *user;
 } mbn_calibration;
+
+/* Tells how far it is: `done` of `total` readings of images. */
+typedef void mbn_progress_fn(void *user, int64_t done, int64_t total);
 
 typedef struct mbn_quantize_options {
     mbn_range_method method;
@@ -58,9 +64,7 @@ typedef struct mbn_quantize_options {
     int32_t threads;   /* 1 to 1024, with an image each; 0: one for each CPU that may be used.  The
                           result does not depend on it. */
     uint32_t isa_mask; /* as mbn_model_options' */
-    /* Tells how far it is: `done` of `total` readings of images.  Called from any thread, but from
-     * one at a time.  NULL is allowed. */
-    void (*progress)(void *user, int64_t done, int64_t total);
+    mbn_progress_fn *progress; /* called from any thread, but from one at a time; or NULL */
     void *user;
 } mbn_quantize_options;
 

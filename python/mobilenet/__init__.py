@@ -7,7 +7,7 @@
 
 :func:`load` makes a :class:`Model`: ``classify``, ``run_images``, ``embed`` for images, ``run`` and
 ``features`` for float arrays, ``profile``.  :func:`network` counts without weights, :func:`init` makes
-model files with random ones.  The library's failures are :class:`Error`, with its status and message;
+model files with random ones; :func:`quantize` makes integers of floats.  The library's failures are :class:`Error`, with its status and message;
 so are values out of range.  Wrong types are TypeError.
 """
 
@@ -16,6 +16,7 @@ from ._model import Cpus, Model, Prediction, Step, cpus, isas, load
 from ._native import library as _library
 from ._network import Layer, Network, Stage, init, network, networks
 from ._preprocessing import FitName, InterpolationName, Preprocessing, ResamplingName
+from ._quantize import LayerLoss, Loss, Quantized, Trial, quantize
 
 __version__: str = _library.mbn_version().decode()
 
@@ -23,19 +24,24 @@ __all__ = [
     "Cpus",
     "Error",
     "Layer",
+    "LayerLoss",
+    "Loss",
     "Model",
     "Network",
     "Prediction",
     "Preprocessing",
+    "Quantized",
     "Stage",
     "Status",
     "Step",
+    "Trial",
     "cpus",
     "init",
     "isas",
     "load",
     "network",
     "networks",
+    "quantize",
 ]
 
 # What is public reads `mobilenet.Error`, also where it is pickled; so its annotations are looked up

@@ -11,6 +11,7 @@ import enum
 import operator
 import os
 from ctypes import (
+    CFUNCTYPE,
     POINTER,
     Structure,
     byref,
@@ -116,6 +117,13 @@ class Fit(enum.IntEnum):
     SQUASH = 1
     LETTERBOX = 2
     COVER = 3
+
+
+class RangeMethod(enum.IntEnum):
+    BEST = 0
+    MINMAX = 1
+    PERCENTILE = 2
+    MSE = 3
 
 
 class CpusRecord(Structure):
@@ -271,6 +279,77 @@ class StepRecord(Structure):
     ]
 
 
+#: Writes image number `index` to an address.
+READ = CFUNCTYPE(c_int, c_void_p, c_int32, c_void_p, c_void_p, POINTER(ErrorRecord))
+PROGRESS = CFUNCTYPE(None, c_void_p, c_int64, c_int64)
+
+
+class Calibration(Structure):
+    _fields_ = [("count", c_int32), ("read", READ), ("user", c_void_p)]
+
+
+class QuantizeOptions(Structure):
+    _fields_ = [
+        ("method", c_int),
+        ("keep_float", POINTER(c_char_p)),
+        ("keep_float_count", c_int32),
+        ("threads", c_int32),
+        ("isa_mask", c_uint32),
+        ("progress", PROGRESS),
+        ("user", c_void_p),
+    ]
+
+
+class OutputLoss(Structure):
+    _fields_ = [
+        ("decibels", c_double),
+        ("cosine", c_double),
+        ("agreement", c_double),
+        ("sure", c_int32),
+        ("sure_same", c_int32),
+        ("pool_decibels", c_double),
+        ("pool_cosine", c_double),
+    ]
+
+
+class QuantizeTrial(Structure):
+    _fields_ = [
+        ("method", c_int),
+        ("equalized", c_bool),
+        ("corrected", c_bool),
+        ("loss", OutputLoss),
+    ]
+
+
+class LayerLossRecord(Structure):
+    _fields_ = [
+        ("decibels", c_double),
+        ("low", c_float),
+        ("high", c_float),
+        ("floats", c_bool),
+        ("scaled", c_bool),
+    ]
+
+
+#: MBN_QUANTIZE_TRIALS
+TRIALS = 12
+
+
+class QuantizedRecord(Structure):
+    _fields_ = [
+        ("file", c_void_p),
+        ("file_bytes", c_size_t),
+        ("calibrated", c_int32),
+        ("held_out", c_int32),
+        ("left_out", c_int32),
+        ("trial_count", c_int32),
+        ("kept", c_int32),
+        ("trials", QuantizeTrial * TRIALS),
+        ("layer_count", c_int32),
+        ("layers", POINTER(LayerLossRecord)),
+    ]
+
+
 #: Tables of kernels begin with their name; the rest is of no use here.
 class KernelsRecord(Structure):
     _fields_ = [("name", c_char_p)]
@@ -325,6 +404,18 @@ _FUNCTIONS: dict[str, tuple[Any, list[Any]]] = {
         [c_void_p, c_void_p, c_int, c_int32, POINTER(FeatureMapRecord), _ERROR],
     ),
     "mbn_profile": (c_int, [c_void_p, c_void_p, c_int, c_void_p, c_void_p, _ERROR]),
+    "mbn_range_method_name": (c_char_p, [c_int]),
+    "mbn_quantize": (
+        c_int,
+        [
+            c_char_p,
+            POINTER(Calibration),
+            POINTER(QuantizeOptions),
+            POINTER(POINTER(QuantizedRecord)),
+            _ERROR,
+        ],
+    ),
+    "mbn_quantized_free": (None, [c_void_p]),
     "mbn_top": (c_int32, [c_void_p, c_int32, c_int32, c_void_p]),
     "mbn_isa_usable": (c_uint32, []),
     "mbn_isa_name": (c_char_p, [c_int]),

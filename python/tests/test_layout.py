@@ -11,7 +11,7 @@ import pytest
 from mobilenet import Status, _native
 
 INCLUDE = Path(__file__).resolve().parents[2] / "include"
-HEADERS = ("mobilenet.h", "mobilenet/kernels.h")
+HEADERS = ("mobilenet.h", "mobilenet/kernels.h", "mobilenet/quantize.h")
 
 STRUCTURES = {
     "mbn_error": _native.ErrorRecord,
@@ -26,6 +26,12 @@ STRUCTURES = {
     "mbn_image": _native.ImageRecord,
     "mbn_feature_map": _native.FeatureMapRecord,
     "mbn_step_info": _native.StepRecord,
+    "mbn_calibration": _native.Calibration,
+    "mbn_quantize_options": _native.QuantizeOptions,
+    "mbn_output_loss": _native.OutputLoss,
+    "mbn_quantize_trial": _native.QuantizeTrial,
+    "mbn_layer_loss": _native.LayerLossRecord,
+    "mbn_quantized": _native.QuantizedRecord,
 }
 
 ENUMERATIONS = {
@@ -37,6 +43,7 @@ ENUMERATIONS = {
     "MBN_INTERPOLATION_": _native.Interpolation,
     "MBN_RESAMPLING_": _native.Resampling,
     "MBN_FIT_": _native.Fit,
+    "MBN_RANGE_": _native.RangeMethod,
     "MBN_": (_native.Layout, _native.Output, _native.Order, Status),
 }
 
@@ -50,6 +57,7 @@ def expected():
             place = getattr(structure, field)
             values[f"offsetof({name}, {field})"] = place.offset
             values[f"sizeof((({name} *)0)->{field})"] = place.size
+    values["MBN_QUANTIZE_TRIALS"] = _native.TRIALS
     values["offsetof(mbn_kernels, name)"] = _native.KernelsRecord.name.offset
     for prefix, kinds in ENUMERATIONS.items():
         for kind in kinds if isinstance(kinds, tuple) else (kinds,):
@@ -85,7 +93,7 @@ def test_structures_are_those_of_c(tmp_path):
     lines = "\n".join(f'    printf("%lld\\n", (long long)({name}));' for name in values)
     source = tmp_path / "layout.c"
     source.write_text(
-        f"#include <mobilenet.h>\n#include <stdio.h>\nint main(void) {{\n{lines}\n    return 0;\n}}\n"
+        f"#include <mobilenet/quantize.h>\n#include <stdio.h>\nint main(void) {{\n{lines}\n    return 0;\n}}\n"
     )
     program = tmp_path / "layout"
     subprocess.run([compiler, f"-I{INCLUDE}", source, "-o", program], check=True)

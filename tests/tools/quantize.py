@@ -123,14 +123,14 @@ class Network:
         self.layers[f"{name}.0" if batch_norm else name] = (
             weight.astype("f4"), bias.astype("f4"), stride, groups, activation)  # fmt: skip
 
-    def write(self, path, **metadata):
+    def write(self, path, table=TABLE, **metadata):
         write(
             path,
             self.tensors,
             **{
                 "format": "mobilenet/2",
                 "network": "tiny",
-                "architecture": json.dumps(TABLE),
+                "architecture": json.dumps(table),
                 "classes": str(CLASSES),
                 "input_height": str(SIZE),
                 "input_width": str(SIZE),
@@ -436,6 +436,44 @@ class Quantize(Case):
                 self.assertEqual(*lists)
                 self.assertGreater(float(self.kept(report)[3][0]), 20, report)
 
+    def test_variants(self):
+        """Pools of other kinds, no classifier, a single sigmoid, grey images."""
+        images = self.images(12)
+
+        def headless(network):
+            for name in ("classifier.0", "classifier.3"):
+                del network.tensors[f"{name}.weight"], network.tensors[f"{name}.bias"]
+
+        def single(network):
+            for part in ("weight", "bias"):
+                name = f"classifier.3.{part}"
+                network.tensors[name] = network.tensors[name][:1]
+
+        def grey(network):
+            network.tensors["features.0.0.weight"] = network.tensors["features.0.0.weight"][:, :1]
+
+        for change, table, metadata in (
+            (None, {"pool": "max"}, {}),
+            (None, {"max_pool": {"window": 3, "stride": 2}}, {}),
+            (headless, {"logits": False, "hidden": []}, {}),
+            (single, {}, {"classes": "1", "probabilities": "sigmoid"}),
+            (grey, {}, {"input_channels": "1", "mean": "[0.5]", "std": "[0.25]"}),
+        ):
+            with self.subTest(table=table, **metadata):
+                network = Network(1)
+                if change is not None:
+                    change(network)
+                network.write("m.safetensors", {**TABLE, **table}, **metadata)
+                numpy.save("x.npy", images[..., :1] if change is grey else images)
+                report, _ = self.quantize()
+                lists = [self.succeed("features", f"{m}.safetensors", "--list") for m in "mq"]
+                self.assertEqual(*lists)
+                numbers = self.kept(report)[3]
+                self.assertGreater(float(numbers[0]), 20, report)
+                self.assertGreater(float(numbers[-2]), 0.99, report)  # the pool's cosine
+                infos = [self.succeed("info", f"{m}.safetensors") for m in "mq"]
+                self.assertEqual(*[re.findall(r"(?m)^ +output.*$", info) for info in infos])
+
     def test_keep_float(self):
         """A layer that stays in floats loses nothing where it reads the image, and its pools go with
         it; layers around it have bytes."""
@@ -446,6 +484,7 @@ class Quantize(Case):
         for name in ("features.0.0", "features.4.0", "avgpool"):
             self.assertRegex(report, rf"(?m)^{name} .* float ")
         self.assertRegex(report, r"(?m)^features\.0\.0 .* exact$")
+        self.assertGreater(float(self.kept(report)[3][0]), 20)
         tensors, _ = read("q.safetensors")
         self.assertEqual(tensors["features.4.0.weight"].dtype, numpy.float32)
         self.assertEqual(tensors["classifier.0.weight"].dtype, numpy.int8)
@@ -479,6 +518,27 @@ class Quantize(Case):
         self.assertRegex(errors, "(?m)^mobilenet: photos: only 9 images")
         self.assertRegex(errors, r"(?m)^\d+ of \d+ images, 100 %$")
         self.assertIn("7 images to calibrate with, 2 others", report)
+
+    def test_plot(self):
+        """A bar for each layer, as long as its decibels."""
+        numpy.save("x.npy", self.images(8))
+        Network(1).write("m.safetensors")
+        report, _ = self.quantize("--plot", "loss.svg", "--keep-float", "features.0.0")
+        with open("loss.svg", encoding="utf-8") as file:
+            drawing = file.read()
+        lengths = [float(x) for x in re.findall(r'<rect x="330\.00".* width="([\d.]+)"', drawing)]
+        table = report[report.index("\nlayer") :].strip().splitlines()[1:]
+        decibels = [line.split()[-2 if line.endswith("equalised") else -1] for line in table]
+        self.assertEqual(len(lengths), len(table))
+        longest = lengths[decibels.index("exact")]
+        for length, value in zip(lengths, decibels):
+            if value != "exact":
+                self.assertAlmostEqual(length / longest, min(float(value), 60) / 60, delta=0.002)
+        for line in table:
+            self.assertIn(f">{line.split()[0]}</text>", drawing)
+        self.fail_with(2, "--plot: 'loss.png': what is written is no png; name it .svg", "quantize",
+                       "m.safetensors", "q.safetensors", "--calibrate", "x.npy", "--plot",
+                       "loss.png")  # fmt: skip
 
     def test_few(self):
         numpy.save("x.npy", self.images(32))
