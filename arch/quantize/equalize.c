@@ -57,7 +57,9 @@ bool mbn_equalize(const mbn_statistics *statistics, mbn_folded *folded) {
         for (int32_t c = 0; c < channels; c++) most = fmaxf(most, high[c]);
         own->factors = own->scales + channels;
         for (int32_t c = 0; c < channels; c++) {
-            const float factor = fminf(fmaxf(ROOM * most / fmaxf(high[c], 1e-9F), 1.0F), MOST);
+            /* A channel that was always 0 stays as it is. */
+            const float wanted = high[c] > 0.0F ? ROOM * most / high[c] : 1.0F;
+            const float factor = fminf(fmaxf(wanted, 1.0F), MOST);
             own->factors[c] = factor;
             any = any || factor != 1.0F;
             own->bias[c] *= factor;

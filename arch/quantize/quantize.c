@@ -83,13 +83,15 @@ static mbn_status load(session *s, const void *data, size_t size, mbn_error *err
 
 /* ---- Calibration ----------------------------------------------------------------------------- */
 
-/* All pixels that there may be, and what was seen beyond them. */
+/* All pixels that there may be, and what was seen beyond them.  Half a pixel's step more at either
+ * end keeps a mean of 0.5 from putting every pixel in the middle between two bytes. */
 static void bound_image(const session *s, float *low, float *high) {
     mbn_preprocessing p;
     mbn_model_preprocessing(s->model, &p);
+    const float half = 0.5F / 255.0F;
     for (int32_t c = 0; c < s->network->input_channels; c++) {
-        *low = fminf(*low, (0.0F - p.mean[c]) / p.standard_deviation[c]);
-        *high = fmaxf(*high, (1.0F - p.mean[c]) / p.standard_deviation[c]);
+        *low = fminf(*low, (0.0F - half - p.mean[c]) / p.standard_deviation[c]);
+        *high = fmaxf(*high, (1.0F + half - p.mean[c]) / p.standard_deviation[c]);
     }
 }
 

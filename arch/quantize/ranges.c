@@ -11,7 +11,7 @@ static const double LEFT_OUT = 1e-4;
 enum { STEPS = 45 };
 
 /* The outputs' range is this many times that of the calibration's images. */
-static const float ROOM = 1.5F;
+static const float ROOM = 1.25F;
 
 /* ---- Methods --------------------------------------------------------------------------------- */
 

@@ -27,7 +27,7 @@ TABLE = {
 SIZE, CLASSES = 32, 20
 DTYPES = {"uint8": "U8", "int8": "I8", "int32": "I32", "float32": "F32"}
 # The part of the values that a percentile leaves out at either end; of the outputs' range.
-LEFT_OUT, ROOM = 1e-4, 1.5
+LEFT_OUT, ROOM = 1e-4, 1.25
 # Of equalisation: what channels grow to, and by how much at most.
 QUARTER, MOST = 0.25, 64
 
@@ -259,8 +259,8 @@ class Quantize(Case):
         factors = {}
         if equalised:
             high = numpy.max([v["features.1.block.0.0"][1].max((0, 1)) for v in values], 0)
-            factors["features.1.block.0.0"] = numpy.clip(
-                QUARTER * high.max() / numpy.maximum(high, 1e-9), 1, MOST)  # fmt: skip
+            wanted = QUARTER * high.max() / numpy.where(high > 0, high, numpy.inf)
+            factors["features.1.block.0.0"] = numpy.clip(wanted, 1, MOST)
         before = None
         for name, (weight, bias, stride, groups, activation) in network.layers.items():
             weight, bias = weight.astype("f8"), bias.astype("f8")
