@@ -41,7 +41,7 @@ static int32_t most_channels(const mbn_network *network) {
 static size_t statistics_bytes(const mbn_network *network) {
     size_t bytes = sizeof(mbn_statistics) +
                    (size_t)(network->layer_count + 1) * sizeof(mbn_value_statistics) +
-                   (size_t)most_channels(network) * sizeof(double);
+                   (size_t)most_channels(network) * (sizeof(double) + sizeof(float));
     for (int32_t v = 0; v <= network->layer_count; v++) {
         bytes += 2 * (size_t)channels_of(network, v) * sizeof(float);
         if (v > 0) bytes += count_means(&network->layers[v - 1]) * sizeof(double);
@@ -79,7 +79,8 @@ static mbn_statistics *create(const mbn_network *network) {
         if (count > 0) s->values[v].means = means;
         means += count;
     }
-    float *next = (float *)(void *)means;
+    s->row = (float *)(void *)means;
+    float *next = s->row + most_channels(network);
     for (int32_t v = 0; v <= network->layer_count; v++) {
         mbn_value_statistics *of = &s->values[v];
         of->channels = channels_of(network, v);
@@ -138,26 +139,37 @@ static span reach(int32_t tap, int32_t pad, int32_t stride, int32_t inputs, int3
     return s;
 }
 
-/* means[c * rows * columns + tap]: the sum of channel c's inputs that a tap meets, over the outputs,
- * divided by their number. */
-static void find_means(const mbn_layer *layer, const float *input, double *sums, double *means) {
+/* Adds the inputs of one row that a tap meets: `count` pixels, `stride` floats apart. */
+static void add_row(const float *pixel, ptrdiff_t stride, int32_t count, int32_t channels,
+                    float *row, double *sums) {
+    for (int32_t c = 0; c < channels; c++) row[c] = 0.0F;
+    for (int32_t q = 0; q < count; q++) {
+        for (int32_t c = 0; c < channels; c++) row[c] += pixel[c];
+        pixel += stride;
+    }
+    for (int32_t c = 0; c < channels; c++) sums[c] += (double)row[c];
+}
+
+/* means[c * rows * columns + tap]: the sum of channel c's inputs that a tap meets, over the
+ * outputs, divided by their number. */
+static void find_means(const mbn_layer *layer, const float *input, float *row, double *sums,
+                       double *means) {
     const int32_t channels = layer->input_channels;
     const int32_t rows = layer->kernel_height, columns = layer->kernel_width;
     const double outputs = (double)layer->output_height * layer->output_width;
+    const ptrdiff_t stride = (ptrdiff_t)layer->stride_horizontal * channels;
     for (int32_t x = 0; x < columns; x++) {
         const span across = reach(x, layer->pad_left, layer->stride_horizontal, layer->input_width,
                                   layer->output_width);
+        const ptrdiff_t first = across.begin * layer->stride_horizontal + x - layer->pad_left;
         for (int32_t y = 0; y < rows; y++) {
             const span down = reach(y, layer->pad_top, layer->stride_vertical, layer->input_height,
                                     layer->output_height);
             for (int32_t c = 0; c < channels; c++) sums[c] = 0.0;
-            for (int32_t r = down.begin; r < down.end; r++) {
-                const ptrdiff_t row = r * layer->stride_vertical + y - layer->pad_top;
-                for (int32_t q = across.begin; q < across.end; q++) {
-                    const ptrdiff_t column = q * layer->stride_horizontal + x - layer->pad_left;
-                    const float *pixel = input + (row * layer->input_width + column) * channels;
-                    for (int32_t c = 0; c < channels; c++) sums[c] += (double)pixel[c];
-                }
+            for (int32_t r = down.begin; r < down.end && across.begin < across.end; r++) {
+                const ptrdiff_t at = r * layer->stride_vertical + y - layer->pad_top;
+                add_row(input + (at * layer->input_width + first) * channels, stride,
+                        across.end - across.begin, channels, row, sums);
             }
             for (int32_t c = 0; c < channels; c++) {
                 means[(c * rows + y) * columns + x] = sums[c] / outputs;
@@ -185,7 +197,7 @@ static void look_at_extents(const mbn_pass *pass, const mbn_view *view, void *re
                             &of->own_low, &of->own_high);
         }
         if (of->means != NULL) {
-            find_means(layer, values_of(view, layer->input + 1), s->sums, of->means);
+            find_means(layer, values_of(view, layer->input + 1), s->row, s->sums, of->means);
         }
     }
 }

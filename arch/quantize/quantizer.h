@@ -108,6 +108,7 @@ typedef struct mbn_statistics {
     const mbn_network *network;
     int32_t images;
     double *sums;                  /* scratch: one for each channel */
+    float *row;                    /* likewise */
     mbn_value_statistics values[]; /* [1 + layer_count] */
 } mbn_statistics;
 

@@ -15,8 +15,8 @@ enum { PIECE = 64 }; /* weights between two looks at whether it is worth going o
 static inline float to_step(float weight, float inverse) {
     /* Adding 1.5 * 2^23 leaves no bits behind the point. */
     const float magic = 12582912.0F;
-    const float step = (weight * inverse + magic) - magic;
-    return fminf(fmaxf(step, -(float)LARGEST), (float)LARGEST);
+    const float step = (weight * inverse + magic) - magic, largest = (float)LARGEST;
+    return step < -largest ? -largest : step > largest ? largest : step;
 }
 
 /* The sum of squared errors, or more than `most`. */
