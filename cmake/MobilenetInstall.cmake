@@ -4,7 +4,7 @@ include(CMakePackageConfigHelpers)
 
 set(package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/mobilenet)
 
-install(TARGETS mobilenet EXPORT mobilenetTargets)
+install(TARGETS mobilenet mobilenet-quantize EXPORT mobilenetTargets)
 if(TARGET mobilenet-command)
   install(TARGETS mobilenet-command)
   # Beside a shared library the command finds it from its own place.
@@ -28,6 +28,7 @@ install(FILES
 if(MOBILENET_LIBRARY_TYPE STREQUAL STATIC_LIBRARY)
   install(FILES cmake/FindCpuinfo.cmake cmake/FindJansson.cmake cmake/FindPthreadpool.cmake
     DESTINATION ${package_dir})
+  set(MOBILENET_PC_QUANTIZE "-lmobilenet-quantize ")
   set(MOBILENET_PC_REQUIRES_PRIVATE "libcpuinfo jansson")
   set(MOBILENET_PC_LIBS_PRIVATE "-lpthreadpool -lm ${CMAKE_THREAD_LIBS_INIT}")
 endif()

@@ -75,7 +75,7 @@ static void *work(void *argument) {
     return NULL;
 }
 
-/* ---- Threads ---------------------------------------------------------------------------------- */
+/* ---- Threads --------------------------------------------------------------------------------- */
 
 static void watch(struct shared *shared) {
     mbn_progress progress = mbn_progress_begin();

@@ -100,8 +100,8 @@ typedef struct mbn_value_statistics {
     float own_low, own_high; /* before the residual is added */
     bool finite;
     double *means; /* [mbn_window], of a depthwise layer [channels][mbn_window]: what the layer's
-                      weights are multiplied with, averaged over all pixels and images; NULL where it
-                      has none */
+                      weights are multiplied with, averaged over all pixels and images; NULL where
+                      it has none */
 } mbn_value_statistics;
 
 typedef struct mbn_statistics {

@@ -39,7 +39,8 @@ static double quantile(const mbn_histogram *h, double part) {
     return (double)h->high;
 }
 
-/* The sum of squares of what a range's bytes miss of the values, each taken for its bin's centre. */
+/* The sum of squares of what a range's bytes miss of the values, each taken for its bin's
+ * centre. */
 static double squared_error(const mbn_histogram *h, double low, double high) {
     const mbn_affine bytes = mbn_affine_of((float)low, (float)high);
     const double scale = (double)bytes.scale, width = width_of(h);

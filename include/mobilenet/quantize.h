@@ -15,6 +15,8 @@
  *   bias correction
  *                 what rounding the weights changes of a channel's mean is taken back by its bias.
  *
+ * Of the static library this is a part of its own, mobilenet::quantize (libmobilenet-quantize.a).
+ *
  * A quarter of the images is held out: no range is taken of it.  On these images every combination
  * is tried, and the one whose outputs are nearest to those of floats is kept; of a network with few
  * outputs, which agree by chance, the one whose pooled vectors are. */
@@ -57,8 +59,8 @@ typedef void mbn_progress_fn(void *user, int64_t done, int64_t total);
 
 typedef struct mbn_quantize_options {
     mbn_range_method method;
-    /* Layers with weights that stay in floats, by name (mbn_layer.name), and with them the pools and
-     * channel scales that read them. */
+    /* Layers with weights that stay in floats, by name (mbn_layer.name), and with them the pools
+     * and channel scales that read them. */
     const char *const *keep_float; /* [keep_float_count] */
     int32_t keep_float_count;
     int32_t threads;   /* 1 to 1024, with an image each; 0: one for each CPU that may be used.  The

@@ -1,5 +1,5 @@
 /* Calls each part of the library, and is both C and C++. */
-#include <mobilenet.h>
+#include <mobilenet/quantize.h>
 
 #include <stdio.h>
 #include <string.h>
@@ -11,6 +11,9 @@ static int fail(const char *what, const char *message) {
 
 int main(void) {
     if (strcmp(mbn_version(), MBN_VERSION) != 0) return fail("mbn_version", mbn_version());
+
+    if (strcmp(mbn_range_method_name(MBN_RANGE_MSE), "mse") != 0)
+        return fail("mbn_range_method_name", "of another method");
 
     const uint32_t usable = mbn_isa_usable();
     if (!(usable & 1u << MBN_ISA_SCALAR)) return fail("mbn_isa_usable", "no scalar kernels");
