@@ -16,7 +16,15 @@ from ._model import Cpus, Model, Prediction, Step, cpus, isas, load
 from ._native import library as _library
 from ._network import Layer, Network, Stage, init, network, networks
 from ._preprocessing import FitName, InterpolationName, Preprocessing, ResamplingName
-from ._quantize import LayerLoss, Loss, Quantized, Trial, quantize
+from ._quantize import (
+    LayerLoss,
+    Loss,
+    Quantized,
+    RangeMethodName,
+    Trial,
+    TriedMethodName,
+    quantize,
+)
 
 __version__: str = _library.mbn_version().decode()
 
