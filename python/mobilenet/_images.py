@@ -109,8 +109,9 @@ def _from_file(image: ImageLike, name: str) -> NDArray[Any]:
 def _pixels(image: ImageLike, name: str) -> NDArray[Any]:
     if isinstance(image, (str, os.PathLike)) or is_encoded(image):
         return _from_file(image, name)
-    pil = sys.modules.get("PIL.Image")  # an image of it can only be here if it was imported
-    if pil is not None and isinstance(image, pil.Image):
+    # An image of it can only be here if it was imported; another thread may be importing it just now.
+    pil = getattr(sys.modules.get("PIL.Image"), "Image", None)
+    if pil is not None and isinstance(image, pil):
         return _from_pil(image, name)
     array = np.asarray(image)
     if array.dtype != np.uint8:

@@ -403,6 +403,12 @@ def test_damaged_exif_is_upright(model, photo, tmp_path):
 # ---- What is made of them ------------------------------------------------------------------------
 
 
+def test_arrays_while_pillow_is_imported(monkeypatch, photo):
+    """Another thread's import has put the module there, and nothing into it yet."""
+    monkeypatch.setitem(sys.modules, "PIL.Image", type(sys)("PIL.Image"))
+    assert address(photo) == photo.ctypes.data
+
+
 def test_classify(model, photo):
     probabilities = model.run_images([photo], probabilities=True)[0]
     predictions = model.classify(Image.fromarray(photo), top=3)
