@@ -2,6 +2,8 @@
 #ifndef MBN_TESTS_ISAS_H
 #define MBN_TESTS_ISAS_H
 
+#include "brief.h"
+
 #include <criterion/criterion.h>
 #include <mobilenet.h>
 #include <stdlib.h>
@@ -20,6 +22,15 @@ static inline uint32_t isas_to_test(mbn_precision precision) {
     }
     cr_assert_neq(mask, 0);
     return mask;
+}
+
+/* Those of a mask that subject number `turn` of many runs with: all, in brief tests one. */
+static inline uint32_t isas_in_turn(uint32_t mask, int32_t turn) {
+    if (!tests_are_brief()) return mask;
+    int32_t count = 0;
+    for (unsigned isa = 0; isa < MBN_ISA_COUNT; isa++) count += (mask >> isa & 1U) != 0;
+    for (int32_t i = 0; i < turn % count; i++) mask &= mask - 1;
+    return mask & (~mask + 1);
 }
 
 #endif

@@ -18,8 +18,19 @@ enum { TABLES_MAX = 16 };
 
 /* An element type's tables of this machine's instruction sets; with `layouts`, also the scalar
  * functions under every layout that a table may have (block and panel changed): so they fill
- * another table's slots.  Returns their number, which is 0 for an element type without tables. */
+ * another table's slots.  In brief tests under one of these layouts, another one in each call.
+ * Returns their number, which is 0 for an element type without tables. */
 int32_t tables_under_test(mbn_kernels tables[TABLES_MAX], mbn_element element, bool layouts);
+
+/* The sides of guard pages that a case runs with: all, in brief tests one. */
+typedef struct guard_sides {
+    guard_side begin, end;
+} guard_sides;
+
+guard_sides sides_under_test(void);
+
+/* How many of `all` awkward cases are run: in brief tests a third. */
+int32_t cases_under_test(int32_t all);
 
 /* "avx2 f32 (block 8, panel 2, depth 1)", as messages have it; valid until the next call. */
 const char *table_text(const mbn_kernels *table);

@@ -1,17 +1,21 @@
 #include "network_shapes.h"
 
+#include "../brief.h"
+
 #include <criterion/criterion.h>
 #include <string.h>
 
 /* Multiply-adds that a case may cost: the expected values are computed slowly, and slower still
  * without optimisation or under an emulator. */
+static int64_t most_multiply_adds(void) {
 #if defined(TESTS_ARE_EMULATED)
-static const int64_t most_multiply_adds = 50000;
+    return 50000;
 #elif defined(NDEBUG)
-static const int64_t most_multiply_adds = 8000000;
+    return tests_are_brief() ? 400000 : 8000000;
 #else
-static const int64_t most_multiply_adds = 400000;
+    return 400000;
 #endif
+}
 
 /* The inputs that `outputs` outputs along an axis reach, of `size`. */
 static int32_t reach(int32_t outputs, int32_t stride, int32_t kernel, int32_t pad, int32_t size) {
@@ -24,7 +28,7 @@ static int32_t reach(int32_t outputs, int32_t stride, int32_t kernel, int32_t pa
 static void cut(convolution_case *c) {
     int64_t per_output =
         (int64_t)c->outputs * c->kernel_height * c->kernel_width * (c->depthwise ? 1 : c->channels);
-    int64_t columns = most_multiply_adds / per_output + 1;
+    int64_t columns = most_multiply_adds() / per_output + 1;
     if (c->output_width > columns) c->output_width = (int32_t)columns;
     int64_t rows = columns / c->output_width;
     if (c->output_height > rows) c->output_height = (int32_t)rows;

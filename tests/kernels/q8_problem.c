@@ -303,7 +303,8 @@ void q8_check_tables(q8_check *check, const convolution_case *shape, bool layout
     cr_assert(count >= 1 && tables[0].isa == MBN_ISA_SCALAR);
     q8_problem problem;
     q8_problem_create(&problem, shape, r);
-    for (guard_side side = 0; side < GUARD_SIDES; side++) {
+    const guard_sides sides = sides_under_test();
+    for (guard_side side = sides.begin; side < sides.end; side++) {
         char *first = NULL;
         const uint64_t seed = random_bits(r);
         for (int32_t t = 0; t < count; t++) {

@@ -61,7 +61,8 @@ static void check_tables(const convolution_case *shape, bool layouts, operands *
         int32_t count = tables_under_test(tables, element, layouts);
         convolution_problem problem = convolution_problem_create(shape, element, r);
         for (int32_t t = 0; t < count; t++) {
-            for (guard_side side = 0; side < GUARD_SIDES; side++) {
+            const guard_sides sides = sides_under_test();
+            for (guard_side side = sides.begin; side < sides.end; side++) {
                 check_convolution(tables + t, &problem, memory, side, r);
             }
         }

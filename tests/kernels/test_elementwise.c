@@ -142,7 +142,8 @@ static void check_tables(elementwise_kind kind, const convolution_case *shape, b
         int32_t count = tables_under_test(tables, element, layouts);
         elementwise_problem problem = create(kind, shape, element, r);
         for (int32_t t = 0; t < count; t++) {
-            for (guard_side side = 0; side < GUARD_SIDES; side++) {
+            const guard_sides sides = sides_under_test();
+            for (guard_side side = sides.begin; side < sides.end; side++) {
                 check_elementwise(tables + t, &problem, false, memory, side, r);
                 check_elementwise(tables + t, &problem, true, memory, side, r);
             }

@@ -42,7 +42,8 @@ static void check_tables(convolution_case shape, bool layouts, operands *memory,
         int32_t count = tables_under_test(tables, element, layouts);
         convolution_problem problem = convolution_problem_create(&shape, element, r);
         for (int32_t t = 0; t < count; t++) {
-            for (guard_side side = 0; side < GUARD_SIDES; side++) {
+            const guard_sides sides = sides_under_test();
+            for (guard_side side = sides.begin; side < sides.end; side++) {
                 check_fully_connected(tables + t, &problem, memory, side, r);
             }
         }
@@ -53,7 +54,7 @@ static void check_tables(convolution_case shape, bool layouts, operands *memory,
 Test(fully_connected, awkward_shapes) {
     operands memory = {0};
     random_state r = {11};
-    for (int32_t i = 0; i < 600; i++) {
+    for (int32_t i = 0; i < cases_under_test(600); i++) {
         convolution_case c = awkward_case(i, 1, 1, &r);
         c.outputs = random_int(&r, 1, 70);
         c.residual = false;

@@ -171,15 +171,17 @@ static void check_tables(const convolution_case *s, bool to_blocked, operands *m
         int32_t table_count = tables_under_test(tables, element, true);
         float *values = make_values(count, element, s->data, r);
         for (size_t i = 0; i < count; i++) e[i] = expect_exactly(values[i]);
-        for (int32_t at = 0; at < table_count * GUARD_SIDES * ORDERS; at++) {
-            const mbn_kernels *table = tables + at / (GUARD_SIDES * ORDERS);
-            const guard_side side = (guard_side)(at / ORDERS % GUARD_SIDES);
-            const tensor_order order = (tensor_order)(at % ORDERS);
-            if (to_blocked) {
-                check_to_blocked(table, table->blocking.block, s, values, e, order, memory, side,
-                                 r);
-            } else {
-                check_from_blocked(table, s, values, order, memory, side, r);
+        for (int32_t t = 0; t < table_count; t++) {
+            const guard_sides sides = sides_under_test();
+            for (guard_side side = sides.begin; side < sides.end; side++) {
+                for (tensor_order order = 0; order < ORDERS; order++) {
+                    if (to_blocked) {
+                        check_to_blocked(tables + t, tables[t].blocking.block, s, values, e, order,
+                                         memory, side, r);
+                    } else {
+                        check_from_blocked(tables + t, s, values, order, memory, side, r);
+                    }
+                }
             }
         }
         free(values);
@@ -199,13 +201,16 @@ static void check_images(const convolution_case *s, operands *memory, random_sta
         for (size_t i = 0; i < count; i++) {
             e[i] = expect_exactly(element_round(element_type_of(element), values[i]));
         }
-        for (int32_t at = 0; at < table_count * GUARD_SIDES * ORDERS; at++) {
-            const mbn_kernels *table = tables + at / (GUARD_SIDES * ORDERS);
-            const int32_t depth = table->blocking.depth;
-            if (table->reads_floats) continue;
-            check_to_blocked(table, mbn_block_count(s->channels, depth) * depth, s, values, e,
-                             (tensor_order)(at % ORDERS), memory,
-                             (guard_side)(at / ORDERS % GUARD_SIDES), r);
+        for (int32_t t = 0; t < table_count; t++) {
+            const int32_t depth = tables[t].blocking.depth;
+            if (tables[t].reads_floats) continue;
+            const guard_sides sides = sides_under_test();
+            for (guard_side side = sides.begin; side < sides.end; side++) {
+                for (tensor_order order = 0; order < ORDERS; order++) {
+                    check_to_blocked(tables + t, mbn_block_count(s->channels, depth) * depth, s,
+                                     values, e, order, memory, side, r);
+                }
+            }
         }
         free(values);
     }

@@ -45,7 +45,8 @@ static void check_tables(const convolution_case *shape, bool layouts, operands *
         int32_t count = tables_under_test(tables, element, layouts);
         convolution_problem problem = convolution_problem_create(shape, element, r);
         for (int32_t t = 0; t < count; t++) {
-            for (guard_side side = 0; side < GUARD_SIDES; side++) {
+            const guard_sides sides = sides_under_test();
+            for (guard_side side = sides.begin; side < sides.end; side++) {
                 check_pointwise(tables + t, &problem, memory, side, r);
             }
         }
@@ -56,7 +57,7 @@ static void check_tables(const convolution_case *shape, bool layouts, operands *
 Test(pointwise, awkward_shapes) {
     operands memory = {0};
     random_state r = {1};
-    for (int32_t i = 0; i < 400; i++) {
+    for (int32_t i = 0; i < cases_under_test(400); i++) {
         convolution_case c = awkward_case(i, 1, 1, &r);
         c.outputs = random_int(&r, 1, 40);
         c.stride_vertical = c.stride_horizontal = 1;

@@ -136,7 +136,8 @@ static void check_tables(const convolution_case *shape, bool global, bool layout
         int32_t count = tables_under_test(tables, element, layouts);
         pool_problem problem = create(shape, global, element, r);
         for (int32_t t = 0; t < count; t++) {
-            for (guard_side side = 0; side < GUARD_SIDES; side++) {
+            const guard_sides sides = sides_under_test();
+            for (guard_side side = sides.begin; side < sides.end; side++) {
                 check_pool(tables + t, &problem, global, memory, side, r);
             }
         }
@@ -149,7 +150,7 @@ static void check_tables(const convolution_case *shape, bool global, bool layout
 Test(global_average_pool, awkward_shapes) {
     operands memory = {0};
     random_state r = {31};
-    for (int32_t i = 0; i < 400; i++) {
+    for (int32_t i = 0; i < cases_under_test(400); i++) {
         convolution_case c = awkward_case(i, 1, 1, &r);
         c.output_height = c.output_width = 1;
         check_tables(&c, true, true, &memory, &r);
@@ -178,7 +179,7 @@ static void choose_axis(int32_t size, int32_t window, int32_t stride, int32_t *p
 Test(max_pool, awkward_shapes) {
     operands memory = {0};
     random_state r = {33};
-    for (int32_t i = 0; i < 400; i++) {
+    for (int32_t i = 0; i < cases_under_test(400); i++) {
         convolution_case c = awkward_case(i, random_int(&r, 1, 5), random_int(&r, 1, 5), &r);
         choose_axis(c.height, c.kernel_height, c.stride_vertical, &c.pad_top, &c.output_height, &r);
         choose_axis(c.width, c.kernel_width, c.stride_horizontal, &c.pad_left, &c.output_width, &r);

@@ -76,7 +76,7 @@ static convolution_case random_shape(int32_t i, int32_t kernel_height, int32_t k
 Test(q8_depthwise, awkward_shapes) {
     operands memory = {0};
     random_state r = {111};
-    for (int32_t i = 0; i < 1500; i++) {
+    for (int32_t i = 0; i < cases_under_test(1500); i++) {
         const int32_t kernel = i % 2 == 0 ? 3 : 5;
         check_shape(random_shape(i / 2, kernel, kernel, &r), true, &memory, &r);
     }
@@ -87,7 +87,7 @@ Test(q8_depthwise, awkward_shapes) {
 Test(q8_depthwise, without_padding) {
     operands memory = {0};
     random_state r = {112};
-    for (int32_t i = 0; i < 1000; i++) {
+    for (int32_t i = 0; i < cases_under_test(1000); i++) {
         const int32_t kernel = i % 2 == 0 ? 3 : 5;
         convolution_case c = random_shape(i / 2, kernel, kernel, &r);
         if (i % 3 == 0) c.output_width = random_int(&r, 17, 60);

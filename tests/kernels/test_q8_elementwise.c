@@ -83,7 +83,8 @@ static void check_tables(elementwise_kind kind, const convolution_case *s, opera
     };
     q8_finish_create(&p.finish, 5000.0, kind == ADD, r);
     if (kind == BATCH_NORM) p.finish.finish.lookup = p.finish.lookup;
-    for (int32_t at = 0; at < 2 * GUARD_SIDES; at++) {
+    const guard_sides sides = sides_under_test();
+    for (unsigned at = 2 * sides.begin; at < 2 * sides.end; at++) {
         char *first = NULL;
         const uint64_t seed = random_bits(r);
         for (int32_t t = 0; t < table_count; t++) {
@@ -100,7 +101,7 @@ static void check_tables(elementwise_kind kind, const convolution_case *s, opera
 static void check_awkward(elementwise_kind kind, uint64_t seed) {
     operands memory = {0};
     random_state r = {seed};
-    for (int32_t i = 0; i < 1000; i++) {
+    for (int32_t i = 0; i < cases_under_test(1000); i++) {
         convolution_case c = awkward_case(i, 1, 1, &r);
         if (i % 3 == 0) c.channels = random_int(&r, 1, 110);
         check_tables(kind, &c, &memory, &r);
@@ -138,7 +139,7 @@ Test(q8_elementwise, all_pairs) {
         p.input[i] = (float)(i / BYTES);
         p.other[i] = (float)(i % BYTES);
     }
-    for (int32_t i = 0; i < 200; i++) {
+    for (int32_t i = 0; i < cases_under_test(200); i++) {
         q8_finish_create(&p.finish, 5000.0, true, &r);
         char *first = NULL;
         const uint64_t seed = random_bits(&r);

@@ -73,7 +73,8 @@ static void check_to_blocked(const convolution_case *s, int32_t block, operands 
                             .width = s->width,
                             .channels = s->channels,
                             .quantization = random_quantization(r)};
-    for (int32_t at = 0; at < GUARD_SIDES * ORDERS; at++) {
+    const guard_sides sides = sides_under_test();
+    for (unsigned at = sides.begin * ORDERS; at < sides.end * ORDERS; at++) {
         const guard_side side = (guard_side)(at / ORDERS);
         const size_t floats = set_strides(&args, (tensor_order)(at % ORDERS), random_int(r, 0, 3));
         const int32_t gap = random_gap(r);
@@ -109,7 +110,7 @@ static convolution_case random_shape(int32_t i, random_state *r) {
 Test(q8_layout, to_blocked) {
     operands memory = {0};
     random_state r = {151};
-    for (int32_t i = 0; i < 600; i++) {
+    for (int32_t i = 0; i < cases_under_test(600); i++) {
         const convolution_case c = random_shape(i, &r);
         check_to_blocked(&c, 0, &memory, &r);
     }
@@ -120,7 +121,7 @@ Test(q8_layout, to_blocked) {
 Test(q8_layout, images) {
     operands memory = {0};
     random_state r = {152};
-    for (int32_t i = 0; i < 400; i++) {
+    for (int32_t i = 0; i < cases_under_test(400); i++) {
         convolution_case c = awkward_case(i, 1, 1, &r);
         c.channels = i % 3 != 0 ? 3 : 1 + i % 9;
         c.width = random_int(&r, 1, 150);
@@ -149,7 +150,8 @@ static void check_from_blocked(const convolution_case *s, operands *memory, rand
                                 {0, y, b, blocks},
                                 {y, s->height, b, blocks}};
     enum { RANGES = sizeof ranges / sizeof *ranges };
-    for (int32_t at = 0; at < GUARD_SIDES * ORDERS; at++) {
+    const guard_sides sides = sides_under_test();
+    for (unsigned at = sides.begin * ORDERS; at < sides.end * ORDERS; at++) {
         const guard_side side = (guard_side)(at / ORDERS);
         plane input = plane_create(&memory->input, side, MBN_ELEMENT_Q8, s->channels, s->height,
                                    s->width, 16, random_gap(r));
@@ -177,7 +179,7 @@ static void check_from_blocked(const convolution_case *s, operands *memory, rand
 Test(q8_layout, from_blocked) {
     operands memory = {0};
     random_state r = {153};
-    for (int32_t i = 0; i < 400; i++) {
+    for (int32_t i = 0; i < cases_under_test(400); i++) {
         const convolution_case c = random_shape(i, &r);
         check_from_blocked(&c, &memory, &r);
     }

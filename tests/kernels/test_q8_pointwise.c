@@ -46,7 +46,7 @@ static void check_pointwise(const mbn_kernels *table, q8_problem *p, operands *m
 Test(q8_pointwise, awkward_shapes) {
     operands memory = {0};
     random_state r = {101};
-    for (int32_t i = 0; i < 1500; i++) {
+    for (int32_t i = 0; i < cases_under_test(1500); i++) {
         convolution_case c = awkward_case(i, 1, 1, &r);
         c.channels = random_int(&r, 1, i % 4 == 0 ? 20 : 110);
         c.outputs = random_int(&r, 1, i % 4 == 1 ? 20 : 110);
@@ -119,7 +119,7 @@ static void check_vectors(convolution_case c, bool layouts, operands *memory, ra
 Test(q8_fully_connected, awkward_shapes) {
     operands memory = {0};
     random_state r = {103};
-    for (int32_t i = 0; i < 1000; i++) {
+    for (int32_t i = 0; i < cases_under_test(1000); i++) {
         convolution_case c = awkward_case(i, 1, 1, &r);
         c.channels = random_int(&r, 1, i % 4 == 0 ? 20 : 150);
         c.outputs = random_int(&r, 1, i % 4 == 1 ? 20 : 150);

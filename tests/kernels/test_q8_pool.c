@@ -66,7 +66,8 @@ static void check_tables(const convolution_case *s, bool global, operands *memor
     float *values = q8_bytes((size_t)s->channels * (size_t)(s->height * s->width), r);
     q8_finish finish;
     q8_finish_create(&finish, 5000.0, false, r);
-    for (guard_side side = 0; side < GUARD_SIDES; side++) {
+    const guard_sides sides = sides_under_test();
+    for (guard_side side = sides.begin; side < sides.end; side++) {
         char *first = NULL;
         const uint64_t seed = random_bits(r);
         for (int32_t t = 0; t < count; t++) {
@@ -81,7 +82,7 @@ static void check_tables(const convolution_case *s, bool global, operands *memor
 Test(q8_global_average_pool, awkward_shapes) {
     operands memory = {0};
     random_state r = {141};
-    for (int32_t i = 0; i < 1500; i++) {
+    for (int32_t i = 0; i < cases_under_test(1500); i++) {
         convolution_case c = awkward_case(i, 1, 1, &r);
         if (i % 3 == 0) c.channels = random_int(&r, 1, 110);
         if (i % 7 == 0) c.height = c.width = 1;
@@ -113,7 +114,7 @@ static void choose_axis(int32_t size, int32_t window, int32_t stride, int32_t *p
 Test(q8_max_pool, awkward_shapes) {
     operands memory = {0};
     random_state r = {143};
-    for (int32_t i = 0; i < 400; i++) {
+    for (int32_t i = 0; i < cases_under_test(400); i++) {
         convolution_case c = awkward_case(i, random_int(&r, 1, 5), random_int(&r, 1, 5), &r);
         choose_axis(c.height, c.kernel_height, c.stride_vertical, &c.pad_top, &c.output_height, &r);
         choose_axis(c.width, c.kernel_width, c.stride_horizontal, &c.pad_left, &c.output_width, &r);

@@ -131,8 +131,9 @@ static void check_all_layers(mbn_precision precision) {
     const uint32_t isas = isas_to_test(precision);
     const char *network;
     for (int32_t n = 0; (network = mbn_network_name(n)) != NULL; n++) {
+        const uint32_t turn = isas_in_turn(isas, n);
         for (unsigned isa = 0; isa < MBN_ISA_COUNT; isa++) {
-            if ((isas >> isa & 1U) == 0) continue;
+            if ((turn >> isa & 1U) == 0) continue;
             mbn_model *model = make_model_in(precision, network, 1U << isa, NULL);
             struct maps plain;
             name_all_layers(mbn_model_network(model), &plain);

@@ -182,8 +182,9 @@ Test(integers, tables_bands_and_stages_do_not_show, .timeout = 300) {
     for (int c = 0; c < CASES; c++) {
         const outputs plain = run_plainly(c);
         float *image = make_images(1, 3), logits[CLASSES];
+        const uint32_t turn = isas_in_turn(isas, c);
         for (unsigned isa = 0; isa < MBN_ISA_COUNT; isa++) {
-            if ((isas >> isa & 1U) == 0) continue;
+            if ((turn >> isa & 1U) == 0) continue;
             mbn_model *model = load_case(c, 1U << isa, MBN_PRECISION_DEFAULT);
             const char *name = mbn_model_kernels(model)->name;
             for (int32_t band = -1; band <= 4; band++) {
