@@ -29,11 +29,17 @@ static sums outside_sums(const mbn_convolution_args *args, const epilogue *e, in
     }
 }
 
+/* Whether pixels are a stem's, interleaved; it has stride 2. */
+MBN_INLINE bool is_stem(const mbn_convolution_args *args) {
+    return args->input_channels <= IMAGE_BLOCK && args->input_block == IMAGE_BLOCK &&
+           args->stride_horizontal == 2;
+}
+
 /* With the kind that serves for all of the range's blocks, of the stem. */
 MBN_INLINE epilogue convolution_epilogue(const mbn_convolution_args *args, mbn_range range) {
     epilogue e = epilogue_of(&args->finish);
     e.kind = FINISH_ANY;
-    if (args->input_channels <= IMAGE_BLOCK && args->residual.data == NULL) {
+    if (is_stem(args) && args->residual.data == NULL) {
         e.kind = kind_of_blocks(&e, &args->operands, range.block_begin, range.block_end,
                                 args->kernel_height * args->kernel_width * IMAGE_BLOCK);
     }
@@ -70,11 +76,11 @@ MBN_INLINE void finish_convolution(const mbn_convolution_args *args, const epilo
     }
 }
 
-/* Blocks [first, first + vectors) of the panel of `panel` blocks that begins with block b.  pixels
- * and vectors are constants, pixel_stride (bytes between the inputs of neighbouring outputs) too
- * where it matters.  input_offset: of tap (0, 0) of the first pixel, which may lie outside the
+/* Blocks [first, first + vectors) of the panel of `panel` blocks that begins with block b.  stem,
+ * pixels and vectors are constants, pixel_stride (bytes between the inputs of neighbouring outputs)
+ * too where it matters.  input_offset: of tap (0, 0) of the first pixel, which may lie outside the
  * plane. */
-MBN_INLINE void convolution_part(const mbn_convolution_args *args, const epilogue *e,
+MBN_INLINE void convolution_part(const mbn_convolution_args *args, const epilogue *e, bool stem,
                                  int32_t pixels, int32_t panel, int32_t first, int32_t vectors,
                                  ptrdiff_t pixel_stride, taps inside_taps, ptrdiff_t input_offset,
                                  int32_t b, int32_t oy, int32_t ox) {
@@ -83,7 +89,7 @@ MBN_INLINE void convolution_part(const mbn_convolution_args *args, const epilogu
     const char *const head = mbn_weights_at(&args->operands, b);
     const char *weights = head + panel * HEAD_BYTES + first * STEP_BYTES;
     /* Worth code in whole tiles of the stem alone. */
-    const enum finish_kind kind = is_stem_tile(pixels, pixel_stride) ? e->kind : FINISH_ANY;
+    const enum finish_kind kind = stem ? e->kind : FINISH_ANY;
     int32_t starts[4 * BLOCK];
     sums acc[16][4];
     /* All before the first sum: a call leaves no vector in its register. */
@@ -100,25 +106,24 @@ MBN_INLINE void convolution_part(const mbn_convolution_args *args, const epilogu
         MBN_UNROLL
         for (int32_t p = 0; p < pixels; p++) acc[p][v] = sums_load(starts + v * BLOCK);
     }
-    /* Interleaved pixels of the stem: a row of taps is one run of operands. */
-    const bool interleaved = is_stem_tile(pixels, pixel_stride) && input_block == steps * DEPTH;
-    const int32_t columns = inside_taps.x_end - inside_taps.x_begin;
-    const int32_t runs = interleaved ? 1 : columns;
-    const int32_t run_block = interleaved ? columns * steps : input_block / DEPTH;
-    const int32_t run_steps = interleaved ? columns * steps : steps;
     for (int32_t pass = passes_of(&args->operands);;) {
         for (int32_t ky = inside_taps.y_begin; ky < inside_taps.y_end; ky++) {
+            /* Of the stem's interleaved pixels a row of taps is one run of operands. */
+            const int32_t columns = inside_taps.x_end - inside_taps.x_begin;
+            const int32_t runs = stem ? 1 : columns;
             for (int32_t kx = inside_taps.x_begin; kx < inside_taps.x_begin + runs; kx++) {
                 const char *w = weights + (ptrdiff_t)(ky * args->kernel_width + kx) * steps * step;
                 const char *x = mbn_at(&args->input, input_offset + ky * args->input.row_stride +
                                                          (ptrdiff_t)kx * input_block);
-                int32_t left = run_steps;
-                for (; left > 0; x += args->input.block_stride, left -= run_block) {
-                    const int32_t count = left < run_block ? left : run_block;
+                const int32_t run_block = input_block / DEPTH;
+                for (int32_t left = stem ? columns : steps; left > 0; left -= run_block) {
+                    const int32_t count = stem || left < run_block ? left : run_block;
                     for (int32_t k = 0; k < count; k++, w += step) {
                         tile_step(pixels, vectors, false, x + (ptrdiff_t)k * OPERAND_BYTES,
                                   pixel_stride, w, acc);
                     }
+                    if (stem) break;
+                    x += args->input.block_stride;
                 }
             }
         }
@@ -142,17 +147,32 @@ static __attribute__((noinline)) void convolution_any(const mbn_convolution_args
                                                       int32_t b, int32_t oy, int32_t ox) {
     for (int32_t v = 0; v < panel; v++) {
         if (pixels == 1) {
-            convolution_part(args, e, 1, panel, v, 1, 0, inside_taps, input_offset, b, oy, ox);
+            convolution_part(args, e, false, 1, panel, v, 1, 0, inside_taps, input_offset, b, oy,
+                             ox);
         } else if (pixels == POINTWISE_PIXELS_1) {
-            convolution_part(args, e, POINTWISE_PIXELS_1, panel, v, 1, pixel_stride, inside_taps,
-                             input_offset, b, oy, ox);
+            convolution_part(args, e, false, POINTWISE_PIXELS_1, panel, v, 1, pixel_stride,
+                             inside_taps, input_offset, b, oy, ox);
         } else if (pixels == POINTWISE_PIXELS_2) {
-            convolution_part(args, e, POINTWISE_PIXELS_2, panel, v, 1, pixel_stride, inside_taps,
-                             input_offset, b, oy, ox);
+            convolution_part(args, e, false, POINTWISE_PIXELS_2, panel, v, 1, pixel_stride,
+                             inside_taps, input_offset, b, oy, ox);
         } else {
-            convolution_part(args, e, POINTWISE_PIXELS_3, panel, v, 1, pixel_stride, inside_taps,
-                             input_offset, b, oy, ox);
+            convolution_part(args, e, false, POINTWISE_PIXELS_3, panel, v, 1, pixel_stride,
+                             inside_taps, input_offset, b, oy, ox);
         }
+    }
+}
+
+/* A tile of the stem, of 1 or 2 blocks.  A function each: the walk around it would take its
+ * registers. */
+static __attribute__((noinline)) void stem_tile(const mbn_convolution_args *args, const epilogue *e,
+                                                int32_t vectors, const taps *inside_taps,
+                                                ptrdiff_t input_offset, int32_t oy, int32_t ox) {
+    if (vectors == 1) {
+        convolution_part(args, e, true, POINTWISE_PIXELS_1, 1, 0, 1, 2 * IMAGE_BLOCK, *inside_taps,
+                         input_offset, 0, oy, ox);
+    } else {
+        convolution_part(args, e, true, POINTWISE_PIXELS_2, 2, 0, 2, 2 * IMAGE_BLOCK, *inside_taps,
+                         input_offset, 0, oy, ox);
     }
 }
 
@@ -160,9 +180,8 @@ MBN_INLINE void convolution_tile(const mbn_convolution_args *args, const epilogu
                                  int32_t pixels, int32_t vectors, ptrdiff_t pixel_stride,
                                  taps inside_taps, ptrdiff_t input_offset, int32_t b, int32_t oy,
                                  int32_t ox) {
-    if (is_stem_tile(pixels, pixel_stride) && vectors <= 2) {
-        convolution_part(args, e, pixels, vectors, 0, vectors, pixel_stride, inside_taps,
-                         input_offset, b, oy, ox);
+    if (!TILES_FEW && b == 0 && vectors <= 2 && pixels > 1 && is_stem(args)) {
+        stem_tile(args, e, vectors, &inside_taps, input_offset, oy, ox);
     } else {
         convolution_any(args, e, pixels, vectors, pixel_stride, inside_taps, input_offset, b, oy,
                         ox);
