@@ -54,15 +54,12 @@ MBN_INLINE bool is_small(int32_t factor) {
 }
 
 MBN_INLINE adding adding_of(const mbn_q8_add *add) {
+    static const mbn_q8_add none = {.output = {.shift = 1}};
+    const bool quick = add->kind == MBN_ADD_SHIFT && is_small(add->multiplier[0].fixed) &&
+                       is_small(add->multiplier[1].fixed);
     mbn_byte_range range = add->range;
     if (add->kind == MBN_ADD_FLOAT) range.zero = (uint8_t)add->origin[0];
-    return (adding){
-        add,
-        byte_limits_of(range),
-        add->kind == MBN_ADD_SHIFT && is_small(add->multiplier[0].fixed) &&
-            is_small(add->multiplier[1].fixed),
-        prepared_add_of(add),
-    };
+    return (adding){add, byte_limits_of(range), quick, prepared_add_of(quick ? add : &none)};
 }
 
 MBN_INLINE bytes64 add_bytes(const adding *s, bytes64 a, bytes64 b) {
