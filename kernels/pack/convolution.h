@@ -44,8 +44,8 @@ static inline void pack_lane(const tap *t, int32_t depth, int32_t lane, int32_t 
 /* PACK_LANES lanes of `count` channels, a multiple of depth.  Each lane's weights are in a place of
  * their own, more places than hardware fetches ahead in, so their next lines are fetched here: from
  * memory that is twice as fast. */
-static inline void interleave(const tap *t, int32_t depth, const source *restrict in,
-                              const float *restrict scale, int32_t count, element *restrict out) {
+MBN_INLINE void interleave(const tap *t, int32_t depth, const source *restrict in,
+                           const float *restrict scale, int32_t count, element *restrict out) {
     const ptrdiff_t stride = t->output_stride;
     for (int32_t i = 0; i < PACK_LANES; i++) {
         __builtin_prefetch(in + i * stride + PACK_CHANNELS * t->input_stride);
@@ -63,7 +63,7 @@ static inline void interleave(const tap *t, int32_t depth, const source *restric
 }
 
 /* A framework's [N][K]. */
-static inline void pack_columns(const tap *t, int32_t depth, element *packed) {
+MBN_INLINE void pack_columns(const tap *t, int32_t depth, element *packed) {
     static const float one[PACK_LANES] = {1.0f, 1.0f, 1.0f, 1.0f};
     const int32_t channels = round_up(t->channels, depth);
     /* As many channels at first as there are in the line that the weights begin in. */
@@ -83,7 +83,7 @@ static inline void pack_columns(const tap *t, int32_t depth, element *packed) {
 }
 
 /* A framework's [K][N], where all lanes of a channel lie side by side. */
-static inline void pack_rows(const tap *t, int32_t depth, element *packed) {
+MBN_INLINE void pack_rows(const tap *t, int32_t depth, element *packed) {
     const int32_t channels = round_up(t->channels, depth);
     for (int32_t c = 0; c < channels; c++) {
         const source *restrict row = t->weights + c * t->input_stride;
@@ -99,7 +99,7 @@ static inline void pack_rows(const tap *t, int32_t depth, element *packed) {
     }
 }
 
-static inline void pack_tap_of_depth(const tap *t, int32_t depth, element *packed) {
+MBN_INLINE void pack_tap_of_depth(const tap *t, int32_t depth, element *packed) {
     if (t->output_stride == 1) {
         pack_rows(t, depth, packed);
     } else {
