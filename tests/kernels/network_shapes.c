@@ -11,7 +11,7 @@ static int64_t most_multiply_adds(void) {
 #if defined(TESTS_ARE_EMULATED)
     return 50000;
 #elif defined(NDEBUG)
-    return tests_are_brief() ? 400000 : 8000000;
+    return tests_are_brief() ? 400000 : 3000000;
 #else
     return 400000;
 #endif

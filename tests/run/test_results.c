@@ -55,6 +55,7 @@ static void check_cuts(const char *network, const mbn_model *model, const float 
         char what[32];
         snprintf(what, sizeof what, "%zu threads", threads);
         for (int32_t band = -1; band <= 1; band++) {
+            if (tests_are_brief() && band + 1 != (int32_t)threads % 3) continue;
             mbn_context *context =
                 make_context(model, &(mbn_context_options){.pool = pool, .band_rows = band});
             cr_expect_eq(mbn_context_threads(context), (int32_t)threads);
