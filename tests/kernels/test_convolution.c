@@ -84,7 +84,7 @@ static void check_awkward(int32_t cases, bool square, uint64_t seed) {
 }
 
 Test(convolution, awkward_shapes) {
-    check_awkward(120, true, 7);
+    check_awkward(cases_under_test(120), true, 7);
 }
 
 Test(convolution, any_kernel) {

@@ -155,7 +155,7 @@ static void check_tables(elementwise_kind kind, const convolution_case *shape, b
 static void check_awkward(elementwise_kind kind, uint64_t seed) {
     operands memory = {0};
     random_state r = {seed};
-    for (int32_t i = 0; i < 240; i++) {
+    for (int32_t i = 0; i < cases_under_test(240); i++) {
         convolution_case c = awkward_case(i, 1, 1, &r);
         check_tables(kind, &c, true, &memory, &r);
     }

@@ -73,11 +73,11 @@ static void check_awkward(int32_t cases, bool square, uint64_t seed) {
 }
 
 Test(q8_convolution, awkward_shapes) {
-    check_awkward(300, true, 121);
+    check_awkward(cases_under_test(300), true, 121);
 }
 
 Test(q8_convolution, any_kernel) {
-    check_awkward(150, false, 122);
+    check_awkward(cases_under_test(150), false, 122);
 }
 
 /* Pads below 0 skip rows and columns of the input. */
