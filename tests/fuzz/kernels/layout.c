@@ -1,0 +1,18 @@
+#include "families.h"
+
+#include <tests/kernels/test_layout.c>
+
+void check_layouts(const convolution_case *shape, operands *memory, random_state *r) {
+    convolution_case c = *shape;
+    c.outputs = c.channels;
+    c.output_height = c.height;
+    c.output_width = c.width;
+    c.kernel_height = c.kernel_width = 1;
+    c.stride_vertical = c.stride_horizontal = 1;
+    c.pad_top = c.pad_left = 0;
+    switch (random_int(r, 0, 2)) {
+    case 0: check_images(&c, memory, r); break;
+    case 1: check_tables(&c, true, memory, r); break;
+    default: check_tables(&c, false, memory, r);
+    }
+}

@@ -1,0 +1,40 @@
+#define _GNU_SOURCE
+#include "memory.h"
+
+#include <criterion/criterion.h>
+#include <sanitizer/allocator_interface.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+
+static _Atomic long long live, peak;
+
+static void on_malloc(const volatile void *pointer, size_t size) {
+    (void)pointer;
+    const long long now = atomic_fetch_add(&live, (long long)size) + (long long)size;
+    long long most = atomic_load(&peak);
+    while (now > most && !atomic_compare_exchange_weak(&peak, &most, now)) {
+    }
+}
+
+static void on_free(const volatile void *pointer) {
+    if (pointer == NULL) return;
+    atomic_fetch_sub(&live, (long long)__sanitizer_get_allocated_size((const void *)pointer));
+}
+
+void memory_watch(void) {
+    static bool installed;
+    if (!installed) __sanitizer_install_malloc_and_free_hooks(on_malloc, on_free);
+    installed = true;
+    atomic_store(&live, 0);
+    atomic_store(&peak, 0);
+}
+
+size_t memory_peak(void) {
+    return (size_t)atomic_load(&peak);
+}
+
+void memory_bound(size_t file, size_t multiple, size_t more) {
+    cr_assert(memory_peak() <= multiple * file + more,
+              "%zu bytes were allocated for a file of %zu: more than %zu times that and %zu",
+              memory_peak(), file, multiple, more);
+}
