@@ -368,8 +368,8 @@ MBN_API const char *mbn_fit_name(mbn_fit fit);
  * so that it sees the same part of the image. */
 typedef struct mbn_preprocessing {
     float mean[4];
-    float standard_deviation[4];
-    int32_t resize; /* 0 to 65536 */
+    float standard_deviation[4]; /* positive, and no denormals, which a run takes for 0 */
+    int32_t resize;              /* 0 to 65536 */
     mbn_interpolation interpolation;
     mbn_resampling resampling;
     mbn_fit fit;

@@ -46,7 +46,7 @@ mbn_status mbn_preprocessing_check(const mbn_preprocessing *p, int32_t height, i
     }
     for (int32_t c = 0; c < channels; c++) {
         const char *field = !isfinite(p->mean[c]) ? "mean"
-                            : !isfinite(p->standard_deviation[c]) || !(p->standard_deviation[c] > 0)
+                            : !isnormal(p->standard_deviation[c]) || p->standard_deviation[c] < 0
                                 ? "standard_deviation"
                             : !(p->fill[c] >= 0 && p->fill[c] <= 255) ? "fill"
                                                                       : NULL;

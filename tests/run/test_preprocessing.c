@@ -208,6 +208,7 @@ Test(preprocessing, of_a_context_is_checked) {
          "preprocessing.resize: 60: less than the input's 61"},
         {{.standard_deviation = {1, 0, 1}}, "preprocessing.standard_deviation[1]: 0"},
         {{.standard_deviation = {1, 1, -1}}, "preprocessing.standard_deviation[2]: -1"},
+        {{.standard_deviation = {1, 1e-40F, 1}}, "preprocessing.standard_deviation[1]: 9.99"},
         {{.standard_deviation = {INFINITY, 1, 1}}, "preprocessing.standard_deviation[0]: inf"},
         {{.standard_deviation = {1, 1, 1}, .mean = {0, NAN, 0}}, "preprocessing.mean[1]: "},
         {{.standard_deviation = {1, 1, 1}, .fill = {0, 0, 256}}, "preprocessing.fill[2]: 256"},
