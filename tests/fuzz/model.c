@@ -1,7 +1,7 @@
-/* Model files: loaded, and where that succeeds, a context made and run.  The first bytes are options
- * of both; the next one says what the rest is: a file as it is; a header's JSON, with the right length before it and zeros for data
- * behind it; or choices, of a network's file or a file of integers that are right but for a few
- * edits of the header's text, of the data, or of its end. */
+/* Model files: loaded, and where that succeeds, a context made and run.  The first bytes are
+ * options of both; the next one says what the rest is: a file as it is; a header's JSON, with the
+ * right length before it and zeros for data behind it; or choices, of a network's file or a file of
+ * integers that are right but for a few edits of the header's text, of the data, or of its end. */
 #define _GNU_SOURCE /* memfd_create */
 #include "memory.h"
 #include "network_file.h"
