@@ -3,7 +3,7 @@
 #include "choices.h"
 #include "kernels/families.h"
 
-enum { MOST_PRODUCTS = 1 << 17, MOST_VALUES = 1 << 13 };
+enum { MOST_PRODUCTS = 1 << 15, MOST_VALUES = 1 << 12 };
 
 /* Pads of up to a whole kernel. */
 static void choose_axis(choices *c, int32_t kernel, int32_t stride, int32_t size, int32_t *pad,

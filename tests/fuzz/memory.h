@@ -13,4 +13,8 @@ size_t memory_peak(void);
 /* Fails where more than `multiple` times the file's bytes and `more` were allocated at once. */
 void memory_bound(size_t file, size_t multiple, size_t more);
 
+/* Memory between two guard pages, which ends as near to the second one as its alignment allows.
+ * *bytes: those that are out. */
+mbn_allocator guarded_allocator(size_t *bytes);
+
 #endif

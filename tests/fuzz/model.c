@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <tests/guarded.h>
 #include <unistd.h>
 
 /* What a file may take while it is loaded: jansson keeps an empty array, three bytes of text, in
@@ -128,26 +129,6 @@ static bytes choose_file(choices *c) {
 
 /* ---- Runs ------------------------------------------------------------------------------------ */
 
-/* The allocator's hook: bytes that are out. */
-typedef struct counted {
-    size_t bytes;
-} counted;
-
-static void *allocate(void *user, size_t size, size_t alignment) {
-    counted *count = user;
-    void *memory = NULL;
-    if (posix_memalign(&memory, alignment < 8 ? 8 : alignment, size) != 0) return NULL;
-    count->bytes += size;
-    return memory;
-}
-
-static void release(void *user, void *pointer, size_t size) {
-    counted *count = user;
-    cr_assert_geq(count->bytes, size);
-    count->bytes -= size;
-    free(pointer);
-}
-
 /* What a layer's output takes as floats in whole blocks, with a halo around it, and its scratch. */
 static size_t needs(const mbn_network *network, int32_t threads) {
     size_t bytes = 0;
@@ -165,10 +146,10 @@ static void run(mbn_context *context, int32_t batch, bool probabilities) {
     const size_t pixels = (size_t)network->input_height * (size_t)network->input_width *
                           (size_t)network->input_channels;
     const size_t outputs = (size_t)network->classes * (size_t)batch;
-    float *input = malloc(pixels * (size_t)batch * sizeof *input);
-    float *output = malloc((outputs + 1) * sizeof *output);
-    uint8_t *photo = malloc(5 * 7 * 3);
-    cr_assert(input != NULL && output != NULL && photo != NULL);
+    static guarded memory[3];
+    float *input = guarded_floats(&memory[0], pixels * (size_t)batch, GUARD_AFTER);
+    float *output = guarded_floats(&memory[1], outputs, GUARD_AFTER);
+    uint8_t *photo = guarded_bytes(&memory[2], 5 * 7 * 3, GUARD_AFTER);
     for (size_t i = 0; i < pixels * (size_t)batch; i++) input[i] = (float)(i % 17) / 8.0F - 1.0F;
     for (size_t i = 0; i < 5 * 7 * 3; i++) photo[i] = (uint8_t)(i * 7);
     const mbn_output kind = probabilities ? MBN_PROBABILITIES : MBN_LOGITS;
@@ -179,9 +160,6 @@ static void run(mbn_context *context, int32_t batch, bool probabilities) {
     const mbn_image image = {.pixels = photo, .width = 5, .height = 7, .order = MBN_RGB};
     const mbn_status imaged = mbn_run_images(context, &image, 1, kind, output, &error);
     cr_assert_eq(imaged, status, "%s", error.message);
-    free(photo);
-    free(output);
-    free(input);
 }
 
 static void try_context(const mbn_model *model, choices *c, bool headless,
@@ -195,7 +173,7 @@ static void try_context(const mbn_model *model, choices *c, bool headless,
         .allocator = allocator,
     };
     const bool probabilities = choose(c, 0, 1) == 1;
-    const size_t before = ((counted *)allocator->user)->bytes;
+    const size_t before = *(size_t *)allocator->user;
     mbn_context *context = NULL;
     mbn_error error = {MBN_OK, ""};
     size_t bytes = 0;
@@ -207,7 +185,7 @@ static void try_context(const mbn_model *model, choices *c, bool headless,
         cr_assert(context == NULL && error.message[0] != '\0');
         return;
     }
-    cr_assert_eq(((counted *)allocator->user)->bytes - before, bytes);
+    cr_assert_eq(*(size_t *)allocator->user - before, bytes);
     const size_t most = needs(mbn_context_network(context), mbn_context_threads(context));
     cr_assert_leq(bytes, most, "a context of %zu bytes, of a network that needs %zu", bytes, most);
     if (mbn_context_network(context)->multiply_adds < MOST_MULTIPLY_ADDS && !headless) {
@@ -231,8 +209,8 @@ static const char *path_of(const bytes *b) {
 static void try_file(const bytes *b, choices *c) {
     static const uint32_t tables[] = {0, 1u << MBN_ISA_SCALAR, 1u << MBN_ISA_SSE,
                                       1u << MBN_ISA_AVX2};
-    counted count = {0};
-    const mbn_allocator allocator = {allocate, release, &count};
+    size_t out = 0;
+    const mbn_allocator allocator = guarded_allocator(&out);
     const bool from_file = choose(c, 0, 1) == 1;
     const mbn_model_options options = {
         .isa_mask = tables[choose(c, 0, 3)],
@@ -250,13 +228,13 @@ static void try_file(const bytes *b, choices *c) {
     memory_bound(b->size, MULTIPLE, MORE);
     if (status != MBN_OK) {
         cr_assert(model == NULL && error.status == status && error.message[0] != '\0');
-        cr_assert_eq(count.bytes, 0);
+        cr_assert_eq(out, 0);
         return;
     }
-    cr_assert_eq(count.bytes, mbn_model_bytes(model));
+    cr_assert_eq(out, mbn_model_bytes(model));
     try_context(model, c, options.headless, &allocator);
     mbn_model_free(model);
-    cr_assert_eq(count.bytes, 0);
+    cr_assert_eq(out, 0);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

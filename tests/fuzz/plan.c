@@ -1,6 +1,7 @@
 /* Plans: a network of any table, in any precision, on any number of threads, in bands of any
  * height, for any batch, with any stages asked for, gives bit for bit what every layer by itself
  * gives on one thread. */
+#include "memory.h"
 #include "network_file.h"
 
 #include <criterion/criterion.h>
@@ -9,7 +10,7 @@
 #include <stdlib.h>
 #include <tests/random.h>
 
-enum { MOST_STAGES = 4, MOST_BATCH = 3, MOST_MULTIPLY_ADDS = 4 << 20 };
+enum { MOST_STAGES = 4, MOST_BATCH = 3, MOST_MULTIPLY_ADDS = 2 << 20 };
 
 typedef struct results {
     float *logits; /* [batch][classes] */
@@ -163,7 +164,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     const size_t before = size < OPTIONS ? size : OPTIONS;
     choices options = {data, before}, file = {data + before, size - before};
     const bool integers = choose(&options, 0, 3) == 1;
+    size_t out = 0;
+    const mbn_allocator allocator = guarded_allocator(&out);
     const mbn_model_options model_options = {
+        .allocator = &allocator,
         .isa_mask = choose(&options, 0, 1) == 0
                         ? 0
                         : (1u << choose(&options, MBN_ISA_SCALAR, MBN_ISA_COUNT - 1)) |
@@ -183,5 +187,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     cr_assert_eq(status, MBN_OK, "%s", error.message);
     check(model, &options);
     mbn_model_free(model);
+    cr_assert_eq(out, 0);
     return 0;
 }
