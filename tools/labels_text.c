@@ -143,5 +143,11 @@ mbn_status mbn_labels_from_text(char *text, mbn_label_list *list, mbn_error *err
     const bool numbered = take_indices(list);
     take_wordnet_ids(list);
     if (!numbered) take_indices(list); /* ILSVRC's "n02119789 1 kit_fox" */
+    for (size_t i = 0; i < list->count; i++) {
+        const char *name = list->entries[i].label.name;
+        if (name[strspn(name, " \t")] == '\0') { /* in quotes */
+            return mbn_explain(error, MBN_MALFORMED, "label %zu is empty", i);
+        }
+    }
     return MBN_OK;
 }

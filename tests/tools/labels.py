@@ -123,6 +123,8 @@ class Labels(Case):
             ("", "labels: line 1 is empty"),
             ("{", "labels: 0 labels for 7 classes"),
             (json.dumps([*six, " "]), "label 6 is empty"),
+            ("0: 'cat',\n1: '',\n2: 'dog'", "label 1 is empty"),
+            ("0: 'cat',\n1: ' ',\n2: 'dog'", "label 1 is empty"),
             (json.dumps([*six, "a\0b"]), "not JSON"),
         ):
             with open("labels", "w") as file:
