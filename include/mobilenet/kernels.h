@@ -437,8 +437,8 @@ MBN_API size_t mbn_pack_channels_q8(const mbn_pack_channels_args *args, void *pa
 MBN_API size_t mbn_pack_convolution_q8_quads(const mbn_pack_convolution_args *args, void *packed);
 MBN_API size_t mbn_pack_depthwise_q8_quads(const mbn_pack_depthwise_args *args, void *packed);
 
-/* What they have as pack_channels: of MBN_RESCALE_FIXED two more vectors, int32_t start[B] and
- * less[B], from which the tables of AVX-512 rescale (kernels/pack/q8_quads.c). */
+/* What they and those below have as pack_channels: of MBN_RESCALE_FIXED two more vectors, int32_t
+ * start[B] and less[B], from which they rescale (kernels/pack/q8_quads.c). */
 MBN_API size_t mbn_pack_channels_q8_quads(const mbn_pack_channels_args *args, void *packed);
 
 /* What q8 tables have whose instructions multiply signed bytes alone, so that inputs x are taken as
@@ -457,6 +457,13 @@ MBN_API size_t mbn_pack_depthwise_q8_signed_quads(const mbn_pack_depthwise_args 
                                                   void *packed);
 MBN_API size_t mbn_pack_depthwise_q8_signed_pairs(const mbn_pack_depthwise_args *args,
                                                   void *packed);
+/* What those have whose instructions sum two products of int16_t: these.  Of a convolution, panel
+ * after panel as above with depth 4, but of each block the first two of every four inputs
+ * before the second two: [K / 4][v][2][B][2].  Of a depthwise one, pairs of rows,
+ * [channels / B][2][(KH + 1) / 2][KW][B][2], twice: from the first row on, and from the one before
+ * it on; rows that there are not are 0. */
+MBN_API size_t mbn_pack_convolution_q8_pairs(const mbn_pack_convolution_args *args, void *packed);
+MBN_API size_t mbn_pack_depthwise_q8_pairs(const mbn_pack_depthwise_args *args, void *packed);
 
 /* A vector of one float per channel (bias, scale, shift), zero-padded to whole blocks.  values may
  * be NULL, which packs zeros.  packed has mbn_block_count(channels, block) * block floats. */

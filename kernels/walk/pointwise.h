@@ -4,12 +4,14 @@
  * faster than they come from memory.
  *
  * The body gives pointwise_epilogue, pointwise_tile, for VEC_HALVES pointwise_tile_halves, and a
- * tile_place. */
+ * tile_place; or instead of tiles, where RUN_PIXELS is a number of pixels, pointwise_run and
+ * pointwise_half_run, which take up to so many, the latter where half a block is enough. */
 #ifndef MBN_KERNELS_WALK_POINTWISE_H
 #define MBN_KERNELS_WALK_POINTWISE_H
 
 #include "kernels/inline.h"
 
+#if !RUN_PIXELS
 /* Sizes of tiles: the full one, and a few smaller for what is left of a run of pixels. */
 MBN_INLINE bool is_tile(int32_t pixels, int32_t most) {
     if (TILES_FEW) return pixels == most || pixels == 1;
@@ -85,6 +87,7 @@ POINTWISE_SPLIT(halves_3, tiles_1, 1, halves_2)
 POINTWISE_TILES(halves_3, pointwise_tile_halves, HALVES_PIXELS_3, 3)
 #endif
 #endif
+#endif
 
 /* How panels of each width, indexed by it, are cut into tiles. */
 typedef struct panel_tiles {
@@ -95,6 +98,10 @@ typedef struct panel_tiles {
 
 static const panel_tiles whole_tiles[] = {
     {NULL, 0},
+#if RUN_PIXELS
+    {pointwise_run, RUN_PIXELS},
+    {pointwise_half_run, RUN_PIXELS},
+#else
     {tiles_1, POINTWISE_PIXELS_1},
 #if PANEL_MAX >= 3
     {tiles_2, POINTWISE_PIXELS_2},
@@ -102,6 +109,7 @@ static const panel_tiles whole_tiles[] = {
 #endif
 #if PANEL_MAX >= 4
     {tiles_4, POINTWISE_PIXELS_4},
+#endif
 #endif
 };
 #if VEC_HALVES
@@ -117,12 +125,20 @@ static panel_tiles tiles_of(const mbn_pointwise_args *args, int32_t b, int32_t v
 #if VEC_HALVES
     const int32_t last = args->output_channels - (b + vectors - 1) * BLOCK;
     if (last <= BLOCK / 2) return halves_tiles[vectors];
+#elif RUN_PIXELS
+    if (args->output_channels - b * BLOCK <= BLOCK / 2) return whole_tiles[2];
 #else
     (void)args, (void)b;
 #endif
     return whole_tiles[vectors];
 }
 
+#if RUN_PIXELS
+MBN_INLINE int32_t next_tile(int32_t left, int32_t done, int32_t most, int32_t vectors) {
+    (void)done, (void)vectors;
+    return left < most ? left : most;
+}
+#else
 /* Pixels of the next tile, of `left` after `done`: the smallest that holds what is left, if it can
  * begin among the pixels before (which get the value that they have), else the largest that fits.
  * What would be left too small to hide the latency of its own multiply-adds (eight vectors) shares
@@ -137,6 +153,7 @@ MBN_INLINE int32_t next_tile(int32_t left, int32_t done, int32_t most, int32_t v
     for (pixels = wanted; !is_tile(pixels, most);) pixels--;
     return pixels;
 }
+#endif
 
 /* What the tiles of a panel fetch: `tiles` of them one thing, the others the next. */
 typedef struct fetching {

@@ -16,7 +16,8 @@ static const uint32_t expected_tables[MBN_ELEMENT_COUNT] = {
         1u << MBN_ISA_SCALAR | 1u << MBN_ISA_SSE | 1u << MBN_ISA_AVX2 | 1u << MBN_ISA_AVX512,
     [MBN_ELEMENT_BF16] = 1u << MBN_ISA_SCALAR | 1u << MBN_ISA_SSE | 1u << MBN_ISA_AVX2 |
                          1u << MBN_ISA_AVX512 | 1u << MBN_ISA_AVX512_BF16,
-    [MBN_ELEMENT_Q8] = 1u << MBN_ISA_SCALAR | 1u << MBN_ISA_AVX512_VNNI | 1u << MBN_ISA_AVX512_VBMI,
+    [MBN_ELEMENT_Q8] = 1u << MBN_ISA_SCALAR | 1u << MBN_ISA_SSE | 1u << MBN_ISA_AVX2 |
+                       1u << MBN_ISA_AVX512_VNNI | 1u << MBN_ISA_AVX512_VBMI,
 #elif defined(__aarch64__)
     [MBN_ELEMENT_F32] = 1u << MBN_ISA_SCALAR | 1u << MBN_ISA_NEON,
     [MBN_ELEMENT_BF16] = 1u << MBN_ISA_SCALAR | 1u << MBN_ISA_NEON | 1u << MBN_ISA_NEON_BF16,

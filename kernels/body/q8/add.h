@@ -24,7 +24,29 @@ MBN_INLINE sums scaled_by(sums x, const mbn_multiplier *m) {
     return rescale_fixed(x, sums_splat(m->fixed), sums_splat(m->shift));
 }
 
+/* (q - zero) << 20, scaled, where the scale is at most 1: of the product's 31 bits below the point
+ * 20 are zeros. */
+MBN_INLINE sums term_fixed(sums q, int32_t zero, const mbn_multiplier *m) {
+    const sums x = sums_sub(q, sums_splat(zero));
+    const sums lower = sums_mul(x, sums_splat(m->fixed & 0x7FF));
+    const sums rounded = sums_shift(sums_add(lower, sums_splat(0x400)), 11);
+    const sums high = sums_add(sums_mul(x, sums_splat(m->fixed >> 11)), rounded);
+    if (m->shift == 0) return high;
+    /* Ties away from zero. */
+    const sums half = sums_splat(1 << (-m->shift - 1));
+    return sums_shift(sums_add(sums_add(high, half), sums_shift(high, 31)), -m->shift);
+}
+
+MBN_INLINE bool is_part(const mbn_multiplier *m) {
+    return m->shift <= 0 && m->shift >= -30;
+}
+
 MBN_INLINE sums add_fixed(const mbn_q8_add *add, sums a, sums b) {
+    if (FIXED_OFFSET && is_part(&add->multiplier[0]) && is_part(&add->multiplier[1])) {
+        return scaled_by(sums_add(term_fixed(a, add->zero[0], &add->multiplier[0]),
+                                  term_fixed(b, add->zero[1], &add->multiplier[1])),
+                         &add->output);
+    }
     const sums unit = sums_splat(1 << 20);
     const sums x = sums_mul(sums_sub(a, sums_splat(add->zero[0])), unit);
     const sums y = sums_mul(sums_sub(b, sums_splat(add->zero[1])), unit);
@@ -62,8 +84,27 @@ MBN_INLINE adding adding_of(const mbn_q8_add *add) {
     return (adding){add, byte_limits_of(range), quick, prepared_add_of(quick ? add : &none)};
 }
 
+#if VEC_PARTS
+/* What is not quick, a pixel at a time through memory. */
+MBN_INLINE void add_slowly(const adding *s, const char *a, const char *b, int32_t pixels,
+                           char *output) {
+    int32_t values[QUAD * BLOCK];
+    for (int32_t p = 0, count; p < pixels; p += count) {
+        count = pixels - p < QUAD ? pixels - p : QUAD;
+        for (int32_t i = 0; i < QUAD; i++) {
+            const ptrdiff_t at = (ptrdiff_t)(p + (i < count ? i : 0)) * PIXEL_BYTES;
+            sums_store(values + i * BLOCK, add_sums(s->add, pixel_sum(a + at, sums_zero()),
+                                                    pixel_sum(b + at, sums_zero())));
+        }
+        bytes_store_some(output + (ptrdiff_t)p * PIXEL_BYTES, count,
+                         bytes_of(&s->limits, sums_load(values), sums_load(values + BLOCK),
+                                  sums_load(values + 2 * BLOCK), sums_load(values + 3 * BLOCK)));
+    }
+}
+#endif
+
 MBN_INLINE bytes64 add_bytes(const adding *s, bytes64 a, bytes64 b) {
-    if (s->quick) return bytes_add_prepared(&s->prepared, &s->limits, a, b);
+    if (s->quick || VEC_PARTS) return bytes_add_prepared(&s->prepared, &s->limits, a, b);
     sums quad[QUAD];
     MBN_UNROLL
     for (int32_t i = 0; i < QUAD; i++) {
@@ -75,6 +116,12 @@ MBN_INLINE bytes64 add_bytes(const adding *s, bytes64 a, bytes64 b) {
 /* `pixels` pixels of a and b, side by side; output may be either. */
 static __attribute__((noinline)) void add_run(const adding *s, const char *a, const char *b,
                                               int32_t pixels, char *output) {
+#if VEC_PARTS
+    if (!s->quick) {
+        add_slowly(s, a, b, pixels, output);
+        return;
+    }
+#endif
     for (int32_t p = 0; p < pixels; p += QUAD) {
         const int32_t count = pixels - p < QUAD ? pixels - p : QUAD;
         const ptrdiff_t at = (ptrdiff_t)p * PIXEL_BYTES;

@@ -1,5 +1,8 @@
 /* Lookup, channel scale and addition: four pixels at a time, row by row. */
 #include "finish.h"
+#if VEC_PARTS
+#include "finish_spilled.h"
+#endif
 
 /* A block whose channels all have one multiplier, as it is packed. */
 typedef struct uniform_block {
@@ -10,7 +13,7 @@ static uniform_block uniform_block_of(const mbn_q8_finish *finish) {
     mbn_multiplier multipliers[BLOCK];
     for (int32_t c = 0; c < BLOCK; c++) multipliers[c] = finish->multiplier;
     uniform_block block;
-    mbn_pack_channels_q8(
+    PACK_CHANNELS(
         &(mbn_pack_channels_args){
             .bias = (const int32_t[BLOCK]){0},
             .multipliers = multipliers,
@@ -37,14 +40,21 @@ typedef struct scaling {
     const mbn_q8_finish *finish;
     uniform_block block;
     byte_limits limits;
-    bool quick; /* FINISH_FLOAT */
+    epilogue e; /* without the lookup, which is of the inputs */
+    enum finish_kind kind;
 } scaling;
 
 static scaling scaling_of(const mbn_finish *finish) {
-    const epilogue e = epilogue_of(finish);
-    scaling s = {.finish = finish->q8, .block = uniform_block_of(finish->q8), .limits = e.limits};
+    enum { PRODUCTS = 2 }; /* of weights that 255 is at most two of */
+    scaling s = {
+        .finish = finish->q8,
+        .block = uniform_block_of(finish->q8),
+        .e = epilogue_of(finish),
+    };
+    s.e.lookup = NULL;
+    s.limits = s.e.limits;
     const bool inside = mbn_rounds_inside(finish->q8);
-    s.quick = !inside && finish_kind_of(&e, s.block.channels, 1, false) == FINISH_FLOAT;
+    s.kind = inside ? FINISH_ANY : finish_kind_of(&s.e, s.block.channels, PRODUCTS, false);
     if (inside) {
         mbn_byte_range range = finish->q8->range;
         range.zero = (uint8_t)finish->q8->origin;
@@ -53,15 +63,61 @@ static scaling scaling_of(const mbn_finish *finish) {
     return s;
 }
 
-MBN_INLINE sums scale_product(const scaling *s, sums product) {
-    const char *multipliers = channel_vector(s->block.channels, MULTIPLIER);
-    if (s->quick) return rescale_small(product, factors_load(multipliers));
-    const mbn_q8_finish *finish = s->finish;
-    if (mbn_rounds_inside(finish)) {
-        return rescale_inside(product, factors_load(multipliers),
-                              (float)(finish->range.zero - finish->origin));
+MBN_INLINE sums scale_inside(const scaling *s, sums product) {
+    return rescale_inside(product, factors_load(channel_vector(s->block.channels, MULTIPLIER)),
+                          (float)(s->finish->range.zero - s->finish->origin));
+}
+
+#if VEC_PARTS
+/* `count` products that round inside, from memory. */
+static void store_inside(const scaling *s, const int32_t *values, int32_t count, char *output) {
+    for (int32_t p = 0; p < count; p += QUAD) {
+        const int32_t left = count - p < QUAD ? count - p : QUAD;
+        sums quad[QUAD];
+        MBN_UNROLL
+        for (int32_t i = 0; i < QUAD; i++) {
+            quad[i] = scale_inside(s, sums_load(values + (p + (i < left ? i : 0)) * BLOCK));
+        }
+        bytes_store_some(output + p * PIXEL_BYTES, left,
+                         bytes_of(&s->limits, quad[0], quad[1], quad[2], quad[3]));
     }
-    return rescale(finish->rescaling, product, s->block.channels);
+}
+
+/* gate: what the inputs, less their zero point, are multiplied with.  Products are in memory, as
+ * tiles leave sums. */
+static void scale_row(const scaling *s, sums gate, const char *input, int32_t width, char *output) {
+    const char *start = start_at(s->kind, s->block.channels);
+    const sums rest =
+        sums_add(sums_mul(gate, sums_splat(-s->finish->input_zero)), sums_load(start));
+    char inputs[RUN_PIXELS * PIXEL_BYTES];
+    _Alignas(64) int32_t values[RUN_PIXELS * BLOCK];
+    for (int32_t x = 0, count; x < width; x += count) {
+        count = width - x < RUN_PIXELS ? width - x : RUN_PIXELS;
+        const char *in = input + (ptrdiff_t)x * PIXEL_BYTES;
+        char *out = output + (ptrdiff_t)x * PIXEL_BYTES;
+        if (s->finish->lookup != NULL) {
+            lookup_run(s->finish->lookup, in, count, inputs);
+            in = inputs;
+        }
+        for (int32_t p = 0; p < count; p++) {
+            const sums product =
+                sums_add_product(pixel_sum(in + p * PIXEL_BYTES, sums_zero()), gate, rest);
+            sums_store(values + p * BLOCK, product);
+        }
+        if (mbn_rounds_inside(s->finish)) {
+            store_inside(s, values, count, out);
+        } else {
+            finish_spilled(&s->e, s->kind, s->block.channels, values, count, NULL, out);
+        }
+    }
+}
+#else
+MBN_INLINE sums scale_product(const scaling *s, sums product) {
+    if (s->kind == FINISH_FLOAT) {
+        return rescale_small(product, factors_load(channel_vector(s->block.channels, MULTIPLIER)));
+    }
+    if (mbn_rounds_inside(s->finish)) return scale_inside(s, product);
+    return rescale(s->finish->rescaling, product, s->block.channels);
 }
 
 /* gate: what the inputs, less their zero point, are multiplied with. */
@@ -81,6 +137,7 @@ static void scale_row(const scaling *s, sums gate, const char *input, int32_t wi
                          bytes_of(&s->limits, quad[0], quad[1], quad[2], quad[3]));
     }
 }
+#endif
 
 static void channel_scale(const mbn_elementwise_args *args, mbn_range range) {
     mbn_assert_channel_scale(args, range, ELEMENT_BYTES);

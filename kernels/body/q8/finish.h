@@ -50,7 +50,7 @@ MBN_INLINE const char *channel_vector(const char *channels, enum channel_vector 
 
 /* ---- Anything, from memory ------------------------------------------------------------------ */
 
-MBN_INLINE sums rescale(mbn_rescaling rescaling, sums x, const char *channels) {
+RARE sums rescale(mbn_rescaling rescaling, sums x, const char *channels) {
     const char *multipliers = channel_vector(channels, MULTIPLIER);
     switch (rescaling) {
     case MBN_RESCALE_FLOAT: return rescale_float(x, multipliers);

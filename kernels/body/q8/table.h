@@ -1,16 +1,22 @@
 /* The table of 8-bit integers for an instruction set: include it behind its words. */
 #include "vocabulary.h"
 
+#if VEC_PARTS
+#include "convolution_run.h"
+#include "depthwise_pairs.h"
+#include "pointwise_run.h"
+#else
 #include "convolution.h"
 #if INPUTS_SIGNED
 #include "depthwise_down.h"
 #else
 #include "depthwise.h"
 #endif
+#include "pointwise.h"
+#endif
 #include "elementwise.h"
 #include "fully_connected.h"
 #include "layout.h"
-#include "pointwise.h"
 #include "pool.h"
 
 #include "kernels/scalar/q8/element.h"
@@ -26,11 +32,16 @@ const mbn_kernels VEC_TABLE = {
     .element = MBN_ELEMENT_Q8,
     .element_bytes = ELEMENT_BYTES,
     .blocking = {BLOCK, PANEL, DEPTH},
+#if VEC_PARTS
+    .depthwise = {{{depthwise, depthwise}, {depthwise, depthwise}},
+                  {{depthwise, depthwise}, {depthwise, depthwise}}},
+#else
     .depthwise =
         {
             {{depthwise_3x3_s11, depthwise_3x3_s12}, {depthwise_3x3_s21, depthwise_3x3_s22}},
             {{depthwise_5x5_s11, depthwise_5x5_s12}, {depthwise_5x5_s21, depthwise_5x5_s22}},
         },
+#endif
     .pointwise = pointwise,
     .convolution = convolution,
     .batch_norm = batch_norm,
@@ -44,7 +55,7 @@ const mbn_kernels VEC_TABLE = {
     .from_blocked = from_blocked,
     .pack_convolution = PACK_CONVOLUTION,
     .pack_depthwise = PACK_DEPTHWISE,
-    .pack_channels = FIXED_OFFSET ? mbn_pack_channels_q8_quads : mbn_pack_channels_q8,
+    .pack_channels = PACK_CHANNELS,
     .vectors = NULL,
     .reads_floats = READS_FLOATS,
 };

@@ -49,6 +49,8 @@
  *     quarter_dot_lane(x, lane, w, sum, i)
  *                                operand_dot in quarter i of the sums, with four of the inputs
  *
+ * With VEC_PARTS what parts.h says.
+ *
  *     rescale_float(x, m), rescale_fixed(x, fixed, shift), rescale_double(x, m)
  *                                as mobilenet/q8.h says, without zero and clamp, but what is far
  *                                beyond the bytes may be something else that is; m: in memory
@@ -116,8 +118,13 @@
 #define POINTWISE_PIXELS_3 POINTWISE_PIXELS_1
 #endif
 #define CONVOLUTION_PIXELS_3 POINTWISE_PIXELS_3
-#if !defined(DEPTHWISE_ROWS) || !defined(DEPTHWISE_COLUMNS) || !defined(DEPTHWISE_NARROW_ROWS) ||  \
-    !defined(DEPTHWISE_NARROW)
+#if !defined(VEC_PARTS)
+#define VEC_PARTS 0
+#define RUN_PIXELS 0    /* that tiles leave together to one finish */
+#define RARE MBN_INLINE /* what a table may have as a function instead, to be small */
+#endif
+#if !VEC_PARTS && (!defined(DEPTHWISE_ROWS) || !defined(DEPTHWISE_COLUMNS) ||                      \
+                   !defined(DEPTHWISE_NARROW_ROWS) || !defined(DEPTHWISE_NARROW))
 #error "rows (1, 2 or 4) and columns of a depthwise tile, and of the one for narrow planes"
 #endif
 
@@ -153,6 +160,8 @@
 #define RELU_RAISED 0
 #endif
 
+#define PACK_CHANNELS (FIXED_OFFSET ? mbn_pack_channels_q8_quads : mbn_pack_channels_q8)
+
 #define DEPTH 4
 #define STEM_SHARED 0
 #define STEM_ONLY 1 /* of standard convolutions only the stem is worth code of its own */
@@ -163,13 +172,14 @@
 enum {
     BLOCK = 16,
     ELEMENT_BYTES = 1,
-    IMAGE_BYTES = 1,            /* of an element of what standard convolution reads */
-    IMAGE_BLOCK = DEPTH,        /* of an image with 3 channels */
-    PIXEL_BYTES = BLOCK,        /* of one channel block */
-    VECTOR_BYTES = BLOCK,       /* of one channel block of a vector */
-    QUAD = 4,                   /* pixels, or taps of a row */
-    OPERAND_BYTES = DEPTH,      /* of one channel */
-    STEP_BYTES = BLOCK * DEPTH, /* of the weights that a step of one block reads */
+    IMAGE_BYTES = 1,       /* of an element of what standard convolution reads */
+    IMAGE_BLOCK = DEPTH,   /* of an image with 3 channels */
+    PIXEL_BYTES = BLOCK,   /* of one channel block */
+    VECTOR_BYTES = BLOCK,  /* of one channel block of a vector */
+    QUAD = 4,              /* pixels, or taps of a row */
+    OPERAND_BYTES = DEPTH, /* of one channel */
+    WEIGHT_BYTES = VEC_PARTS ? 2 : 1,
+    STEP_BYTES = BLOCK * DEPTH * WEIGHT_BYTES, /* of the weights that a step of one block reads */
     SUMS_BYTES = BLOCK * sizeof(int32_t),
     HEAD_BYTES = INPUTS_SIGNED ? SUMS_BYTES : 0, /* of a block's weights */
 };
@@ -197,10 +207,11 @@ MBN_INLINE const char *fenced(const char *p) {
     return p;
 }
 
-/* Wide weights are -256 to 255, packed twice: their halves, rounded down, and what is left, 0 or 1.
- * So there is a second pass over the same inputs, before which sums are doubled.  The compiler is
- * not told how many there may be: it would write every loop twice. */
+/* Wide weights are -256 to 255.  Of single bytes they are packed twice: their halves, rounded down,
+ * and what is left, 0 or 1.  So there is a second pass over the same inputs, before which sums are
+ * doubled.  The compiler is not told how many there may be: it would write every loop twice. */
 MBN_INLINE int32_t passes_of(const mbn_operands *operands) {
+    if (WEIGHT_BYTES > 1) return 1;
     int32_t passes = operands->wide ? 2 : 1;
     __asm__("" : "+r"(passes));
     return passes;

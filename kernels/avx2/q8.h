@@ -1,0 +1,120 @@
+/* The table of 8-bit integers of AVX2 with FMA. */
+#ifndef MBN_KERNELS_AVX2_Q8_H
+#define MBN_KERNELS_AVX2_Q8_H
+
+#include "ints.h"
+
+#include "kernels/body/q8/parts.h"
+
+#define VEC_TABLE mbn_avx2_q8
+#define VEC_ISA MBN_ISA_AVX2
+#define VEC_ISA_NAME "avx2"
+#define TILES_FEW 0
+#define FIXED_INLINE 1
+#define LOOKUP_INLINE 0
+#define PACK_CONVOLUTION mbn_pack_convolution_q8_pairs
+#define PACK_DEPTHWISE mbn_pack_depthwise_q8_pairs
+
+/* Tiles: four pixels of a block have eight vectors of sums; its weights are four more, the inputs
+ * of a pixel two. */
+#define PANEL 1
+#define PANEL_MAX 1
+#define POINTWISE_PIXELS_1 4
+
+/* Pixels two by two. */
+typedef struct bytes64 {
+    __m256i two[2];
+} bytes64;
+
+static inline bytes64 bytes_of_pixels(const __m128i p[4]) {
+    return (bytes64){{_mm256_set_m128i(p[1], p[0]), _mm256_set_m128i(p[3], p[2])}};
+}
+static inline __m128i bytes_pixel(bytes64 a, int32_t i) {
+    return i % 2 == 0 ? _mm256_castsi256_si128(a.two[i / 2])
+                      : _mm256_extracti128_si256(a.two[i / 2], 1);
+}
+static inline ints pairs_of(__m128i a, __m128i b, int32_t part) {
+    return _mm256_cvtepu8_epi16(part == 0 ? _mm_unpacklo_epi8(a, b) : _mm_unpackhi_epi8(a, b));
+}
+static inline sums bytes_widen(bytes64 a, int32_t i) {
+    const __m128i p = bytes_pixel(a, i);
+    return (sums){{_mm256_cvtepu8_epi32(p), _mm256_cvtepu8_epi32(_mm_srli_si128(p, 8))}};
+}
+
+static inline void bytes_store(void *p, bytes64 a) {
+    _mm256_storeu_si256((__m256i *)p, a.two[0]);
+    _mm256_storeu_si256((__m256i *)p + 1, a.two[1]);
+}
+static inline bytes64 bytes_load(const void *p) {
+    const __m256i *two = p;
+    return (bytes64){{_mm256_loadu_si256(two), _mm256_loadu_si256(two + 1)}};
+}
+
+typedef struct byte_limits {
+    __m256i zero, low, high; /* zero: int16 */
+    bool plain;              /* what packing does: 0, and 0 to 255 */
+} byte_limits;
+
+static inline byte_limits byte_limits_of(mbn_byte_range range) {
+    return (byte_limits){
+        _mm256_set1_epi16(range.zero),
+        _mm256_set1_epi8((char)range.low),
+        _mm256_set1_epi8((char)range.high),
+        range.zero == 0 && range.low == 0 && range.high == 255,
+    };
+}
+static inline __m256i two_pixels(const byte_limits *limits, sums a, sums b) {
+    const __m256i turn = _mm256_set_epi32(7, 3, 6, 2, 5, 1, 4, 0);
+    const __m256i wide_a = _mm256_packs_epi32(a.part[0], a.part[1]);
+    const __m256i wide_b = _mm256_packs_epi32(b.part[0], b.part[1]);
+    __m256i both;
+    if (limits->plain) {
+        both = _mm256_packus_epi16(wide_a, wide_b);
+    } else {
+        both = _mm256_packus_epi16(_mm256_adds_epi16(wide_a, limits->zero),
+                                   _mm256_adds_epi16(wide_b, limits->zero));
+        both = _mm256_min_epu8(_mm256_max_epu8(both, limits->low), limits->high);
+    }
+    return _mm256_permutevar8x32_epi32(both, turn);
+}
+static inline bytes64 bytes_of(const byte_limits *limits, sums a, sums b, sums c, sums d) {
+    return (bytes64){{two_pixels(limits, a, b), two_pixels(limits, c, d)}};
+}
+
+/* Of each 16 bytes of the table the one by a byte's lower half; of these, bit by bit of the upper
+ * one, the one.  bits: whose uppermost one chooses between 16 and the next 16, 32 and the next 32,
+ * ... */
+typedef struct lookup_index {
+    __m256i at, bits[4];
+} lookup_index;
+
+static inline __m256i lookup_16(const uint8_t *table, const lookup_index *index) {
+    const __m128i row = _mm_loadu_si128((const __m128i *)table);
+    return _mm256_shuffle_epi8(_mm256_broadcastsi128_si256(row), index->at);
+}
+#define LOOKUP_TWICE(both, half, bit)                                                              \
+    static inline __m256i lookup_##both(const uint8_t *table, const lookup_index *index) {         \
+        return _mm256_blendv_epi8(lookup_##half(table, index), lookup_##half(table + half, index), \
+                                  index->bits[bit]);                                               \
+    }
+LOOKUP_TWICE(32, 16, 0)
+LOOKUP_TWICE(64, 32, 1)
+LOOKUP_TWICE(128, 64, 2)
+LOOKUP_TWICE(256, 128, 3)
+#undef LOOKUP_TWICE
+
+static inline __m256i lookup_pixels(const uint8_t *table, __m256i a) {
+    __asm__ volatile("" : "+r"(table)); /* loaded again rather than kept on the stack */
+    const lookup_index index = {
+        _mm256_and_si256(a, _mm256_set1_epi8(15)),
+        {_mm256_slli_epi16(a, 3), _mm256_slli_epi16(a, 2), _mm256_slli_epi16(a, 1), a},
+    };
+    return lookup_256(table, &index);
+}
+static inline bytes64 bytes_lookup(const uint8_t *table, bytes64 a) {
+    return (bytes64){{lookup_pixels(table, a.two[0]), lookup_pixels(table, a.two[1])}};
+}
+
+#include "kernels/sse/bytes.h"
+
+#endif
