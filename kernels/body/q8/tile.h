@@ -5,8 +5,8 @@
 #include "vocabulary.h"
 
 /* acc[pixel][block] += four inputs of the pixel * weights; pixel_stride: bytes between the inputs
- * of neighbouring pixels; it, pixels and vectors are constants, and `halved`: whether the last block
- * has at most half of its channels. */
+ * of neighbouring pixels; it, pixels and vectors are constants, and `halved`: whether the last
+ * block has at most half of its channels. */
 MBN_INLINE void tile_step(int32_t pixels, int32_t vectors, bool halved, const char *x,
                           ptrdiff_t pixel_stride, const char *w, sums acc[16][4]) {
     packed row[4];
