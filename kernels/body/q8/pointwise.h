@@ -86,6 +86,7 @@ MBN_INLINE void pointwise_sums(const mbn_pointwise_args *args, int32_t pixels, i
     }
     for (int32_t pass = passes_of(&args->operands);;) {
 #if VEC_LANES
+        (void)halved, (void)step; /* panels are whole there */
         w = lanes_run(pixels, vectors, args->input_channels, place->input, args->input.block_stride,
                       w, ahead, place->ahead_step, acc);
         ahead += steps_of(args->input_channels) * place->ahead_step;
