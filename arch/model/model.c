@@ -36,13 +36,6 @@ static const char **copy_labels(const mbn_metadata *metadata, void *memory) {
     return labels;
 }
 
-/* Layers up to the global pool. */
-static int32_t backbone_layers(const mbn_network *network) {
-    int32_t count = network->layer_count;
-    while (network->layers[count - 1].role != MBN_ROLE_HEAD_POOL) count--;
-    return count;
-}
-
 static mbn_image_lookup read_image_lookup(const mbn_integers *integers, int32_t channels) {
     const mbn_tensor *table = integers->image_lookup;
     const mbn_tensor *scale = integers->image_scale, *shift = integers->image_shift;
@@ -152,7 +145,7 @@ static mbn_status load_tensors(const mbn_safetensors *file, const mbn_metadata *
                                const mbn_network *network, const mbn_model_options *asked,
                                const mbn_allocator *allocator, mbn_model **model,
                                mbn_error *error) {
-    const int32_t layers = asked->headless ? backbone_layers(network) : network->layer_count;
+    const int32_t layers = asked->headless ? mbn_head_pool(network) + 1 : network->layer_count;
     const mbn_kernels *kernels;
     mbn_integers *integers = NULL;
     mbn_status status =

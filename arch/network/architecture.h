@@ -121,11 +121,16 @@ const mbn_conventions *mbn_architecture_conventions(const mbn_architecture *arch
  * DEFAULT and anything else. */
 const char *mbn_source_name(mbn_source source);
 const char *mbn_padding_name(mbn_padding padding);
+/* As a table says it; NULL for other values. */
+const char *mbn_activation_name(mbn_activation_kind kind);
 
 /* Lays out any table: mbn_network_create without the look-up of options->network. */
 mbn_status mbn_network_layout(const mbn_architecture *architecture,
                               const mbn_network_options *options, mbn_network **network,
                               mbn_error *error);
+
+/* The layer whose output is the pooled vector, the backbone's last. */
+int32_t mbn_head_pool(const mbn_network *network);
 
 /* Fills in name, batch_norm_name and matrix of every layer. */
 void mbn_name_layers(const mbn_naming *naming, mbn_layer *layers, int32_t count);

@@ -81,8 +81,7 @@ static bool read_bool(const struct object *object, const char *key, bool *value)
     return true;
 }
 
-static bool read_activation(const struct object *object, const char *key, enum presence presence,
-                            mbn_activation_kind *value) {
+const char *mbn_activation_name(mbn_activation_kind kind) {
     static const char *const names[] = {
         [MBN_ACTIVATION_NONE] = "none",
         [MBN_ACTIVATION_RELU] = "relu",
@@ -90,11 +89,17 @@ static bool read_activation(const struct object *object, const char *key, enum p
         [MBN_ACTIVATION_HARD_SIGMOID] = "hard_sigmoid",
         [MBN_ACTIVATION_HARD_SWISH] = "hard_swish",
     };
+    return (size_t)kind < sizeof names / sizeof *names ? names[kind] : NULL;
+}
+
+static bool read_activation(const struct object *object, const char *key, enum presence presence,
+                            mbn_activation_kind *value) {
     const json_t *json = json_object_get(object->json, key);
     if (json == NULL) return presence == OPTIONAL || fail(object, key, "missing");
     const char *text = json_string_value(json);
-    for (int i = 0; text != NULL && i < (int)(sizeof names / sizeof names[0]); i++) {
-        if (strcmp(names[i], text) == 0) {
+    const char *name;
+    for (int i = 0; text != NULL && (name = mbn_activation_name((mbn_activation_kind)i)); i++) {
+        if (strcmp(name, text) == 0) {
             *value = (mbn_activation_kind)i;
             return true;
         }

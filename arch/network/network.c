@@ -495,3 +495,9 @@ const char *mbn_layer_role_name(mbn_layer_role role) {
     }
     return "unknown";
 }
+
+int32_t mbn_head_pool(const mbn_network *network) {
+    int32_t index = network->layer_count - 1;
+    while (network->layers[index].role != MBN_ROLE_HEAD_POOL) index--;
+    return index;
+}

@@ -137,7 +137,7 @@ mbn_status mbn_compare_outputs(mbn_reader *reader, mbn_model *floats, mbn_model 
                                int32_t count, mbn_output_loss *losses, mbn_error *error) {
     enum { MOST = MBN_QUANTIZE_TRIALS };
     const mbn_network *network = mbn_model_network(floats);
-    const int32_t pool = mbn_pool_of(network), last = network->layer_count - 1;
+    const int32_t pool = mbn_head_pool(network), last = network->layer_count - 1;
     mbn_model *models[1 + MOST] = {floats};
     const bool whole[1 + MOST] = {false};
     outcome sums[MOST];

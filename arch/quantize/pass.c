@@ -104,12 +104,6 @@ void mbn_reader_expect(mbn_reader *reader, int32_t passes) {
     if (reader->calibration->count < LEAST_TO_HOLD_OUT) reader->expected *= 2;
 }
 
-int32_t mbn_pool_of(const mbn_network *network) {
-    int32_t index = network->layer_count - 1;
-    while (network->layers[index].role != MBN_ROLE_HEAD_POOL) index--;
-    return index;
-}
-
 /* ---- A thread -------------------------------------------------------------------------------- */
 
 static size_t map_floats(const mbn_layer *layer) {
@@ -118,7 +112,7 @@ static size_t map_floats(const mbn_layer *layer) {
 }
 
 static int32_t first_layer(const mbn_pass *pass, int32_t model) {
-    return pass->whole[model] ? 0 : mbn_pool_of(mbn_model_network(pass->models[model]));
+    return pass->whole[model] ? 0 : mbn_head_pool(mbn_model_network(pass->models[model]));
 }
 
 static size_t image_floats(const mbn_network *network) {

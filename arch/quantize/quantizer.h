@@ -48,9 +48,6 @@ typedef struct mbn_view {
                                         pass does not ask for that layer */
 } mbn_view;
 
-/* The layer whose output is the pooled vector. */
-int32_t mbn_pool_of(const mbn_network *network);
-
 typedef struct mbn_reader mbn_reader; /* the images, and what is known of them */
 
 typedef struct mbn_pass {

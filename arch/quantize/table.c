@@ -3,19 +3,8 @@
 
 #include <string.h>
 
-static const char *activation_name(mbn_activation_kind kind) {
-    static const char *const names[] = {
-        [MBN_ACTIVATION_NONE] = "none",
-        [MBN_ACTIVATION_RELU] = "relu",
-        [MBN_ACTIVATION_RELU6] = "relu6",
-        [MBN_ACTIVATION_HARD_SIGMOID] = "hard_sigmoid",
-        [MBN_ACTIVATION_HARD_SWISH] = "hard_swish",
-    };
-    return names[kind];
-}
-
 static const char *activation_of(const mbn_layer *layer) {
-    return activation_name(layer->activation.kind);
+    return mbn_activation_name(layer->activation.kind);
 }
 
 /* The first layer from `index` on with this role, in the same row; NULL if there is none. */

@@ -149,14 +149,13 @@ static const mbn_naming *naming_of(const mbn_metadata *metadata) {
 }
 
 /* The metadata's JSON, from malloc; NULL when out of memory. */
-static char *metadata_text(const mbn_safetensors *file, const mbn_metadata *metadata,
-                           const mbn_network *network, const char *table) {
+static char *metadata_text(const mbn_safetensors *file, const mbn_network *network,
+                           const char *table) {
     json_t *json = json_pack("{s:s, s:s, s:s, s:s, s:s}", "format", "mobilenet/2", "source",
                              mbn_source_name(MBN_SOURCE_TORCHVISION), "padding",
                              mbn_padding_name(network->padding), "rescaling",
                              mbn_rescaling_name(MBN_RESCALE_FLOAT), "architecture", table);
     copy_keys(file, keys, sizeof keys / sizeof *keys, json);
-    (void)metadata;
     if (strcmp(mbn_safetensors_metadata(file, "format"), "mobilenet/2") == 0) {
         copy_keys(file, second_keys, sizeof second_keys / sizeof *second_keys, json);
     }
@@ -240,7 +239,7 @@ mbn_status mbn_write_integers(const mbn_safetensors *file, const mbn_metadata *m
     json_t *json = mbn_table_of(folded->network, naming_of(metadata));
     char *table = json_dumps(json, JSON_COMPACT);
     json_decref(json);
-    char *text = table == NULL ? NULL : metadata_text(file, metadata, folded->network, table);
+    char *text = table == NULL ? NULL : metadata_text(file, folded->network, table);
     mbn_network *network = NULL;
     mbn_status status;
     if (text == NULL) {

@@ -33,6 +33,20 @@ convolution_case awkward_case(int32_t index, int32_t kernel_height, int32_t kern
     return c;
 }
 
+static void choose_window(int32_t size, int32_t window, int32_t stride, int32_t *pad,
+                          int32_t *output, random_state *r) {
+    *pad = random_int(r, 0, window - 1);
+    const int32_t last = (size - 1 + *pad) / stride;
+    *output = 1 + random_int(r, last > 1 ? last - 1 : 0, last);
+}
+
+void choose_windows(convolution_case *c, random_state *r) {
+    choose_window(c->height, c->kernel_height, c->stride_vertical, &c->pad_top, &c->output_height,
+                  r);
+    choose_window(c->width, c->kernel_width, c->stride_horizontal, &c->pad_left, &c->output_width,
+                  r);
+}
+
 /* Which of `count` summands comes as number i: in bfloat16 the second of a pair before the
  * first. */
 static int32_t in_turn(const convolution_problem *p, int32_t i, int32_t count) {

@@ -25,6 +25,9 @@ typedef struct convolution_case {
 convolution_case awkward_case(int32_t index, int32_t kernel_height, int32_t kernel_width,
                               random_state *r);
 
+/* Pads and outputs so that every window of a pool holds a position inside the plane. */
+void choose_windows(convolution_case *c, random_state *r);
+
 typedef struct convolution_problem {
     convolution_case shape;
     mbn_element element;

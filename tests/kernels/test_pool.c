@@ -168,21 +168,12 @@ Test(global_average_pool, network_shapes) {
     operands_free(&memory);
 }
 
-/* Every window holds a position inside the plane. */
-static void choose_axis(int32_t size, int32_t window, int32_t stride, int32_t *pad, int32_t *output,
-                        random_state *r) {
-    *pad = random_int(r, 0, window - 1);
-    int32_t last = (size - 1 + *pad) / stride;
-    *output = 1 + random_int(r, last > 1 ? last - 1 : 0, last);
-}
-
 Test(max_pool, awkward_shapes) {
     operands memory = {0};
     random_state r = {33};
     for (int32_t i = 0; i < cases_under_test(400); i++) {
         convolution_case c = awkward_case(i, random_int(&r, 1, 5), random_int(&r, 1, 5), &r);
-        choose_axis(c.height, c.kernel_height, c.stride_vertical, &c.pad_top, &c.output_height, &r);
-        choose_axis(c.width, c.kernel_width, c.stride_horizontal, &c.pad_left, &c.output_width, &r);
+        choose_windows(&c, &r);
         check_tables(&c, false, true, &memory, &r);
     }
     operands_free(&memory);

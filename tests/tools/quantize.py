@@ -11,6 +11,7 @@ import struct
 import numpy
 
 from case import Case, main
+from integers import DTYPES, write
 from models import write_bmp
 
 TABLE = {
@@ -25,22 +26,10 @@ TABLE = {
     "hidden": [{"channels": 16, "activation": "hard_swish"}],
 }  # fmt: skip
 SIZE, CLASSES = 32, 20
-DTYPES = {"uint8": "U8", "int8": "I8", "int32": "I32", "float32": "F32"}
 # The part of the values that a percentile leaves out at either end; of the outputs' range.
 LEFT_OUT, ROOM = 1e-4, 1.25
 # Of equalisation: what channels grow to, and by how much at most.
 QUARTER, MOST = 0.25, 64
-
-
-def write(path, tensors, **metadata):
-    header, data = {"__metadata__": metadata}, b""
-    for name, array in tensors.items():
-        header[name] = {"dtype": DTYPES[str(array.dtype)], "shape": array.shape,
-                        "data_offsets": [len(data), len(data) + array.nbytes]}  # fmt: skip
-        data += array.tobytes()
-    text = json.dumps(header).encode()
-    with open(path, "wb") as file:
-        file.write(struct.pack("<Q", len(text)) + text + data)
 
 
 def read(path):
