@@ -118,13 +118,11 @@ class IntegerWriter(Writer):
         else:
             self.layer("conv", op, (0, 2, 3, 1), 0, options, 3)
 
-    @staticmethod
-    def same(op):
-        """Whether what TensorFlow's padding "same" does is what it pads by (of even sizes)."""
-        rows, columns = op.weight.shape[2:]
-        total = (rows - op.strides[0], columns - op.strides[1])
-        return op.pads[0] + op.pads[2] == max(total[0], 0) \
-            and op.pads[1] + op.pads[3] == max(total[1], 0)
+    def same(self, op):
+        """Whether what TensorFlow's padding "same" does is what it pads by."""
+        total = (max(0, (size - 1) // stride * stride + kernel - size) for size, stride, kernel in
+                 zip(self.shapes[op.x][1:3], op.strides, op.weight.shape[2:]))
+        return (op.pads[0] + op.pads[2], op.pads[1] + op.pads[3]) == tuple(total)
 
     def pad(self, op):
         """A padding that the convolution cannot say itself."""

@@ -83,6 +83,9 @@ CASES = {
     # Activations that are seen in the range alone.
     "ranges": lambda: written(quantised={"b1_expand_relu": (0.02, -100),
                                          "b1_depthwise_relu": (0.02, 17)}),
+    # Where there is no activation, numbers of one sign alone.
+    "positive": lambda: written(quantised=dict.fromkeys(
+        ("b2_project", "b3_project", "b3_add"), (0.02, -128))),
     # 6 is in the middle between two numbers here, and there are larger ones.
     "ranges-uint8": lambda: written(
         relus(), kind="uint8", scales={"b3_expand": lambda s: s * 20},

@@ -10,6 +10,7 @@ import numpy
 from importer_case import Case
 
 import onnx_file
+import random_network
 import small_network
 from onnx_file import Writer, node
 
@@ -53,6 +54,15 @@ class ByHand(Case):
         plain, images = small_network.variant(norms=False), small_network.images()
         self.imported(Writer().write(plain, SHAPE))
         self.assert_close(self.logits(images), small_network.evaluate_all(plain, images))
+
+    def test_random_networks(self):
+        # Of 16, 43 and 49 layers have a single channel.
+        for seed in (16, 43, 49, 1, 5):
+            with self.subTest(seed=seed):
+                plain, (height, width, channels) = random_network.network(seed)
+                images = small_network.images(height, width, channels=channels)
+                self.imported(Writer().write(plain, [1, channels, height, width]))
+                self.assert_close(self.logits(images), small_network.evaluate_all(plain, images))
 
     def test_tensorflows_padding(self):
         for height, width in ((48, 64), (33, 47)):

@@ -132,8 +132,9 @@ class Node:
         self.__dict__.update(attributes)
 
     def is_depthwise(self):
-        return self.kind == "conv" and self.groups > 1 and self.groups == self.channels \
-            and self.weight.shape[1] == 1
+        # Of a single channel a depthwise convolution is any that is larger than a pixel.
+        return self.kind == "conv" and self.groups == self.channels \
+            and self.weight.shape[1] == 1 and (self.groups > 1 or self.weight.shape[2:] != (1, 1))
 
     def is_pointwise(self):
         return self.kind == "dense" or (
@@ -263,6 +264,11 @@ class Builder:
         if scale.size not in (1, channels) or shift.size not in (1, channels):
             raise ImportFailure(f"{name}: {max(scale.size, shift.size)} numbers for {channels} "
                                 "channels")
+        return self._by_channel(value, scale, shift, name)
+
+    @staticmethod
+    def _by_channel(value, scale, shift, name):
+        channels = value.channels
         scale = numpy.broadcast_to(scale.reshape(-1), (channels,))
         shift = numpy.broadcast_to(shift.reshape(-1), (channels,))
         node = value.node
@@ -287,7 +293,8 @@ class Builder:
         if not (variance + epsilon > 0).all():
             raise ImportFailure(f"{name}: a variance is negative")
         scale = numpy.asarray(gamma, numpy.float64) / numpy.sqrt(variance + epsilon)
-        return self.scale_shift(value, scale + numpy.zeros_like(mean), beta - mean * scale, name)
+        return self._by_channel(self._usable(value, name), scale + numpy.zeros_like(mean),
+                                beta - mean * scale, name)
 
     def _binary(self, a, b, kind, combine, name):
         a, b = self._usable(a, name), self._usable(b, name)

@@ -98,11 +98,14 @@ class _Walk:
         first, second = map(self.activation, nodes)
         if first == second:
             return first
-        unsure = [all(isinstance(value.function, LeftOut) for value in self.values(node))
-                  for node in nodes]
+        unsure = map(self.left_out, nodes)
         relu = Activation("relu")
         either = all(one == relu or doubt for one, doubt in zip((first, second), unsure))
         return relu if either else None
+
+    def left_out(self, node):
+        """Whether the node's activation is seen in what its values are quantised by alone."""
+        return all(isinstance(value.function, LeftOut) for value in self.values(node))
 
     def values(self, node):
         found = [value for _, value in self.users.get(id(node), [])]
@@ -234,7 +237,7 @@ class _Walk:
         sums = [node for node in self.readers(project) if node.kind == "add"]
         if len(sums) == 1 and {id(v.node) for v in sums[0].inputs} == {id(project), id(plane)} \
                 and len(self.readers(project)) == 1:
-            if self.activation(project).kind != "none":
+            if self.activation(project).kind != "none" and not self.left_out(project):
                 _differs(f"{project} has {self.activation(project)} before a sum")
             after, added = sums[0], True
             self.sums[f"{name}.{module}.0"] = after
@@ -246,6 +249,8 @@ class _Walk:
             other = next(n for n in self.readers(plane) if n.kind == "add")
             _differs(f"{other} skips more than one block")
         ending = self.activation(after)
+        if (expand or added) and self.left_out(after):
+            ending = Activation("none")  # values of both signs could not be told from these
         separable = ending.kind != "none" and not added
         if separable:
             activation = None if expand else self.agreed(depthwise, project)
