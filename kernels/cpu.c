@@ -1,5 +1,7 @@
 #include "cpu.h"
 
+#include "x86.h"
+
 #include <cpuinfo.h>
 #include <unistd.h>
 #if defined(__linux__) && defined(__aarch64__)
@@ -33,39 +35,20 @@ static bool kernel_says_dot(void) {
 }
 #endif
 
-/* Where cpuinfo does not know, the compiler's own CPUID check, which reads XCR0 too, decides, or
- * what the kernel tells every process. */
-bool mbn_cpu_has(mbn_isa isa) {
-    const bool known = is_known();
-    switch (isa) {
-    case MBN_ISA_SCALAR: return true;
+uint32_t mbn_cpu_isas(void) {
 #if defined(__x86_64__)
-    case MBN_ISA_SSE:
-        return known ? cpuinfo_has_x86_sse4_1() : __builtin_cpu_supports("sse4.1") != 0;
-    case MBN_ISA_AVX2:
-        return known ? cpuinfo_has_x86_avx2() && cpuinfo_has_x86_fma3()
-                     : __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
-    case MBN_ISA_AVX512:
-        return known ? cpuinfo_has_x86_avx512f() && cpuinfo_has_x86_avx512bw() &&
-                           cpuinfo_has_x86_avx512dq() && cpuinfo_has_x86_avx512vl()
-                     : __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-                           __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
-    case MBN_ISA_AVX512_BF16:
-        return mbn_cpu_has(MBN_ISA_AVX512) &&
-               (known ? cpuinfo_has_x86_avx512bf16() : __builtin_cpu_supports("avx512bf16") != 0);
-    case MBN_ISA_AVX512_VNNI:
-        return mbn_cpu_has(MBN_ISA_AVX512) &&
-               (known ? cpuinfo_has_x86_avx512vnni() : __builtin_cpu_supports("avx512vnni") != 0);
-    case MBN_ISA_AVX512_VBMI:
-        return mbn_cpu_has(MBN_ISA_AVX512_VNNI) &&
-               (known ? cpuinfo_has_x86_avx512vbmi() : __builtin_cpu_supports("avx512vbmi") != 0);
+    const x86_words words = x86_read();
+    return x86_isas(&words);
 #elif defined(__aarch64__)
-    case MBN_ISA_NEON: return true; /* part of the AArch64 baseline */
-    case MBN_ISA_NEON_DOT: return known ? cpuinfo_has_arm_neon_dot() : kernel_says_dot();
-    case MBN_ISA_NEON_BF16: return known ? cpuinfo_has_arm_bf16() : kernel_says_bf16();
+    /* Where cpuinfo does not know, what the kernel tells every process. */
+    const bool known = is_known();
+    const bool dot = known ? cpuinfo_has_arm_neon_dot() : kernel_says_dot();
+    const bool bf16 = known ? cpuinfo_has_arm_bf16() : kernel_says_bf16();
+    return 1u << MBN_ISA_SCALAR | 1u << MBN_ISA_NEON | (dot ? 1u << MBN_ISA_NEON_DOT : 0) |
+           (bf16 ? 1u << MBN_ISA_NEON_BF16 : 0);
+#else
+    return 1u << MBN_ISA_SCALAR;
 #endif
-    default: (void)known; return false;
-    }
 }
 
 size_t mbn_cpu_l2_bytes(void) {

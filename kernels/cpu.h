@@ -4,10 +4,8 @@
 
 #include <mobilenet/kernels.h>
 
-#include <stdbool.h>
-
-/* Whether the CPU and its operating system can run an instruction set. */
-bool mbn_cpu_has(mbn_isa isa);
+/* The instruction sets that the CPU and its operating system can run. */
+uint32_t mbn_cpu_isas(void);
 
 /* Bytes of the L2 cache; 256 KiB where that is not known. */
 size_t mbn_cpu_l2_bytes(void);

@@ -65,11 +65,7 @@ uint32_t mbn_isa_built(void) {
 }
 
 uint32_t mbn_isa_usable(void) {
-    uint32_t mask = 0;
-    for (int i = 0; i < TABLES; i++) {
-        if (mbn_cpu_has(tables[i].kernels->isa)) mask |= 1u << tables[i].kernels->isa;
-    }
-    return mask;
+    return mbn_isa_built() & mbn_cpu_isas();
 }
 
 const mbn_kernels *mbn_kernels_best(mbn_element element, uint32_t mask) {

@@ -29,8 +29,8 @@ enum {
 
 static uint32_t cpu;
 
-bool mbn_cpu_has(mbn_isa isa) {
-    return (cpu >> isa & 1u) != 0;
+uint32_t mbn_cpu_isas(void) {
+    return cpu;
 }
 
 static const uint32_t old = SCALAR, usual = SCALAR | SSE | AVX2,

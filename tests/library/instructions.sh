@@ -9,14 +9,14 @@ set -euo pipefail
 build=$1 processor=$2 objdump=$3 as=$4
 
 # A row: folder, what GNU as calls its set, an instruction that it has | one that it has not.
-# kernels/cpu.c has to ask for what a row allows.  CPUs with AVX2 have POPCNT, with AVX-512 F16C.
+# kernels/x86.h has to ask for what a row allows; XSAVE's XGETBV is for that, where CPUID allows it.
 case $processor in
 x86_64 | AMD64 | amd64)
     comment='#'
     avx2=generic64+avx2+fma+popcnt
     avx512=$avx2+f16c+avx512f+avx512bw+avx512dq+avx512vl
     sets="
-        -           generic64            addps %xmm0,%xmm1           | pshufb %xmm0,%xmm1
+        -           generic64+xsave      addps %xmm0,%xmm1           | pshufb %xmm0,%xmm1
         sse         generic64+sse4.1     pmulld %xmm0,%xmm1          | pcmpgtq %xmm0,%xmm1
         avx2        $avx2                vpaddd %ymm0,%ymm1,%ymm2 | {vex} vpdpbusd %ymm0,%ymm1,%ymm2
         avxvnni     $avx2+avx_vnni       {vex} vpdpbusd %ymm0,%ymm1,%ymm2 | vaddps %zmm0,%zmm1,%zmm2
