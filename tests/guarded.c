@@ -2,7 +2,8 @@
 
 #include "guarded.h"
 
-#include <criterion/criterion.h>
+#include "check.h"
+
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -55,8 +56,9 @@ static unsigned char *place(guarded *memory, size_t bytes, size_t off, guard_sid
         size_t body = ((bytes + off) / page + 1) * page;
         unsigned char *map =
             mmap(NULL, body + 2 * page, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-        cr_assert(map != MAP_FAILED, "cannot map %zu bytes", body);
-        cr_assert(mprotect(map + page, body, PROT_READ | PROT_WRITE) == 0);
+        CHECK(map != MAP_FAILED, "cannot map %zu bytes", body);
+        CHECK(mprotect(map + page, body, PROT_READ | PROT_WRITE) == 0, "cannot use %zu bytes",
+              body);
         memory->pages = map + page;
         memory->bytes = body;
     }

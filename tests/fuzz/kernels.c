@@ -1,7 +1,8 @@
 /* Kernels: any family with any legal sizes, kernel, strides, pads and data, on every table that
  * this machine can run. */
 #include "choices.h"
-#include "kernels/families.h"
+
+#include <checks.h>
 
 enum { MOST_PRODUCTS = 1 << 15, MOST_VALUES = 1 << 12 };
 
@@ -37,21 +38,15 @@ static convolution_case choose_case(choices *c) {
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-    static check_family *const families[] = {
-        check_convolutions,    check_depthwises,    check_elementwises,    check_fully_connecteds,
-        check_layouts,         check_pointwises,    check_pools,           check_softmaxes,
-        check_q8_convolutions, check_q8_depthwises, check_q8_elementwises, check_q8_layouts,
-        check_q8_pointwises,   check_q8_pools,
-    };
     static operands memory;
     choices c = {data, size};
-    check_family *family = families[choose(&c, 0, sizeof families / sizeof *families - 1)];
+    check_family *check = kernel_families[choose(&c, 0, KERNEL_FAMILIES - 1)].check;
     const convolution_case s = choose_case(&c);
     random_state r = {choose_bits(&c, 4)};
     const int64_t pixels = (int64_t)s.output_height * s.output_width;
     const int64_t taps = (int64_t)s.kernel_height * s.kernel_width;
     if (pixels * s.outputs * s.channels * taps > MOST_PRODUCTS) return 0;
     if ((int64_t)s.height * s.width * s.channels > MOST_VALUES) return 0;
-    family(&s, &memory, &r);
+    check(&s, true, &memory, &r);
     return 0;
 }

@@ -1,6 +1,5 @@
 #include "convolution_problem.h"
 
-#include <criterion/criterion.h>
 #include <math.h>
 #include <stdlib.h>
 
@@ -30,6 +29,16 @@ convolution_case awkward_case(int32_t index, int32_t kernel_height, int32_t kern
     };
     choose_axis(kernel_height, c.stride_vertical, c.height, &c.pad_top, &c.output_height, r);
     choose_axis(kernel_width, c.stride_horizontal, c.width, &c.pad_left, &c.output_width, r);
+    return c;
+}
+
+convolution_case vector_case(const convolution_case *shape) {
+    convolution_case c = *shape;
+    c.height = c.width = c.output_height = c.output_width = 1;
+    c.kernel_height = c.kernel_width = 1;
+    c.stride_vertical = c.stride_horizontal = 1;
+    c.pad_top = c.pad_left = 0;
+    c.residual = false;
     return c;
 }
 
@@ -112,7 +121,7 @@ convolution_problem convolution_problem_create(const convolution_case *s, mbn_el
         .residual = s->residual ? make_values(count, element, s->data, r) : NULL,
         .expected = malloc(count * sizeof(expected)),
     };
-    cr_assert(p.expected != NULL);
+    CHECK(p.expected != NULL, "out of memory");
     size_t at = 0;
     for (int32_t n = 0; n < s->outputs; n++) {
         for (int32_t y = 0; y < s->output_height; y++) {
@@ -143,13 +152,13 @@ void operands_free(operands *memory) {
 
 void describe_convolution(const mbn_kernels *table, const char *family, const convolution_case *s,
                           guard_side side) {
-    describe_case("%s %s %dx%dx%d -> %dx%dx%d, kernel %dx%d, stride %dx%d, pad %d,%d, activation "
+    describe_call(table,
+                  "%s %dx%dx%d -> %dx%dx%d, kernel %dx%d, stride %dx%d, pad %d,%d, activation "
                   "%s%s, data %s, guard %s",
-                  table_text(table), family, s->height, s->width, s->channels, s->output_height,
-                  s->output_width, s->outputs, s->kernel_height, s->kernel_width,
-                  s->stride_vertical, s->stride_horizontal, s->pad_top, s->pad_left,
-                  activation_name(s->activation), s->residual ? ", residual" : "",
-                  data_name(s->data), guard_name(side));
+                  family, s->height, s->width, s->channels, s->output_height, s->output_width,
+                  s->outputs, s->kernel_height, s->kernel_width, s->stride_vertical,
+                  s->stride_horizontal, s->pad_top, s->pad_left, activation_name(s->activation),
+                  s->residual ? ", residual" : "", data_name(s->data), guard_name(side));
 }
 
 plane lay_out_input(const convolution_problem *problem, operands *memory, guard_side side,
@@ -218,9 +227,9 @@ mbn_operands pack_operands(const convolution_problem *problem, operands *memory,
     const size_t blocks = (size_t)mbn_block_count(outputs, block);
     const size_t unit = element_type_of(table->element)->bytes;
     const size_t bytes = pack(problem, table, NULL);
-    cr_assert(bytes % (blocks * unit) == 0, "%s: %zu bytes packed", described_case(), bytes);
+    CHECK(bytes % (blocks * unit) == 0, "%s: %zu bytes packed", described_case(), bytes);
     void *weights = guarded_elements(&memory->weights, bytes / unit, unit, side);
-    cr_assert(pack(problem, table, weights) == bytes, "%s", described_case());
+    CHECK(pack(problem, table, weights) == bytes, "%s", described_case());
     float *bias = guarded_floats(&memory->bias, blocks * (size_t)block, side);
     mbn_pack_vector(problem->bias, outputs, block, bias);
     return (mbn_operands){

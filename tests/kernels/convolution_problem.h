@@ -25,6 +25,9 @@ typedef struct convolution_case {
 convolution_case awkward_case(int32_t index, int32_t kernel_height, int32_t kernel_width,
                               random_state *r);
 
+/* The shape's channels and outputs as vectors', without a residual. */
+convolution_case vector_case(const convolution_case *shape);
+
 /* Pads and outputs so that every window of a pool holds a position inside the plane. */
 void choose_windows(convolution_case *c, random_state *r);
 
@@ -52,7 +55,7 @@ typedef struct operands {
 
 void operands_free(operands *memory);
 
-/* describe_case for a problem on a table. */
+/* describe_call for a problem on a table. */
 void describe_convolution(const mbn_kernels *table, const char *family,
                           const convolution_case *shape, guard_side side);
 

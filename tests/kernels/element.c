@@ -1,6 +1,7 @@
 #include "element.h"
 
-#include <criterion/criterion.h>
+#include "../check.h"
+
 #include <float.h>
 #include <math.h>
 #include <string.h>
@@ -66,8 +67,8 @@ static const element_type types[MBN_ELEMENT_COUNT] = {
 };
 
 const element_type *element_type_of(mbn_element element) {
-    cr_assert((unsigned)element < MBN_ELEMENT_COUNT && types[element].bytes > 0,
-              "the tests do not know element type %d", (int)element);
+    CHECK((unsigned)element < MBN_ELEMENT_COUNT && types[element].bytes > 0,
+          "the tests do not know element type %d", (int)element);
     return &types[element];
 }
 

@@ -3,9 +3,9 @@
 #include "../brief.h"
 #include "kernels/float_state.h"
 
-#include <criterion/criterion.h>
 #include <float.h>
 #include <math.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,14 +28,38 @@ int32_t cases_under_test(int32_t all) {
     return tests_are_brief() ? (all + 2) / 3 : all;
 }
 
+/* What the checks have come to; not for several threads. */
+static uint32_t left_out[MBN_ELEMENT_COUNT];
+static check_tally tallies[MBN_ELEMENT_COUNT][MBN_ISA_COUNT];
+static const mbn_kernels *current;
+
+void checks_begin(void) {
+    memset(tallies, 0, sizeof tallies);
+    memset(left_out, 0, sizeof left_out);
+    current = NULL;
+}
+
+void checks_leave_out(mbn_element element, mbn_isa isa) {
+    left_out[element] |= 1u << isa;
+}
+
+check_tally checks_tally(mbn_element element, mbn_isa isa) {
+    return tallies[element][isa];
+}
+
+const mbn_kernels *checks_current(void) {
+    return current;
+}
+
 int32_t tables_under_test(mbn_kernels tables[TABLES_MAX], mbn_element element, bool layouts) {
     static const mbn_blocking scalar[] = {{1, 4, 1}, {4, 1, 2}, {4, 4, 4},
                                           {8, 2, 2}, {8, 4, 2}, {16, 2, 2}};
+    const uint32_t usable = mbn_isa_usable() & ~left_out[element];
     int32_t count = 0;
     for (int isa = 0; isa < MBN_ISA_COUNT; isa++) {
         const mbn_kernels *table = mbn_kernels_for(element, (mbn_isa)isa);
-        if (table == NULL || (mbn_isa_usable() >> isa & 1u) == 0) continue;
-        cr_assert(count < TABLES_MAX);
+        if (table == NULL || (usable >> isa & 1u) == 0) continue;
+        CHECK(count < TABLES_MAX, "more than %d tables", TABLES_MAX);
         tables[count++] = *table;
     }
 #if defined(TESTS_ARE_EMULATED)
@@ -44,7 +68,7 @@ int32_t tables_under_test(mbn_kernels tables[TABLES_MAX], mbn_element element, b
     const mbn_kernels *plain = mbn_kernels_for(element, MBN_ISA_SCALAR);
     const int32_t native = count;
     for (size_t i = 0; layouts && plain != NULL && i < sizeof scalar / sizeof *scalar; i++) {
-        cr_assert(count < TABLES_MAX);
+        CHECK(count < TABLES_MAX, "more than %d tables", TABLES_MAX);
         if (element == MBN_ELEMENT_Q8 && scalar[i].block != plain->blocking.block) continue;
         tables[count] = *plain;
         tables[count].blocking = scalar[i];
@@ -64,6 +88,17 @@ const char *table_text(const mbn_kernels *table) {
              mbn_element_name(table->element), table->blocking.block, table->blocking.panel,
              table->blocking.depth);
     return text;
+}
+
+void describe_call(const mbn_kernels *table, const char *format, ...) {
+    char text[384];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    describe_case("%s %s", table_text(table), text);
+    current = mbn_kernels_for(table->element, table->isa);
+    tallies[table->element][table->isa].calls++;
 }
 
 mbn_element vector_element(const mbn_kernels *table) {
@@ -100,7 +135,7 @@ static float make_value(data_kind kind, random_state *r) {
 float *make_values(size_t count, mbn_element element, data_kind kind, random_state *r) {
     const element_type *type = element_type_of(element);
     float *values = malloc(count * sizeof *values);
-    cr_assert(values != NULL);
+    CHECK(values != NULL, "out of memory");
     for (size_t i = 0; i < count; i++) values[i] = element_round(type, make_value(kind, r));
     if (!data_is_finite(kind)) {
         for (size_t i = 0; i < 1 + count / 500; i++) {
@@ -211,15 +246,13 @@ static void check_range(const plane *p, const char *inside, const char *outside,
         const char *expect = in_range ? inside : outside;
         size_t bytes = (size_t)(in_row ? row_bytes : row_stride - row_bytes);
         if (memcmp(data + i, expect + i, bytes) != 0) {
-            cr_assert(in_range,
-                      "%s: called for rows %d-%d of blocks %d-%d, wrote block %td row %td%s",
-                      described_case(), range.row_begin, range.row_end, range.block_begin,
-                      range.block_end, b, y, in_row ? "" : ", behind its last column");
-            cr_assert(false,
-                      "%s: called for rows %d-%d of blocks %d-%d, block %td row %td differs "
-                      "from what a call for the whole gave",
-                      described_case(), range.row_begin, range.row_end, range.block_begin,
-                      range.block_end, b, y);
+            CHECK(in_range, "%s: called for rows %d-%d of blocks %d-%d, wrote block %td row %td%s",
+                  described_case(), range.row_begin, range.row_end, range.block_begin,
+                  range.block_end, b, y, in_row ? "" : ", behind its last column");
+            check_failed("%s: called for rows %d-%d of blocks %d-%d, block %td row %td differs "
+                         "from what a call for the whole gave",
+                         described_case(), range.row_begin, range.row_end, range.block_begin,
+                         range.block_end, b, y);
         }
         i += (ptrdiff_t)bytes;
     }
@@ -290,6 +323,12 @@ const char *mismatch(double actual, const expected *e) {
     return fabs(actual - e->value) <= e->tolerance ? NULL : "beyond the tolerance";
 }
 
+void note_difference(double actual, const expected *e) {
+    if (e->tolerance == 0.0 || !isfinite(e->value)) return;
+    double *worst = &tallies[current->element][current->isa].worst;
+    *worst = fmax(*worst, fabs(actual - e->value) / e->tolerance);
+}
+
 /* ---- Calls ---------------------------------------------------------------------------------- */
 
 uint32_t control_register(void) {
@@ -307,17 +346,17 @@ uint32_t control_register(void) {
 static void run(const kernel_call *call, mbn_range range) {
     uint32_t control = control_register();
     call->run(call, range);
-    cr_assert(control_register() == control, "%s: control register changed from %x to %x",
-              described_case(), control, control_register());
+    CHECK(control_register() == control, "%s: control register changed from %x to %x",
+          described_case(), control, control_register());
 }
 
 static void check_value(const kernel_call *call, const expected *e, int32_t c, int32_t y,
                         int32_t x) {
     double actual = (double)value_at(&call->output, c, y, x);
     const char *wrong = mismatch(actual, e);
-    cr_assert(wrong == NULL,
-              "%s: channel %d row %d column %d is %.9g, %s; expected %.9g, tolerance %.3g",
-              described_case(), c, y, x, actual, wrong, e->value, e->tolerance);
+    CHECK(wrong == NULL,
+          "%s: channel %d row %d column %d is %.9g, %s; expected %.9g, tolerance %.3g",
+          described_case(), c, y, x, actual, wrong, e->value, e->tolerance);
 }
 
 /* Bytes of the whole output, and of its gaps. */
@@ -326,7 +365,7 @@ static void check_first(const kernel_call *call) {
     const uint8_t *data = p->view.data;
     if (*call->first == NULL) {
         *call->first = malloc(p->bytes);
-        cr_assert(*call->first != NULL);
+        CHECK(*call->first != NULL, "out of memory");
         memcpy(*call->first, data, p->bytes);
         return;
     }
@@ -334,9 +373,9 @@ static void check_first(const kernel_call *call) {
     for (ptrdiff_t i = 0; i < (ptrdiff_t)p->bytes; i++) {
         if (data[i] == first[i]) continue;
         const ptrdiff_t in_block = i % p->view.block_stride, in_row = in_block % p->view.row_stride;
-        cr_assert(false, "%s: block %td row %td column %td lane %td is %d, by scalar code %d",
-                  described_case(), i / p->view.block_stride, in_block / p->view.row_stride,
-                  in_row / p->block, in_row % p->block, data[i], first[i]);
+        check_failed("%s: block %td row %td column %td lane %td is %d, by scalar code %d",
+                     described_case(), i / p->view.block_stride, in_block / p->view.row_stride,
+                     in_row / p->block, in_row % p->block, data[i], first[i]);
     }
 }
 
@@ -357,11 +396,11 @@ static void check_values(const kernel_call *call) {
                 float actual = value_at(p, c, y, x);
                 if (mismatch((double)actual, &e) != NULL) check_value(call, &e, c, y, x);
                 if (isnan(actual)) continue;
+                note_difference((double)actual, &e);
                 plain = plain && actual == e.plain;
                 fused = fused && actual == e.fused;
                 if (!chain || plain || fused) continue;
-                cr_assert(
-                    false,
+                check_failed(
                     "%s: channel %d row %d column %d is %.9g: neither this nor, for the outputs "
                     "so far, the other of the chains in ascending k (%.9g, fused %.9g)",
                     described_case(), c, y, x, (double)actual, (double)e.plain, (double)e.fused);
@@ -378,9 +417,8 @@ static void check_lanes(const kernel_call *call) {
             for (int32_t x = 0; x < p->width; x++) {
                 float actual = value_at(p, c, y, x);
                 if (actual == call->lanes) continue;
-                cr_assert(false,
-                          "%s: lane %d past the channels, row %d column %d, is %.9g, not %.9g",
-                          described_case(), c, y, x, (double)actual, (double)call->lanes);
+                check_failed("%s: lane %d past the channels, row %d column %d, is %.9g, not %.9g",
+                             described_case(), c, y, x, (double)actual, (double)call->lanes);
             }
         }
     }
@@ -404,7 +442,7 @@ static void check_alike(const kernel_call *call, mbn_range all) {
     const size_t count = (size_t)(p->channels * p->height * p->width);
     if (is_first) {
         first->values = malloc(count * sizeof *first->values);
-        cr_assert(first->values != NULL);
+        CHECK(first->values != NULL, "out of memory");
         snprintf(first->of, sizeof first->of, "%s", table_text(call->table));
     }
     float *value = first->values;
@@ -415,8 +453,8 @@ static void check_alike(const kernel_call *call, mbn_range all) {
                 if (is_first) *value = actual;
                 /* Zeros of either sign are alike: one that pads a pair can turn it. */
                 if (actual == *value || (isnan(actual) && isnan(*value))) continue;
-                cr_assert(false, "%s: channel %d row %d column %d is %.9g, that of %s is %.9g",
-                          described_case(), c, y, x, (double)actual, first->of, (double)*value);
+                check_failed("%s: channel %d row %d column %d is %.9g, that of %s is %.9g",
+                             described_case(), c, y, x, (double)actual, first->of, (double)*value);
             }
         }
     }
@@ -434,7 +472,7 @@ void check_output(kernel_call *call, random_state *r) {
     plane *p = &call->output;
     int32_t blocks = mbn_block_count(p->channels, p->block);
     char *before = malloc(p->bytes), *whole = malloc(p->bytes);
-    cr_assert(before != NULL && whole != NULL);
+    CHECK(before != NULL && whole != NULL, "out of memory");
 
     if (call->initial != NULL) {
         plane_fill(p, call->initial, LANES_ZERO, 1, r);

@@ -4,6 +4,7 @@
 #ifndef MBN_TESTS_KERNELS_HARNESS_H
 #define MBN_TESTS_KERNELS_HARNESS_H
 
+#include "../check.h"
 #include "../guarded.h"
 #include "../random.h"
 #include "element.h"
@@ -31,6 +32,27 @@ guard_sides sides_under_test(void);
 
 /* How many of `all` awkward cases are run: in brief tests a third. */
 int32_t cases_under_test(int32_t all);
+
+/* Says what runs next, for messages, and counts it. */
+__attribute__((format(printf, 2, 3))) void describe_call(const mbn_kernels *table,
+                                                         const char *format, ...);
+
+/* What has been checked of a table since checks_begin. */
+typedef struct check_tally {
+    int64_t calls; /* of describe_call */
+    double worst;  /* the largest difference from exact arithmetic, as a part of the tolerance */
+} check_tally;
+
+/* Of all tables, all under test. */
+void checks_begin(void);
+
+/* From now on without a table. */
+void checks_leave_out(mbn_element element, mbn_isa isa);
+
+check_tally checks_tally(mbn_element element, mbn_isa isa);
+
+/* The table of the last call; NULL: there was none. */
+const mbn_kernels *checks_current(void);
 
 /* "avx2 f32 (block 8, panel 2, depth 1)", as messages have it; valid until the next call. */
 const char *table_text(const mbn_kernels *table);
@@ -118,6 +140,9 @@ expected expect_stored(const expected *e, const element_type *type);
 /* NULL, or what is wrong with `actual`. */
 const char *mismatch(double actual, const expected *e);
 
+/* For check_tally.worst, of a value that is no mismatch. */
+void note_difference(double actual, const expected *e);
+
 /* What every table of an element type whose sums are exact products gives, to the bit, where the
  * floating-point control register flushes denormals: the first one's results, [channels][height]
  * [width].  Zeros at first; alike_free at the end. */
@@ -153,7 +178,7 @@ typedef struct kernel_call {
  * - parts bit-identical to the whole;
  * - tables of bfloat16 that round alike bit-identical to each other;
  * - the floating-point control register as before.
- * Failures name the case of describe_case. */
+ * Failures name the case of describe_call. */
 void check_output(kernel_call *call, random_state *r);
 
 /* For kernels without a plane for output. */

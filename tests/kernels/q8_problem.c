@@ -1,13 +1,12 @@
 #include "q8_problem.h"
 
-#include <criterion/criterion.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 static void *allocate(size_t bytes) {
     void *memory = malloc(bytes);
-    cr_assert(memory != NULL);
+    CHECK(memory != NULL, "out of memory");
     return memory;
 }
 
@@ -221,15 +220,16 @@ void q8_describe(const mbn_kernels *table, const char *family, const convolution
                  const q8_finish *f, guard_side side) {
     static const char *const rescalings[] = {"float", "fixed", "double"};
     static const char *const adds[] = {"shift", "float", "fixed"};
-    describe_case(
-        "%s %s %dx%dx%d -> %dx%dx%d, kernel %dx%d, stride %dx%d, pad %d,%d, rescaling "
-        "%s, bytes %d-%d of zero %d, mean %d%s%s%s, guard %s",
-        table_text(table), family, s->height, s->width, s->channels, s->output_height,
-        s->output_width, s->outputs, s->kernel_height, s->kernel_width, s->stride_vertical,
-        s->stride_horizontal, s->pad_top, s->pad_left, rescalings[f->finish.rescaling],
-        f->finish.range.low, f->finish.range.high, f->finish.range.zero, (int)f->finish.mean.kind,
-        f->finish.lookup != NULL ? ", lookup" : "", f->finish.add != NULL ? ", add by " : "",
-        f->finish.add != NULL ? adds[f->add.kind] : "", guard_name(side));
+    describe_call(table,
+                  "%s %dx%dx%d -> %dx%dx%d, kernel %dx%d, stride %dx%d, pad %d,%d, rescaling "
+                  "%s, bytes %d-%d of zero %d, mean %d%s%s%s, guard %s",
+                  family, s->height, s->width, s->channels, s->output_height, s->output_width,
+                  s->outputs, s->kernel_height, s->kernel_width, s->stride_vertical,
+                  s->stride_horizontal, s->pad_top, s->pad_left, rescalings[f->finish.rescaling],
+                  f->finish.range.low, f->finish.range.high, f->finish.range.zero,
+                  (int)f->finish.mean.kind, f->finish.lookup != NULL ? ", lookup" : "",
+                  f->finish.add != NULL ? ", add by " : "",
+                  f->finish.add != NULL ? adds[f->add.kind] : "", guard_name(side));
 }
 
 /* By the table's packers; `packed` NULL: only the size. */
@@ -281,12 +281,12 @@ mbn_operands q8_operands(const q8_problem *p, operands *memory, guard_side side,
     const size_t blocks = (size_t)mbn_block_count(channels.channels, table->blocking.block);
     const size_t weights_bytes = pack_weights(p, table, NULL);
     const size_t channels_bytes = table->pack_channels(&channels, NULL);
-    cr_assert(weights_bytes % (blocks * UNIT) == 0 && channels_bytes % (blocks * UNIT) == 0,
-              "%s: %zu and %zu bytes packed", described_case(), weights_bytes, channels_bytes);
+    CHECK(weights_bytes % (blocks * UNIT) == 0 && channels_bytes % (blocks * UNIT) == 0,
+          "%s: %zu and %zu bytes packed", described_case(), weights_bytes, channels_bytes);
     void *weights = guarded_elements(&memory->weights, weights_bytes / UNIT, UNIT, side);
     void *bias = guarded_elements(&memory->bias, channels_bytes / UNIT, UNIT, side);
-    cr_assert(pack_weights(p, table, weights) == weights_bytes, "%s", described_case());
-    cr_assert(table->pack_channels(&channels, bias) == channels_bytes, "%s", described_case());
+    CHECK(pack_weights(p, table, weights) == weights_bytes, "%s", described_case());
+    CHECK(table->pack_channels(&channels, bias) == channels_bytes, "%s", described_case());
     return (mbn_operands){
         .weights = weights,
         .bias = bias,
@@ -300,7 +300,7 @@ void q8_check_tables(q8_check *check, const convolution_case *shape, bool layout
                      random_state *r) {
     mbn_kernels tables[TABLES_MAX];
     const int32_t count = tables_under_test(tables, MBN_ELEMENT_Q8, layouts);
-    cr_assert(count >= 1 && tables[0].isa == MBN_ISA_SCALAR);
+    CHECK(count >= 1 && tables[0].isa == MBN_ISA_SCALAR, "no scalar table is under test");
     q8_problem problem;
     q8_problem_create(&problem, shape, r);
     const guard_sides sides = sides_under_test();

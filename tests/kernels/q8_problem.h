@@ -33,7 +33,7 @@ typedef struct q8_problem {
 void q8_problem_create(q8_problem *p, const convolution_case *shape, random_state *r);
 void q8_problem_free(q8_problem *p);
 
-/* describe_case for a shape on a table. */
+/* describe_call for a shape on a table. */
 void q8_describe(const mbn_kernels *table, const char *family, const convolution_case *shape,
                  const q8_finish *finish, guard_side side);
 

@@ -1,63 +1,7 @@
+#include "checks.h"
 #include "network_shapes.h"
-#include "q8_problem.h"
 
 #include <criterion/criterion.h>
-
-static void run_convolution(const kernel_call *call, mbn_range range) {
-    call->table->convolution(call->args, range);
-}
-
-/* Blocked like the output, interleaved pixels, or blocked in some other way; by whole steps of the
- * table's depth. */
-static int32_t choose_input_block(const mbn_kernels *table, int32_t channels, random_state *r) {
-    const int32_t depth = table->blocking.depth, kind = random_int(r, 0, 3);
-    const int32_t least = random_int(r, 1, channels);
-    return kind == 0   ? table->blocking.block
-           : kind == 1 ? mbn_block_count(channels, depth) * depth
-           : kind == 2 ? depth
-                       : mbn_block_count(least, depth) * depth;
-}
-
-static void check_convolution(const mbn_kernels *table, q8_problem *p, operands *memory,
-                              guard_side side, char **first, random_state *r) {
-    const convolution_case *s = &p->tensors.shape;
-    q8_describe(table, "convolution", s, &p->finish, side);
-    plane output = lay_out_output(&p->tensors, memory, side, table, r);
-    const mbn_plane residual = lay_out_residual(&p->tensors, memory, side, table, r);
-    const int32_t input_block = choose_input_block(table, s->channels, r);
-    const mbn_convolution_args args = {
-        .input = lay_out_input(&p->tensors, memory, side, MBN_ELEMENT_Q8, input_block,
-                               table->blocking.depth, r)
-                     .view,
-        .residual = residual,
-        .output = output.view,
-        .operands = q8_operands(p, memory, side, table),
-        .finish = {.q8 = &p->finish.finish},
-        .input_block = input_block,
-        .input_height = s->height,
-        .input_width = s->width,
-        .output_height = s->output_height,
-        .output_width = s->output_width,
-        .input_channels = s->channels,
-        .output_channels = s->outputs,
-        .kernel_height = s->kernel_height,
-        .kernel_width = s->kernel_width,
-        .stride_vertical = s->stride_vertical,
-        .stride_horizontal = s->stride_horizontal,
-        .pad_top = s->pad_top,
-        .pad_left = s->pad_left,
-        .blocking = table->blocking,
-    };
-    kernel_call call = {
-        .table = table,
-        .run = run_convolution,
-        .args = &args,
-        .output = output,
-        .first = first,
-        .panels = true,
-    };
-    check_output(&call, r);
-}
 
 static void check_awkward(int32_t cases, bool square, uint64_t seed) {
     operands memory = {0};
@@ -67,7 +11,7 @@ static void check_awkward(int32_t cases, bool square, uint64_t seed) {
         const int32_t kernel_width = square ? 3 : random_int(&r, 1, 7);
         convolution_case c = awkward_case(i, kernel_height, kernel_width, &r);
         c.outputs = random_int(&r, 1, 70);
-        q8_check_tables(check_convolution, &c, true, &memory, &r);
+        check_q8_convolutions(&c, true, &memory, &r);
     }
     operands_free(&memory);
 }
@@ -93,7 +37,7 @@ Test(q8_convolution, skipping) {
         c.width += 5;
         c.output_height = (c.height + c.pad_top - 3) / c.stride_vertical + 1;
         c.output_width = (c.width + c.pad_left - 3) / c.stride_horizontal + 1;
-        q8_check_tables(check_convolution, &c, true, &memory, &r);
+        check_q8_convolutions(&c, true, &memory, &r);
     }
     operands_free(&memory);
 }
@@ -113,7 +57,7 @@ Test(q8_convolution, stems) {
         c.pad_left = random_int(&r, 0, 2);
         c.output_height = (c.height + c.pad_top - 3) / 2 + 1;
         c.output_width = (c.width + c.pad_left + random_int(&r, 0, 2) - 3) / 2 + 1;
-        q8_check_tables(check_convolution, &c, true, &memory, &r);
+        check_q8_convolutions(&c, true, &memory, &r);
     }
     operands_free(&memory);
 }
@@ -125,7 +69,7 @@ static void check_network(bool standard, int32_t at_least, uint64_t seed) {
     const int32_t count = network_cases(MBN_LAYER_CONVOLUTION, standard, cases);
     cr_assert(count >= at_least);
     for (int32_t i = 0; i < count; i++) {
-        q8_check_tables(check_convolution, cases + i, false, &memory, &r);
+        check_q8_convolutions(cases + i, false, &memory, &r);
     }
     operands_free(&memory);
 }
