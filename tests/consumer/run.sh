@@ -58,21 +58,31 @@ installed() {
 
 installed static "$build" --static
 
-step "shared library"
+# Few instruction sets make short builds; tests/library looks at the symbols of all.
+chosen=all
+if [ "$(uname -m)" = x86_64 ]; then
+    chosen=sse
+fi
+step "shared library, with one instruction set chosen"
 cmake -S "$source" -B "$work/shared-build" -G Ninja -DCMAKE_C_COMPILER="$cc" \
-    -DCMAKE_BUILD_TYPE=Debug -DBUILD_SHARED_LIBS=ON \
+    -DCMAKE_BUILD_TYPE=Debug -DBUILD_SHARED_LIBS=ON -DMOBILENET_ISAS=$chosen \
     -DMOBILENET_TESTS=OFF -DMOBILENET_BENCH=OFF
 cmake --build "$work/shared-build"
 "$source/tests/library/symbols.sh" "$work/shared-build/libmobilenet.so" \
     "$source/include/mobilenet.h" "$source/include/mobilenet/kernels.h" \
     "$source/include/mobilenet/quantize.h"
 installed shared "$work/shared-build"
+if [ $chosen = sse ]; then
+    "$work/shared-build/tools/mobilenet" info | grep -x '  built in    scalar, sse'
+    MOBILENET_ISA='' "$work/shared-build/tools/mobilenet" profile "$work/model.safetensors" \
+        --rounds 1 | grep -E '^(scalar|sse) kernels'
+fi
 
 step "subproject, without a build type, by a compiler that is older than an instruction set"
 cat >"$work/older-cc" <<END
 #!/bin/sh
 for word; do
-    case \$word in -mavx512*) echo "unrecognized option '\$word'" >&2; exit 1 ;; esac
+    case \$word in -mavx*) echo "unrecognized option '\$word'" >&2; exit 1 ;; esac
 done
 exec "$cc" "\$@"
 END
@@ -84,22 +94,12 @@ tr -s '\n ' ' ' <"$work/subproject.log" >"$work/subproject.text"
 grep -q 'does not compile avx512 (-mavx512f .*) *\. Its kernels are left out' "$work/subproject.text"
 grep -q 'No build type: mobilenet is compiled with -O3 -DNDEBUG' "$work/subproject.text"
 if [ "$(uname -m)" = x86_64 ]; then
-    grep -qx -- '-- Instruction sets: scalar, sse, avx2' "$work/subproject.log"
+    grep -qx -- '-- Instruction sets: scalar, sse' "$work/subproject.log"
 fi
 grep -q -e '-DNDEBUG.* -O3 .*arch/run/run\.c' "$work/subproject/compile_commands.json"
 if grep 'project/consumer\.c' "$work/subproject/compile_commands.json" | grep -e ' -O[0-3s]' -e NDEBUG; then
     echo "the library's flags reach the project that uses it"
     exit 1
-fi
-
-step "the command, with one instruction set chosen"
-if [ "$(uname -m)" = x86_64 ]; then
-    cmake -S "$source" -B "$work/chosen" -G Ninja -DCMAKE_C_COMPILER="$cc" -DCMAKE_BUILD_TYPE=Debug \
-        -DMOBILENET_ISAS=sse -DMOBILENET_TESTS=OFF -DMOBILENET_BENCH=OFF
-    cmake --build "$work/chosen" --target mobilenet-command
-    "$work/chosen/tools/mobilenet" info | grep -x '  built in    scalar, sse'
-    MOBILENET_ISA='' "$work/chosen/tools/mobilenet" profile "$work/model.safetensors" --rounds 1 |
-        grep -E '^(scalar|sse) kernels'
 fi
 
 step "instruction sets that there are not"
