@@ -68,8 +68,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     cr_assert(image.channels == 3 || ((mode & 1) != 0 && image.channels == 4));
     cr_assert_eq(mbn_rgb_check_size((uint64_t)image.width, (uint64_t)image.height, &error), MBN_OK);
     const size_t bytes = (size_t)image.width * (size_t)image.height * (size_t)image.channels;
-    uint8_t sum = 0;
+    volatile uint8_t sum = 0; /* all of them are read */
     for (size_t i = 0; i < bytes; i++) sum = (uint8_t)(sum + image.pixels[i]);
     free(image.pixels);
-    return sum > 255;
+    return 0;
 }

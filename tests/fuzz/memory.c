@@ -2,11 +2,15 @@
 #include "memory.h"
 
 #include <criterion/criterion.h>
-#include <sanitizer/allocator_interface.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <unistd.h>
+
+/* Of the sanitizers' runtime, in a header that gcc leaves out. */
+int __sanitizer_install_malloc_and_free_hooks(void (*)(const volatile void *, size_t),
+                                              void (*)(const volatile void *));
+size_t __sanitizer_get_allocated_size(const volatile void *);
 
 static _Atomic long long live, peak;
 
@@ -20,7 +24,7 @@ static void on_malloc(const volatile void *pointer, size_t size) {
 
 static void on_free(const volatile void *pointer) {
     if (pointer == NULL) return;
-    atomic_fetch_sub(&live, (long long)__sanitizer_get_allocated_size((const void *)pointer));
+    atomic_fetch_sub(&live, (long long)__sanitizer_get_allocated_size(pointer));
 }
 
 void memory_watch(void) {

@@ -131,14 +131,14 @@ static bytes choose_file(choices *c) {
 
 /* What a layer's output takes as floats in whole blocks, with a halo around it, and its scratch. */
 static size_t needs(const mbn_network *network, int32_t threads) {
-    size_t bytes = 0;
+    size_t total = 0;
     for (int32_t i = 0; i < network->layer_count; i++) {
         const mbn_layer *l = network->layers + i;
         const size_t channels = (size_t)l->output_channels + 15, inputs = (size_t)l->input_channels;
-        bytes += channels * (size_t)(l->output_height + 4) * (size_t)(l->output_width + 4) * 4;
-        bytes += (inputs + 15) * (size_t)(l->input_height + 4) * (size_t)(l->input_width + 4) * 4;
+        total += channels * (size_t)(l->output_height + 4) * (size_t)(l->output_width + 4) * 4;
+        total += (inputs + 15) * (size_t)(l->input_height + 4) * (size_t)(l->input_width + 4) * 4;
     }
-    return (bytes + ((size_t)1 << 20)) * (size_t)threads;
+    return (total + ((size_t)1 << 20)) * (size_t)threads;
 }
 
 static void run(mbn_context *context, int32_t batch, bool probabilities) {
@@ -176,18 +176,18 @@ static void try_context(const mbn_model *model, choices *c, bool headless,
     const size_t before = *(size_t *)allocator->user;
     mbn_context *context = NULL;
     mbn_error error = {MBN_OK, ""};
-    size_t bytes = 0;
-    const mbn_status status = mbn_context_bytes(model, &options, &bytes, &error);
-    if (status == MBN_OK && bytes > MOST_BYTES) return;
+    size_t size = 0;
+    const mbn_status status = mbn_context_bytes(model, &options, &size, &error);
+    if (status == MBN_OK && size > MOST_BYTES) return;
     const mbn_status made = mbn_context_create(model, &options, &context, &error);
     cr_assert_eq(made, status, "%s", error.message);
     if (made != MBN_OK) {
         cr_assert(context == NULL && error.message[0] != '\0');
         return;
     }
-    cr_assert_eq(*(size_t *)allocator->user - before, bytes);
+    cr_assert_eq(*(size_t *)allocator->user - before, size);
     const size_t most = needs(mbn_context_network(context), mbn_context_threads(context));
-    cr_assert_leq(bytes, most, "a context of %zu bytes, of a network that needs %zu", bytes, most);
+    cr_assert_leq(size, most, "a context of %zu bytes, of a network that needs %zu", size, most);
     if (mbn_context_network(context)->multiply_adds < MOST_MULTIPLY_ADDS && !headless) {
         run(context, options.batch > 1 ? options.batch : 1, probabilities);
     }
