@@ -101,7 +101,7 @@ static mbn_status open_classifier(const struct arguments *arguments, struct clas
     classifier->scores = malloc((size_t)classes * sizeof *classifier->scores);
     classifier->indices = malloc((size_t)classifier->top * sizeof *classifier->indices);
     if (classifier->scores == NULL || classifier->indices == NULL) {
-        return mbn_explain(error, MBN_OUT_OF_MEMORY, "out of memory");
+        return mbn_explain(error, MBN_OUT_OF_MEMORY, "scores: out of memory");
     }
     return MBN_OK;
 }
@@ -207,7 +207,7 @@ int mbn_command_classify(int argc, char **argv) {
         .children = children,
     };
     struct arguments arguments = {.run = {.isa_mask = MBN_ISA_MASK_ALL, .threads = 1}, .top = 5};
-    if (argp_parse(&argp, argc, argv, 0, NULL, &arguments) != 0) return MBN_EXIT_USAGE;
+    if (!mbn_options_parse(&argp, argc, argv, 0, &arguments)) return MBN_EXIT_FAILED;
 
     struct classifier classifier = {0};
     mbn_error error;

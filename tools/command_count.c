@@ -156,7 +156,7 @@ int mbn_command_count(int argc, char **argv) {
         .children = children,
     };
     struct arguments arguments = {.compare = false};
-    if (argp_parse(&argp, argc, argv, 0, NULL, &arguments) != 0) return MBN_EXIT_USAGE;
+    if (!mbn_options_parse(&argp, argc, argv, 0, &arguments)) return MBN_EXIT_FAILED;
 
     if (arguments.table) return mbn_json_print(mbn_tables_json()) ? MBN_EXIT_OK : MBN_EXIT_FAILED;
 

@@ -6,6 +6,7 @@
 #include "options.h"
 #include "preprocessing.h"
 #include "report.h"
+#include "text.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -101,7 +102,7 @@ static mbn_status open_embedder(const struct arguments *arguments, struct embedd
     embedder->vectors.values = malloc((size_t)embedder->vectors.count * sizeof(float));
     embedder->input = malloc(values * sizeof *embedder->input);
     if (embedder->vectors.values == NULL || embedder->input == NULL) {
-        return mbn_explain(error, MBN_OUT_OF_MEMORY, "out of memory");
+        return mbn_explain(error, MBN_OUT_OF_MEMORY, "vectors: out of memory");
     }
     return MBN_OK;
 }
@@ -146,24 +147,18 @@ static char *names_path(const char *output) {
 /* A line for each name.  What would end a line inside of one becomes '?'. */
 static mbn_status write_names(const char *path, char *const *names, int64_t count,
                               mbn_error *error) {
-    char *text = NULL;
-    size_t size = 0;
-    FILE *stream = open_memstream(&text, &size);
-    if (stream == NULL) return mbn_explain(error, MBN_OUT_OF_MEMORY, "out of memory");
-    for (int64_t i = 0; i < count; i++) {
+    mbn_text text;
+    mbn_text_begin(&text);
+    for (int64_t i = 0; text.stream != NULL && i < count; i++) {
         for (const char *c = names[i]; *c != '\0'; c++) {
-            putc(*c == '\n' || *c == '\r' ? '?' : *c, stream);
+            putc(*c == '\n' || *c == '\r' ? '?' : *c, text.stream);
         }
-        putc('\n', stream);
+        putc('\n', text.stream);
     }
-    mbn_status status = MBN_OK;
-    if (fclose(stream) != 0) {
-        status = mbn_explain(error, MBN_OUT_OF_MEMORY, "out of memory");
-    } else {
-        const mbn_part part = {text, size};
-        status = mbn_file_write(path, &part, 1, error);
-    }
-    free(text);
+    if (!mbn_text_end(&text)) return mbn_explain(error, MBN_OUT_OF_MEMORY, "out of memory");
+    const mbn_part part = {text.bytes, text.size};
+    const mbn_status status = mbn_file_write(path, &part, 1, error);
+    free(text.bytes);
     return status;
 }
 
@@ -237,7 +232,7 @@ int mbn_command_embed(int argc, char **argv) {
         .children = children,
     };
     struct arguments arguments = {.run = {.isa_mask = MBN_ISA_MASK_ALL, .threads = 1}};
-    if (argp_parse(&argp, argc, argv, 0, NULL, &arguments) != 0) return MBN_EXIT_USAGE;
+    if (!mbn_options_parse(&argp, argc, argv, 0, &arguments)) return MBN_EXIT_FAILED;
 
     struct embedder embedder = {0};
     mbn_error error;

@@ -145,13 +145,13 @@ static json_t *worst_to_json(const mbn_evaluation *evaluation, const mbn_class_a
     json_t *confusions = json_array();
     for (int c = 0; c < MBN_CONFUSIONS && of->taken_for[c] >= 0; c++) {
         json_t *other = class_to_json(evaluation->labels, of->taken_for[c]);
-        json_object_set_new(other, "images", json_integer(of->times[c]));
+        other = mbn_json_with(other, "images", json_integer(of->times[c]));
         mbn_json_append(&confusions, other);
     }
     json_t *class = class_to_json(evaluation->labels, of->class_index);
-    json_object_set_new(class, "images", json_integer(of->images));
-    json_object_set_new(class, "correct", json_integer(of->correct));
-    json_object_set_new(class, "taken_for", confusions);
+    class = mbn_json_with(class, "images", json_integer(of->images));
+    class = mbn_json_with(class, "correct", json_integer(of->correct));
+    class = mbn_json_with(class, "taken_for", confusions);
     return class;
 }
 
@@ -188,7 +188,7 @@ static bool print_accuracy(const struct arguments *arguments, const mbn_evaluati
     mbn_class_accuracy worst[MAX_WORST];
     const int32_t count = mbn_worst_classes(evaluation, arguments->worst, worst);
     if (count < 0) {
-        mbn_report(NULL, mbn_status_text(MBN_OUT_OF_MEMORY));
+        mbn_report("classes", mbn_status_text(MBN_OUT_OF_MEMORY));
         return false;
     }
     if (arguments->json) return print_json(evaluation, sum, worst, count);
@@ -301,7 +301,7 @@ int mbn_command_evaluate(int argc, char **argv) {
         .children = children,
     };
     struct arguments arguments = {.run = {.isa_mask = MBN_ISA_MASK_ALL}, .top = 5, .worst = 10};
-    if (argp_parse(&argp, argc, argv, 0, NULL, &arguments) != 0) return MBN_EXIT_USAGE;
+    if (!mbn_options_parse(&argp, argc, argv, 0, &arguments)) return MBN_EXIT_FAILED;
 
     mbn_model *model;
     mbn_error error;

@@ -249,7 +249,7 @@ static mbn_status run(const struct arguments *arguments, struct failure *failure
     mbn_status status = MBN_OK;
     failure->subject = NULL;
     if (arrays == NULL || maps == NULL) {
-        status = mbn_explain(&failure->error, MBN_OUT_OF_MEMORY, "out of memory");
+        status = mbn_explain(&failure->error, MBN_OUT_OF_MEMORY, "feature maps: out of memory");
     }
     if (status == MBN_OK) status = load(arguments, &model, &failure->error);
     if (status == MBN_OK) {
@@ -281,11 +281,11 @@ int mbn_command_features(int argc, char **argv) {
                                   .layout = MBN_NHWC};
     arguments.stages = calloc((size_t)argc, sizeof *arguments.stages);
     if (arguments.stages == NULL) {
-        mbn_report(NULL, mbn_status_text(MBN_OUT_OF_MEMORY));
+        mbn_report("arguments", mbn_status_text(MBN_OUT_OF_MEMORY));
         return MBN_EXIT_FAILED;
     }
-    int exit_status = MBN_EXIT_USAGE;
-    if (argp_parse(&argp, argc, argv, 0, NULL, &arguments) == 0) {
+    int exit_status = MBN_EXIT_FAILED;
+    if (mbn_options_parse(&argp, argc, argv, 0, &arguments)) {
         struct failure failure;
         const mbn_status status =
             arguments.list ? list_stages(&arguments, &failure) : run(&arguments, &failure);

@@ -131,7 +131,7 @@ int mbn_command_info(int argc, char **argv) {
         .children = children,
     };
     struct arguments arguments = {.model = NULL};
-    if (argp_parse(&argp, argc, argv, 0, NULL, &arguments) != 0) return MBN_EXIT_USAGE;
+    if (!mbn_options_parse(&argp, argc, argv, 0, &arguments)) return MBN_EXIT_FAILED;
     return arguments.model == NULL
                ? print_machine()
                : mbn_info_model(arguments.model, &arguments.load, arguments.json);

@@ -67,7 +67,7 @@ int mbn_command_init(int argc, char **argv) {
         .children = children,
     };
     struct arguments arguments = {.seed = 0};
-    if (argp_parse(&argp, argc, argv, 0, NULL, &arguments) != 0) return MBN_EXIT_USAGE;
+    if (!mbn_options_parse(&argp, argc, argv, 0, &arguments)) return MBN_EXIT_FAILED;
 
     mbn_error error;
     size_t size = 0;

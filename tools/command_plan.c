@@ -73,7 +73,7 @@ int mbn_command_plan(int argc, char **argv) {
         .children = children,
     };
     mbn_inspect_options options = {.run = {.isa_mask = MBN_ISA_MASK_ALL, .threads = 1}};
-    if (argp_parse(&argp, argc, argv, 0, NULL, &options) != 0) return MBN_EXIT_USAGE;
+    if (!mbn_options_parse(&argp, argc, argv, 0, &options)) return MBN_EXIT_FAILED;
 
     mbn_inspection inspection;
     mbn_error error;

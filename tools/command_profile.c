@@ -196,7 +196,7 @@ int mbn_command_profile(int argc, char **argv) {
     };
     struct arguments arguments = {.inspect = {.run = {.isa_mask = MBN_ISA_MASK_ALL, .threads = 1}},
                                   .rounds = 50};
-    if (argp_parse(&argp, argc, argv, 0, NULL, &arguments) != 0) return MBN_EXIT_USAGE;
+    if (!mbn_options_parse(&argp, argc, argv, 0, &arguments)) return MBN_EXIT_FAILED;
 
     mbn_inspection inspection;
     mbn_error error;

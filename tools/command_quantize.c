@@ -169,11 +169,11 @@ int mbn_command_quantize(int argc, char **argv) {
     struct arguments arguments = {.model = NULL};
     arguments.keep_float = calloc((size_t)argc, sizeof *arguments.keep_float);
     if (arguments.keep_float == NULL) {
-        mbn_report(NULL, mbn_status_text(MBN_OUT_OF_MEMORY));
+        mbn_report("arguments", mbn_status_text(MBN_OUT_OF_MEMORY));
         return MBN_EXIT_FAILED;
     }
-    int exit_status = MBN_EXIT_USAGE;
-    if (argp_parse(&argp, argc, argv, 0, NULL, &arguments) == 0) exit_status = run(&arguments);
+    int exit_status = MBN_EXIT_FAILED;
+    if (mbn_options_parse(&argp, argc, argv, 0, &arguments)) exit_status = run(&arguments);
     free(arguments.keep_float);
     return exit_status;
 }

@@ -141,7 +141,7 @@ int mbn_command_run(int argc, char **argv) {
     };
     struct arguments arguments = {.run = {.isa_mask = MBN_ISA_MASK_ALL, .threads = 1},
                                   .kind = MBN_LOGITS};
-    if (argp_parse(&argp, argc, argv, 0, NULL, &arguments) != 0) return MBN_EXIT_USAGE;
+    if (!mbn_options_parse(&argp, argc, argv, 0, &arguments)) return MBN_EXIT_FAILED;
 
     struct failure failure;
     if (run(&arguments, &failure) == MBN_OK) return MBN_EXIT_OK;

@@ -16,7 +16,7 @@
 enum { MAX_LIST_SIZE = 1 << 30 };
 
 static mbn_status out_of_memory(mbn_error *error) {
-    return mbn_explain(error, MBN_OUT_OF_MEMORY, "out of memory");
+    return mbn_explain(error, MBN_OUT_OF_MEMORY, "list of images: out of memory");
 }
 
 /* ---- Classes --------------------------------------------------------------------------------- */
@@ -175,9 +175,13 @@ static void free_entries(struct dirent **entries, int count) {
     free(entries);
 }
 
-static bool is_folder(const char *path) {
+/* What a path names.  A link to nothing is a file, which cannot be opened. */
+enum { A_FILE, A_FOLDER, UNKNOWN /* errno says why */ };
+
+static int kind_of(const char *path) {
     struct stat attributes;
-    return stat(path, &attributes) == 0 && S_ISDIR(attributes.st_mode);
+    if (stat(path, &attributes) == 0) return S_ISDIR(attributes.st_mode) ? A_FOLDER : A_FILE;
+    return errno == ENOENT || errno == ELOOP ? A_FILE : UNKNOWN;
 }
 
 static bool is_image(const char *extension) {
@@ -193,7 +197,7 @@ static mbn_status append_file(mbn_dataset *dataset, const char *folder, const ch
     char *path = join(folder, name);
     if (path == NULL) return out_of_memory(error);
     const char *extension = strrchr(name, '.');
-    if (is_folder(path)) return leave_out(dataset, path, MBN_LEFT_FOLDER, NULL, error);
+    if (kind_of(path) == A_FOLDER) return leave_out(dataset, path, MBN_LEFT_FOLDER, NULL, error);
     if (extension == NULL) return leave_out(dataset, path, MBN_LEFT_NO_EXTENSION, NULL, error);
     if (!is_image(extension)) return leave_out(dataset, path, MBN_LEFT_KIND, NULL, error);
     return append(dataset, (mbn_labelled){.path = path, .class_index = class_index}, error);
@@ -231,9 +235,12 @@ static mbn_status append_entries(mbn_dataset *dataset, const char *folder, struc
     for (int i = 0; status == MBN_OK && i < count; i++) {
         char *path = join(folder, entries[i]->d_name);
         if (path == NULL) return out_of_memory(error);
-        if (is_folder(path)) {
+        const int kind = kind_of(path);
+        if (kind == A_FOLDER) {
             status = append_folder(dataset, path, entries[i]->d_name, folders++, classes, error);
             free(path);
+        } else if (kind == UNKNOWN) {
+            status = leave_out(dataset, path, MBN_LEFT_CLASS, strerror(errno), error);
         } else {
             status = leave_out(dataset, path, MBN_LEFT_BESIDE, NULL, error);
         }
@@ -268,10 +275,13 @@ mbn_status mbn_dataset_photos(const char *folder, mbn_dataset *dataset, mbn_erro
     mbn_status status = MBN_OK;
     for (int i = 0; status == MBN_OK && i < count; i++) {
         char *path = join(folder, entries[i]->d_name);
+        const int kind = path != NULL ? kind_of(path) : UNKNOWN;
         if (path == NULL) {
             status = out_of_memory(error);
-        } else if (is_folder(path)) {
+        } else if (kind == A_FOLDER) {
             status = append_class(dataset, path, -1, error);
+        } else if (kind == UNKNOWN) {
+            status = leave_out(dataset, strdup(path), MBN_LEFT_CLASS, strerror(errno), error);
         } else {
             status = append_file(dataset, folder, entries[i]->d_name, -1, error);
         }

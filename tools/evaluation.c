@@ -110,7 +110,7 @@ static mbn_status open_worker(struct shared *shared, struct worker *worker, mbn_
     worker->scores = malloc(classes * sizeof *worker->scores);
     worker->indices = malloc((size_t)evaluation->top * sizeof *worker->indices);
     if (worker->scores == NULL || worker->indices == NULL) {
-        return mbn_explain(error, MBN_OUT_OF_MEMORY, "out of memory");
+        return mbn_explain(error, MBN_OUT_OF_MEMORY, "scores: out of memory");
     }
     return MBN_OK;
 }
@@ -127,7 +127,7 @@ static mbn_status run_workers(struct shared *shared, struct worker *workers, mbn
     pthread_mutex_lock(&shared->lock);
     shared->running -= wanted - started;
     pthread_mutex_unlock(&shared->lock);
-    if (started == 0) return mbn_explain(error, MBN_OUT_OF_MEMORY, "cannot start a thread");
+    if (started == 0) return mbn_explain(error, MBN_OUT_OF_MEMORY, "threads: cannot start one");
     watch(shared);
     for (int32_t i = 0; i < started; i++) pthread_join(workers[i].thread, NULL);
     return MBN_OK;
@@ -149,11 +149,11 @@ mbn_status mbn_evaluate(mbn_evaluation *evaluation, mbn_error *error) {
     if (evaluation->outcomes == NULL || workers == NULL || !has_scores ||
         pthread_mutex_init(&shared.lock, NULL) != 0) {
         free(workers);
-        return mbn_explain(error, MBN_OUT_OF_MEMORY, "out of memory");
+        return mbn_explain(error, MBN_OUT_OF_MEMORY, "scores: out of memory");
     }
     mbn_status status = MBN_OK;
     if (pthread_cond_init(&shared.changed, NULL) != 0) {
-        status = mbn_explain(error, MBN_OUT_OF_MEMORY, "out of memory");
+        status = mbn_explain(error, MBN_OUT_OF_MEMORY, "scores: out of memory");
     } else {
         for (int32_t i = 0; status == MBN_OK && i < evaluation->threads; i++) {
             status = open_worker(&shared, &workers[i], error);

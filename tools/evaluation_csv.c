@@ -2,6 +2,7 @@
 
 #include "file.h"
 #include "report.h"
+#include "text.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -95,22 +96,12 @@ static void put_all(FILE *csv, const mbn_evaluation *evaluation) {
 
 mbn_status mbn_evaluation_csv(const mbn_evaluation *evaluation, const char *path,
                               mbn_error *error) {
-    char *text = NULL;
-    size_t size = 0;
-    FILE *csv = open_memstream(&text, &size);
-    bool complete = csv != NULL;
-    if (complete) {
-        put_all(csv, evaluation);
-        complete = !ferror(csv);
-        complete = fclose(csv) == 0 && complete;
-    }
-    mbn_status status;
-    if (complete) {
-        const mbn_part part = {text, size};
-        status = mbn_file_write(path, &part, 1, error);
-    } else {
-        status = mbn_explain(error, MBN_OUT_OF_MEMORY, "out of memory");
-    }
-    free(text);
+    mbn_text text;
+    mbn_text_begin(&text);
+    if (text.stream != NULL) put_all(text.stream, evaluation);
+    if (!mbn_text_end(&text)) return mbn_explain(error, MBN_OUT_OF_MEMORY, "out of memory");
+    const mbn_part part = {text.bytes, text.size};
+    const mbn_status status = mbn_file_write(path, &part, 1, error);
+    free(text.bytes);
     return status;
 }

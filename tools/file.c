@@ -107,7 +107,10 @@ static mbn_status replace(const char *path, mode_t mode, const mbn_part *parts, 
 
 mbn_status mbn_file_write(const char *path, const mbn_part *parts, int count, mbn_error *error) {
     struct stat old;
-    if (stat(path, &old) != 0) return replace(path, default_mode(), parts, count, error);
+    if (stat(path, &old) != 0) {
+        if (errno == ENOENT) return replace(path, default_mode(), parts, count, error);
+        return mbn_explain(error, MBN_IO, "%s", strerror(errno));
+    }
     if (!S_ISREG(old.st_mode)) {
         int file = open(path, O_WRONLY | O_CLOEXEC);
         if (file < 0) return mbn_explain(error, MBN_IO, "%s", strerror(errno));

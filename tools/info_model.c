@@ -4,8 +4,10 @@
 #include "options.h"
 #include "report.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 
 /* What is looked at. */
@@ -53,7 +55,10 @@ static mbn_status open_subject(const char *path, const mbn_run_options *from, st
     s->model_bytes = mbn_model_bytes(s->model);
     mbn_model_preprocessing(s->model, &s->preprocessing);
     struct stat attributes;
-    if (stat(path, &attributes) == 0) s->file_bytes = (int64_t)attributes.st_size;
+    if (stat(path, &attributes) != 0) {
+        return mbn_explain(error, MBN_IO, "%s: %s", path, strerror(errno));
+    }
+    s->file_bytes = (int64_t)attributes.st_size;
     return mbn_context_bytes(s->model, NULL, &s->context_bytes, error);
 }
 

@@ -66,7 +66,7 @@ mbn_status mbn_precisions_of(const mbn_evaluation *evaluation, mbn_precisions *p
     if (room == NULL || precisions->labels == NULL) {
         free(room);
         mbn_precisions_free(precisions);
-        return mbn_explain(error, MBN_OUT_OF_MEMORY, "out of memory");
+        return mbn_explain(error, MBN_OUT_OF_MEMORY, "precision: out of memory");
     }
     double sum = 0;
     for (int32_t c = 0; c < classes; c++) {

@@ -12,7 +12,7 @@
 enum { MAX_FILE_SIZE = 1 << 28 };
 
 static mbn_status out_of_memory(mbn_error *error) {
-    return mbn_explain(error, MBN_OUT_OF_MEMORY, "out of memory");
+    return mbn_explain(error, MBN_OUT_OF_MEMORY, "labels: out of memory");
 }
 
 bool mbn_is_wordnet_id(const char *text) {
@@ -134,6 +134,9 @@ static mbn_status arrange(mbn_label_list *list, mbn_labels *labels, mbn_error *e
 static mbn_status read_json(const char *text, mbn_label_list *list, mbn_error *error) {
     json_error_t detail;
     json_t *value = json_loads(text, JSON_REJECT_DUPLICATES, &detail);
+    /* The second time it says whether it was memory that was lacking (arch/json.c). */
+    if (value == NULL) value = json_loads(text, JSON_REJECT_DUPLICATES, &detail);
+    if (value == NULL && detail.text[0] == '\0') return out_of_memory(error);
     if (value == NULL) {
         return mbn_explain(error, MBN_MALFORMED, "not JSON: line %d: %s", detail.line, detail.text);
     }

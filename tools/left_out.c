@@ -28,18 +28,14 @@ size_t mbn_left_out_count(const mbn_dataset *dataset, mbn_left_reason reason) {
 static void report_reason(const mbn_dataset *dataset, mbn_left_reason reason) {
     const size_t count = mbn_left_out_count(dataset, reason);
     if (count == 0) return;
-    char *line = NULL;
-    size_t size = 0, shown = 0;
-    FILE *stream = open_memstream(&line, &size);
-    if (stream == NULL) return;
-    fprintf(stream, "left out %zu %s", count, reasons[reason][count > 1]);
+    fprintf(stderr, "mobilenet: left out %zu %s", count, reasons[reason][count > 1]);
+    size_t shown = 0;
     for (size_t i = 0; i < dataset->left_out_count && shown < SHOWN; i++) {
         if (dataset->left_out[i].reason != reason) continue;
-        fprintf(stream, "%s %s", shown++ == 0 ? ":" : ",", dataset->left_out[i].what);
+        fprintf(stderr, "%s %s", shown++ == 0 ? ":" : ",", dataset->left_out[i].what);
     }
-    if (count > shown) fprintf(stream, " and %zu more", count - shown);
-    if (fclose(stream) == 0) mbn_report(NULL, line);
-    free(line);
+    if (count > shown) fprintf(stderr, " and %zu more", count - shown);
+    putc('\n', stderr);
 }
 
 void mbn_left_out_report(const mbn_dataset *dataset) {

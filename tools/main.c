@@ -84,7 +84,7 @@ int main(int argc, char **argv) {
     char program[] = "mobilenet"; /* in messages, wherever it lies */
     if (argc > 0) argv[0] = program;
     struct choice choice = {NULL, 0};
-    if (argp_parse(&argp, argc, argv, ARGP_IN_ORDER, NULL, &choice) != 0) return MBN_EXIT_USAGE;
+    if (!mbn_options_parse(&argp, argc, argv, ARGP_IN_ORDER, &choice)) return MBN_EXIT_FAILED;
 
     char name[64];
     snprintf(name, sizeof name, "mobilenet %s", choice.command->name);

@@ -1,5 +1,8 @@
 #include "options.h"
 
+#include "report.h"
+#include "text.h"
+
 #include <ctype.h>
 #include <errno.h>
 #include <inttypes.h>
@@ -181,15 +184,18 @@ static const struct argp_option network_options[] = {
     {0},
 };
 
+bool mbn_options_parse(const struct argp *argp, int argc, char **argv, unsigned flags,
+                       void *input) {
+    const error_t reason = argp_parse(argp, argc, argv, flags, NULL, input);
+    if (reason != 0) mbn_report("arguments", strerror(reason));
+    return reason == 0;
+}
+
 char *mbn_option_help(void (*write)(FILE *stream)) {
-    char *text = NULL;
-    size_t size = 0;
-    FILE *stream = open_memstream(&text, &size);
-    if (stream == NULL) return NULL;
-    write(stream);
-    if (fclose(stream) == 0) return text;
-    free(text);
-    return NULL;
+    mbn_text text;
+    mbn_text_begin(&text);
+    if (text.stream != NULL) write(text.stream);
+    return mbn_text_end(&text) ? text.bytes : NULL;
 }
 
 static void write_networks(FILE *stream) {

@@ -8,6 +8,10 @@
 #include <argp.h>
 #include <stdio.h>
 
+/* argp_parse, which ends the program itself where it does not understand the arguments.  False, and
+ * reported, where it has no memory to do so. */
+bool mbn_options_parse(const struct argp *argp, int argc, char **argv, unsigned flags, void *input);
+
 /* A whole number in [low, high].  `name` is the option's, for the message. */
 int64_t mbn_option_integer(struct argp_state *state, const char *name, const char *text,
                            int64_t low, int64_t high);

@@ -42,7 +42,9 @@ static mbn_status open_photos(const char *path, mbn_calibration_set *set, mbn_er
     }
     set->count = (int32_t)set->photos.count;
     set->failures = calloc(set->photos.count, sizeof *set->failures);
-    return set->failures != NULL ? MBN_OK : mbn_explain(error, MBN_OUT_OF_MEMORY, "out of memory");
+    return set->failures != NULL
+               ? MBN_OK
+               : mbn_explain(error, MBN_OUT_OF_MEMORY, "list of images: out of memory");
 }
 
 mbn_status mbn_calibration_open(const char *path, const mbn_model *model, mbn_calibration_set *set,

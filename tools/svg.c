@@ -2,6 +2,7 @@
 
 #include "file.h"
 #include "report.h"
+#include "text.h"
 
 #include <stdarg.h>
 #include <stdlib.h>
@@ -60,22 +61,14 @@ void mbn_svg_head(FILE *svg, int width, int height) {
 
 mbn_status mbn_svg_write(const char *path, void (*draw)(FILE *svg, const void *what),
                          const void *what, mbn_error *error) {
-    char *text = NULL;
-    size_t size = 0;
-    FILE *svg = open_memstream(&text, &size);
-    bool complete = svg != NULL;
-    if (complete) {
-        draw(svg, what);
-        complete = !ferror(svg);
-        complete = fclose(svg) == 0 && complete;
+    mbn_text text;
+    mbn_text_begin(&text);
+    if (text.stream != NULL) draw(text.stream, what);
+    if (!mbn_text_end(&text)) {
+        return mbn_explain(error, MBN_OUT_OF_MEMORY, "no memory for the drawing");
     }
-    mbn_status status;
-    if (complete) {
-        const mbn_part part = {text, size};
-        status = mbn_file_write(path, &part, 1, error);
-    } else {
-        status = mbn_explain(error, MBN_OUT_OF_MEMORY, "no memory for the drawing");
-    }
-    free(text);
+    const mbn_part part = {text.bytes, text.size};
+    const mbn_status status = mbn_file_write(path, &part, 1, error);
+    free(text.bytes);
     return status;
 }

@@ -1,21 +1,18 @@
 #include "metadata.h"
 
 #include "arch/error.h"
+#include "arch/json.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 /* Metadata values are strings; numbers and lists in them are JSON.  NULL if the key is absent;
- * *status becomes an error if it is there but no JSON. */
+ * *status becomes an error if it is there and cannot be read. */
 static json_t *read_json(const mbn_safetensors *file, const char *key, mbn_status *status,
                          mbn_error *error) {
     const char *text = mbn_safetensors_metadata(file, key);
     if (text == NULL) return NULL;
-    json_t *value = json_loads(text, JSON_DECODE_ANY | JSON_REJECT_DUPLICATES, NULL);
-    if (value == NULL) {
-        *status = mbn_fail(error, MBN_MALFORMED, "metadata %s: not JSON: %.64s", key, text);
-    }
-    return value;
+    return mbn_json_value(key, text, JSON_DECODE_ANY, status, error);
 }
 
 /* A number in [low, high]; *value stays if the key is absent. */

@@ -1,6 +1,7 @@
 #include "safetensors.h"
 
 #include "arch/error.h"
+#include "arch/json.h"
 
 #include <inttypes.h>
 #include <jansson.h>
@@ -79,15 +80,14 @@ static mbn_status check_extent(const char *text, size_t size, mbn_error *error) 
 
 static mbn_status parse_header(const char *text, size_t size, json_t **header, mbn_error *error) {
     if (text[0] != '{') return mbn_fail(error, MBN_MALFORMED, "header: does not begin with {");
-    const mbn_status status = check_extent(text, size, error);
+    mbn_status status = check_extent(text, size, error);
     if (status != MBN_OK) return status;
 
     json_error_t detail;
-    *header = json_loadb(text, size, JSON_REJECT_DUPLICATES, &detail);
+    *header = mbn_json_read(text, size, 0, &status, &detail);
     if (*header != NULL) return MBN_OK;
-    /* jansson has something to say about every failure but a failed allocation. */
-    if (detail.text[0] == '\0') return mbn_fail(error, MBN_OUT_OF_MEMORY, "header: out of memory");
-    return mbn_fail(error, MBN_MALFORMED, "header: %s (byte %d)", detail.text, detail.position);
+    if (status == MBN_OUT_OF_MEMORY) return mbn_fail(error, status, "header: out of memory");
+    return mbn_fail(error, status, "header: %s (byte %d)", detail.text, detail.position);
 }
 
 static mbn_status check_metadata(json_t *metadata, mbn_error *error) {

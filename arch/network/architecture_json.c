@@ -1,5 +1,6 @@
 /* Network tables out of a model file: docs/model-format.md, "Tables". */
 #include "arch/error.h"
+#include "arch/json.h"
 #include "architecture.h"
 
 #include <jansson.h>
@@ -318,12 +319,11 @@ mbn_status mbn_architecture_parse(const char *text, const char *name,
         "stem",   "rows",       "squeeze_activation", "gate",   "head",  "max_pool", "pool",
         "hidden", "batch_norm", "convolution_bias",   "logits", "names", NULL};
     *architecture = NULL;
-    json_t *json = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
-    if (json == NULL)
-        return mbn_fail(error, MBN_MALFORMED, "metadata architecture: not JSON: %.64s", text);
+    mbn_status status = MBN_MALFORMED;
+    json_t *json = mbn_json_value("architecture", text, 0, &status, error);
+    if (json == NULL) return status;
     const struct object whole = {.json = json, .error = error};
     size_t row_count, hidden_count;
-    mbn_status status = MBN_MALFORMED;
     if (check_object(&whole, keys) && count_items(&whole, "rows", 1, MAX_ROWS, &row_count) &&
         count_items(&whole, "hidden", 0, MAX_HIDDEN, &hidden_count)) {
         struct table *table = create_table(name, row_count, hidden_count);

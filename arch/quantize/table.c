@@ -3,6 +3,21 @@
 
 #include <string.h>
 
+/* Sets a member and returns the object; NULL where there is no memory for it, or was none for what
+ * goes into it. */
+static json_t *with(json_t *object, const char *key, json_t *value) {
+    if (json_object_set_new(object, key, value) == 0) return object;
+    json_decref(object);
+    return NULL;
+}
+
+/* The same of an array. */
+static json_t *appended(json_t *array, json_t *element) {
+    if (json_array_append_new(array, element) == 0) return array;
+    json_decref(array);
+    return NULL;
+}
+
 static const char *activation_of(const mbn_layer *layer) {
     return mbn_activation_name(layer->activation.kind);
 }
@@ -37,16 +52,16 @@ static json_t *row_of(const mbn_network *network, int32_t index) {
                             project->output_channels, "activation", activation_of(depthwise),
                             "strides", strides_of(depthwise));
     if (project->activation.kind != MBN_ACTIVATION_NONE) {
-        json_object_set_new(row, "kind", json_string("separable"));
+        row = with(row, "kind", json_string("separable"));
     } else if (project->residual < 0) {
-        json_object_set_new(row, "residual", json_false());
+        row = with(row, "residual", json_false());
     }
     if (expand != NULL) {
-        json_object_set_new(row, "expand", json_integer(expand->output_channels));
+        row = with(row, "expand", json_integer(expand->output_channels));
     }
     if (squeeze != NULL) {
-        json_object_set_new(row, "squeeze", json_integer(squeeze->output_channels));
-        json_object_set_new(row, "squeeze_activation", json_string(activation_of(squeeze)));
+        row = with(row, "squeeze", json_integer(squeeze->output_channels));
+        row = with(row, "squeeze_activation", json_string(activation_of(squeeze)));
     }
     return row;
 }
@@ -60,8 +75,8 @@ static json_t *gate_of(const mbn_layer *excite) {
     const mbn_activation *gate = &excite->activation;
     json_t *json = json_pack("{s:s}", "activation", activation_of(excite));
     if (gate->kind == MBN_ACTIVATION_HARD_SIGMOID) {
-        json_object_set_new(json, "slope", json_real((double)gate->slope));
-        json_object_set_new(json, "offset", json_real((double)gate->offset));
+        json = with(json, "slope", json_real((double)gate->slope));
+        json = with(json, "offset", json_real((double)gate->offset));
     }
     return json;
 }
@@ -75,25 +90,24 @@ json_t *mbn_table_of(const mbn_network *network, const mbn_naming *naming) {
     for (int32_t i = 0; i < network->layer_count; i++) {
         const mbn_layer *layer = &network->layers[i];
         if (layer->block >= 0 && layer->block != network->layers[i - 1].block) {
-            json_array_append_new(rows, row_of(network, i));
+            rows = appended(rows, row_of(network, i));
         }
-        if (layer->role == MBN_ROLE_HIDDEN) json_array_append_new(hidden, layer_of(layer));
+        if (layer->role == MBN_ROLE_HIDDEN) hidden = appended(hidden, layer_of(layer));
     }
     json_t *table = json_pack("{s:{s:i, s:o, s:s}, s:o, s:o, s:b, s:s}", "stem", "channels",
                               stem->output_channels, "strides", strides_of(stem), "activation",
                               activation_of(stem), "rows", rows, "hidden", hidden, "batch_norm", 0,
                               "names", mbn_naming_name(naming));
-    if (table == NULL) return NULL;
-    if (excite != NULL) json_object_set_new(table, "gate", gate_of(excite));
-    if (head != NULL) json_object_set_new(table, "head", layer_of(head));
+    if (excite != NULL) table = with(table, "gate", gate_of(excite));
+    if (head != NULL) table = with(table, "head", layer_of(head));
     if (max_pool != NULL) {
-        json_object_set_new(table, "max_pool",
-                            json_pack("{s:i, s:i}", "window", max_pool->kernel_height, "stride",
-                                      max_pool->stride_vertical));
+        table = with(table, "max_pool",
+                     json_pack("{s:i, s:i}", "window", max_pool->kernel_height, "stride",
+                               max_pool->stride_vertical));
     }
     if (with_role(network, MBN_ROLE_HEAD_GLOBAL_MAX_POOL) != NULL) {
-        json_object_set_new(table, "pool", json_string("max"));
+        table = with(table, "pool", json_string("max"));
     }
-    if (network->classes == 0) json_object_set_new(table, "logits", json_false());
+    if (network->classes == 0) table = with(table, "logits", json_false());
     return table;
 }

@@ -133,12 +133,15 @@ static const char *const keys[] = {"network", "input_height", "input_width", "cl
 static const char *const second_keys[] = {"input_channels", "interpolation", "resampling", "fit",
                                           "fill",           "probabilities"};
 
-static void copy_keys(const mbn_safetensors *file, const char *const *names, size_t count,
+/* False when out of memory. */
+static bool copy_keys(const mbn_safetensors *file, const char *const *names, size_t count,
                       json_t *metadata) {
     for (size_t i = 0; i < count; i++) {
         const char *value = mbn_safetensors_metadata(file, names[i]);
-        if (value != NULL) json_object_set_new(metadata, names[i], json_string(value));
+        if (value != NULL && json_object_set_new(metadata, names[i], json_string(value)) != 0)
+            return false;
     }
+    return true;
 }
 
 static const mbn_naming *naming_of(const mbn_metadata *metadata) {
@@ -155,11 +158,11 @@ static char *metadata_text(const mbn_safetensors *file, const mbn_network *netwo
                              mbn_source_name(MBN_SOURCE_TORCHVISION), "padding",
                              mbn_padding_name(network->padding), "rescaling",
                              mbn_rescaling_name(MBN_RESCALE_FLOAT), "architecture", table);
-    copy_keys(file, keys, sizeof keys / sizeof *keys, json);
-    if (strcmp(mbn_safetensors_metadata(file, "format"), "mobilenet/2") == 0) {
-        copy_keys(file, second_keys, sizeof second_keys / sizeof *second_keys, json);
-    }
-    char *text = json_dumps(json, JSON_COMPACT | JSON_SORT_KEYS);
+    const bool second = strcmp(mbn_safetensors_metadata(file, "format"), "mobilenet/2") == 0;
+    const bool whole =
+        copy_keys(file, keys, sizeof keys / sizeof *keys, json) &&
+        (!second || copy_keys(file, second_keys, sizeof second_keys / sizeof *second_keys, json));
+    char *text = whole ? json_dumps(json, JSON_COMPACT | JSON_SORT_KEYS) : NULL;
     json_decref(json);
     return text;
 }
