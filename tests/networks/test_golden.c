@@ -71,6 +71,8 @@ static float *run_logits(const struct golden_case *c, const mbn_model *model) {
 
 static void check_logits(const void *subject, mbn_precision precision, mbn_isa isa) {
     const struct golden_case *c = subject;
+    /* Portable code is slow, above all under sanitizers, and alike for every size. */
+    if (tests_are_brief() && isa == MBN_ISA_SCALAR && c->height > 100) return;
     const mbn_network_options network = options_of(c);
     float *golden = read_golden(c->name, (size_t)c->classes);
     mbn_model *model = load_seeded(&network, c->seed, precision, 1U << isa);
@@ -105,7 +107,7 @@ Test(golden, bfloat16_logits_are_alike, .timeout = 300) {
     static const mbn_isa isas[] = {MBN_ISA_AVX2, MBN_ISA_AVX512, MBN_ISA_AVX512_BF16};
     const uint32_t mask = isas_to_test(MBN_PRECISION_BFLOAT16);
     for (const struct golden_case *c = cases; c < cases + CASE_COUNT; c++) {
-        if (c->height > 100 && tests_are_brief()) continue;
+        if (tests_are_brief() && (c->height > 100 || (c - cases) % 3 != 0)) continue;
         const mbn_network_options network = options_of(c);
         const size_t bytes = (size_t)c->classes * sizeof(float);
         float *first = NULL;

@@ -101,6 +101,7 @@ static void check_together(const mbn_model *model, const float *image, const str
 
 static void check_alone(const mbn_model *model, const float *image, const struct maps *plain) {
     for (int32_t i = 0; i < plain->count; i++) {
+        if (tests_are_brief() && i % 4 != 0) continue;
         struct maps one = {.count = 1, .names = {plain->names[i]}};
         make_maps(mbn_model_network(model), 1, MBN_NHWC, &one);
         mbn_context_options options = options_for(&one);
