@@ -120,14 +120,19 @@ static inline uint8_t mbn_add_float(const mbn_q8_add *add, uint8_t a, uint8_t b)
     return mbn_byte_of_float(sum, origin, add->range.low, add->range.high);
 }
 
+/* What a byte of term i adds. */
+static inline int32_t mbn_add_term(const mbn_q8_add *add, int i, uint8_t byte) {
+    const int32_t x = mbn_shift_left(byte - add->zero[i], 20);
+    return mbn_scale_fixed(x, add->multiplier[i].fixed, add->multiplier[i].shift);
+}
+
+static inline uint8_t mbn_add_terms(const mbn_q8_add *add, int32_t a, int32_t b) {
+    const int32_t sum = (int32_t)((uint32_t)a + (uint32_t)b);
+    return mbn_rescale_fixed(sum, add->output.fixed, add->output.shift, add->range);
+}
+
 static inline uint8_t mbn_add_fixed(const mbn_q8_add *add, uint8_t a, uint8_t b) {
-    const uint8_t bytes[2] = {a, b};
-    uint32_t sum = 0;
-    for (int i = 0; i < 2; i++) {
-        const int32_t x = mbn_shift_left(bytes[i] - add->zero[i], 20);
-        sum += (uint32_t)mbn_scale_fixed(x, add->multiplier[i].fixed, add->multiplier[i].shift);
-    }
-    return mbn_rescale_fixed((int32_t)sum, add->output.fixed, add->output.shift, add->range);
+    return mbn_add_terms(add, mbn_add_term(add, 0, a), mbn_add_term(add, 1, b));
 }
 
 static inline uint8_t mbn_add_bytes(const mbn_q8_add *add, uint8_t a, uint8_t b) {

@@ -3,6 +3,7 @@
 #include "arch/error.h"
 #include "arch/system/memory.h"
 #include "packer.h"
+#include "quick_sum.h"
 
 /* Packs them, or with packed NULL only counts the bytes. */
 static size_t pack_weights(const mbn_layer *layer, const mbn_layer_integers *from,
@@ -133,7 +134,7 @@ static mbn_status pack(const mbn_packing *packing, int32_t index, float *scratch
     *finish = from->finish;
     if (from->adds) {
         mbn_q8_add *add = (mbn_q8_add *)(void *)(memory + p.add);
-        *add = from->add;
+        *add = mbn_quick_sum(&from->add);
         finish->add = add;
     }
     if (from->lookup != NULL) {

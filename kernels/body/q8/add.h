@@ -24,29 +24,8 @@ MBN_INLINE sums scaled_by(sums x, const mbn_multiplier *m) {
     return rescale_fixed(x, sums_splat(m->fixed), sums_splat(m->shift));
 }
 
-/* (q - zero) << 20, scaled, where the scale is at most 1: of the product's 31 bits below the point
- * 20 are zeros. */
-MBN_INLINE sums term_fixed(sums q, int32_t zero, const mbn_multiplier *m) {
-    const sums x = sums_sub(q, sums_splat(zero));
-    const sums lower = sums_mul(x, sums_splat(m->fixed & 0x7FF));
-    const sums rounded = sums_shift(sums_add(lower, sums_splat(0x400)), 11);
-    const sums high = sums_add(sums_mul(x, sums_splat(m->fixed >> 11)), rounded);
-    if (m->shift == 0) return high;
-    /* Ties away from zero. */
-    const sums half = sums_splat(1 << (-m->shift - 1));
-    return sums_shift(sums_add(sums_add(high, half), sums_shift(high, 31)), -m->shift);
-}
-
-MBN_INLINE bool is_part(const mbn_multiplier *m) {
-    return m->shift <= 0 && m->shift >= -30;
-}
-
+/* Rare: most of these sums have an equal one of another kind (arch/model/quick_sum.c). */
 MBN_INLINE sums add_fixed(const mbn_q8_add *add, sums a, sums b) {
-    if (FIXED_OFFSET && is_part(&add->multiplier[0]) && is_part(&add->multiplier[1])) {
-        return scaled_by(sums_add(term_fixed(a, add->zero[0], &add->multiplier[0]),
-                                  term_fixed(b, add->zero[1], &add->multiplier[1])),
-                         &add->output);
-    }
     const sums unit = sums_splat(1 << 20);
     const sums x = sums_mul(sums_sub(a, sums_splat(add->zero[0])), unit);
     const sums y = sums_mul(sums_sub(b, sums_splat(add->zero[1])), unit);
