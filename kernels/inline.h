@@ -31,8 +31,10 @@ MBN_INLINE const char *mbn_bias_at(const mbn_operands *operands, int32_t b) {
 /* Loops over tile sizes are unrolled whatever the optimiser thinks of their length. */
 #if defined(__clang__) /* which skips gcc's pragma without a word */
 #define MBN_UNROLL _Pragma("clang loop unroll(full)")
+#define MBN_UNROLL_FOUR _Pragma("clang loop unroll_count(4)")
 #else
 #define MBN_UNROLL _Pragma("GCC unroll 32")
+#define MBN_UNROLL_FOUR _Pragma("GCC unroll 4")
 #endif
 
 #endif

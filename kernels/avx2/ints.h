@@ -104,12 +104,10 @@ static inline ints reals_nearest_bounded(reals a) {
 static inline ints reals_nearest_away(reals a) {
     const __m256 bounded =
         _mm256_max_ps(_mm256_set1_ps(-0x1p30F), _mm256_min_ps(_mm256_set1_ps(0x1p30F), a));
-    const __m256i whole = _mm256_cvttps_epi32(bounded);
-    const __m256 rest = _mm256_sub_ps(bounded, _mm256_cvtepi32_ps(whole));
-    const __m256 up = _mm256_cmp_ps(rest, _mm256_set1_ps(0.5F), _CMP_GE_OQ);
-    const __m256 down = _mm256_cmp_ps(rest, _mm256_set1_ps(-0.5F), _CMP_LE_OQ);
-    return _mm256_add_epi32(_mm256_sub_epi32(whole, _mm256_castps_si256(up)),
-                            _mm256_castps_si256(down));
+    /* What is just below a half stays below one with the float before 0.5. */
+    const __m256 sign = _mm256_and_ps(bounded, _mm256_set1_ps(-0.0F));
+    const __m256 half = _mm256_or_ps(sign, _mm256_set1_ps(0x1.fffffep-2F));
+    return _mm256_cvttps_epi32(_mm256_add_ps(bounded, half));
 }
 
 /* The rounded upper half of 2 x m. */
@@ -146,28 +144,38 @@ static inline bool ints_negative(ints a) {
     return _mm256_movemask_ps(_mm256_castsi256_ps(a)) == 0xFF;
 }
 
+/* Of each four numbers the second and the third change places: in this order come the upper halves of
+ * the even ones' products and of the odd ones'. */
+static inline __m256i middles_swapped(__m256i a) {
+    return _mm256_shuffle_epi32(a, _MM_SHUFFLE(3, 1, 2, 0));
+}
+
 typedef struct fixed_part {
-    __m256i even, odd; /* twice the factors: the odd ones in even places, too */
-    __m256i right, less, offset;
+    __m256i even, odd;             /* twice the factors: the odd ones in even places, too */
+    __m256i right, less, negative; /* middles swapped; negative: what is below has a sign */
 } fixed_part;
 
 static inline fixed_part fixed_part_of(ints fixed, ints shift, ints less, ints offset) {
+    (void)offset;
     const __m256i twice = _mm256_slli_epi32(fixed, 1);
+    const __m256i right = _mm256_sub_epi32(_mm256_setzero_si256(), shift);
+    const __m256i half =
+        _mm256_srlv_epi32(_mm256_sllv_epi32(_mm256_set1_epi32(1), right), _mm256_set1_epi32(1));
     return (fixed_part){
-        twice,  _mm256_srli_epi64(twice, 32), _mm256_sub_epi32(_mm256_setzero_si256(), shift), less,
-        offset,
+        twice,
+        _mm256_srli_epi64(twice, 32),
+        middles_swapped(right),
+        middles_swapped(less),
+        middles_swapped(_mm256_add_epi32(less, half)),
     };
 }
-static inline ints part_round(const fixed_part *f, ints x) {
-    const __m256i even = _mm256_mul_epu32(x, f->even);
-    const __m256i odd = _mm256_mul_epu32(_mm256_srli_epi64(x, 32), f->odd);
-    const __m256i upper = _mm256_blend_epi32(_mm256_srli_epi64(even, 32), odd, 0xAA);
-    return _mm256_sub_epi32(upper, f->less);
-}
-static inline ints part_round_negative(const fixed_part *f, ints x, ints y) {
-    return _mm256_add_epi32(y, _mm256_srai_epi32(_mm256_sub_epi32(x, f->offset), 31));
-}
-static inline ints part_shift(const fixed_part *f, ints y) {
+static inline ints part_rescale(const fixed_part *f, const int32_t *p, bool signs) {
+    const __m256i even = _mm256_mul_epu32(ints_load(p), f->even);
+    const __m256i odd = _mm256_mul_epu32(ints_load(p + 1), f->odd);
+    const __m256i upper = _mm256_castps_si256(_mm256_shuffle_ps(
+        _mm256_castsi256_ps(even), _mm256_castsi256_ps(odd), _MM_SHUFFLE(3, 1, 3, 1)));
+    __m256i y = _mm256_sub_epi32(upper, f->less);
+    if (signs) y = _mm256_add_epi32(y, _mm256_cmpgt_epi32(f->negative, upper));
     return _mm256_srav_epi32(y, f->right);
 }
 

@@ -115,6 +115,14 @@ static inline bytes64 bytes_lookup(const uint8_t *table, bytes64 a) {
     return (bytes64){{lookup_pixels(table, a.two[0]), lookup_pixels(table, a.two[1])}};
 }
 
+/* Of sums that part_rescale left in its order. */
+static inline bytes64 bytes_of_rescaled(const byte_limits *limits, sums a, sums b, sums c, sums d) {
+    const __m256i swap = _mm256_broadcastsi128_si256(
+        _mm_set_epi8(15, 13, 14, 12, 11, 9, 10, 8, 7, 5, 6, 4, 3, 1, 2, 0));
+    const bytes64 y = bytes_of(limits, a, b, c, d);
+    return (bytes64){{_mm256_shuffle_epi8(y.two[0], swap), _mm256_shuffle_epi8(y.two[1], swap)}};
+}
+
 #include "kernels/sse/bytes.h"
 
 #endif

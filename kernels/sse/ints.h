@@ -189,19 +189,16 @@ static inline fixed_part fixed_part_of(ints fixed, ints shift, ints less, ints o
         offset,
     };
 }
-static inline ints part_round(const fixed_part *f, ints x) {
+static inline ints part_rescale(const fixed_part *f, const int32_t *p, bool signs) {
+    const __m128i x = ints_load(p);
     const __m128i even = _mm_mul_epu32(x, f->even);
-    const __m128i odd = _mm_mul_epu32(_mm_srli_epi64(x, 32), f->odd);
+    const __m128i odd = _mm_mul_epu32(ints_load(p + 1), f->odd);
     const __m128i upper = _mm_blend_epi16(_mm_srli_epi64(even, 32), odd, 0xCC);
-    return _mm_sub_epi32(upper, f->less);
-}
-static inline ints part_round_negative(const fixed_part *f, ints x, ints y) {
-    return _mm_add_epi32(y, _mm_srai_epi32(_mm_sub_epi32(x, f->offset), 31));
-}
-static inline ints part_shift(const fixed_part *f, ints y) {
-    const __m128i even = _mm_mul_epi32(y, f->unit);
-    const __m128i odd = _mm_mul_epi32(_mm_srli_epi64(y, 32), _mm_srli_epi64(f->unit, 32));
-    return _mm_blend_epi16(_mm_srli_epi64(even, 31), _mm_slli_epi64(odd, 1), 0xCC);
+    __m128i y = _mm_sub_epi32(upper, f->less);
+    if (signs) y = _mm_add_epi32(y, _mm_srai_epi32(_mm_sub_epi32(x, f->offset), 31));
+    const __m128i even_shifted = _mm_mul_epi32(y, f->unit);
+    const __m128i odd_shifted = _mm_mul_epi32(_mm_srli_epi64(y, 32), _mm_srli_epi64(f->unit, 32));
+    return _mm_blend_epi16(_mm_srli_epi64(even_shifted, 31), _mm_slli_epi64(odd_shifted, 1), 0xCC);
 }
 
 /* Ties away from zero, bounded to 2^30. */

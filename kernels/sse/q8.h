@@ -73,6 +73,10 @@ static inline bytes64 bytes_of(const byte_limits *limits, sums a, sums b, sums c
         {pixel_of(limits, a), pixel_of(limits, b), pixel_of(limits, c), pixel_of(limits, d)}};
 }
 
+static inline bytes64 bytes_of_rescaled(const byte_limits *limits, sums a, sums b, sums c, sums d) {
+    return bytes_of(limits, a, b, c, d);
+}
+
 static inline bytes64 bytes_lookup(const uint8_t *table, bytes64 a) {
     uint8_t bytes[64];
     bytes_store(bytes, a);

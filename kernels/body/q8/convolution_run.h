@@ -112,7 +112,7 @@ static void convolution_run(const mbn_convolution_args *args, const epilogue *e,
         (int64_t)args->kernel_height * args->kernel_width * args->input_channels;
     const enum finish_kind kind = finish_kind_of(
         e, channels, products < INT32_MAX ? (int32_t)products : INT32_MAX, args->operands.wide);
-    int32_t start[BLOCK], values[RUN_PIXELS * BLOCK];
+    int32_t start[BLOCK], values[RUN_PIXELS * BLOCK + SUMS_BEYOND];
     memcpy(start, start_at(kind, channels), sizeof start);
     if (t.y_end - t.y_begin < args->kernel_height || t.x_end - t.x_begin < args->kernel_width) {
         add_outside(args, e, t, b, start);

@@ -183,7 +183,7 @@ static void depthwise_strip(window w, int32_t height, int32_t count, const char 
                             ptrdiff_t input_row_stride, const depthwise_block *block,
                             const epilogue *e, char *output, ptrdiff_t output_row_stride) {
     pair_rows pairs;
-    _Alignas(64) int32_t values[RUN_ROWS * RUN_PIXELS * BLOCK];
+    _Alignas(64) int32_t values[RUN_ROWS * RUN_PIXELS * BLOCK + SUMS_BEYOND];
     const int32_t columns = (count - 1) * w.horizontal + w.kernel;
     const int32_t input_rows = (height - 1) * w.vertical + w.kernel;
     pairs.made = 0;

@@ -90,7 +90,7 @@ static void scale_row(const scaling *s, sums gate, const char *input, int32_t wi
     const sums rest =
         sums_add(sums_mul(gate, sums_splat(-s->finish->input_zero)), sums_load(start));
     char inputs[RUN_PIXELS * PIXEL_BYTES];
-    _Alignas(64) int32_t values[RUN_PIXELS * BLOCK];
+    _Alignas(64) int32_t values[RUN_PIXELS * BLOCK + SUMS_BEYOND];
     for (int32_t x = 0, count; x < width; x += count) {
         count = width - x < RUN_PIXELS ? width - x : RUN_PIXELS;
         const char *in = input + (ptrdiff_t)x * PIXEL_BYTES;

@@ -204,7 +204,7 @@ MBN_INLINE void rescale_tile(enum finish_kind kind, const char *channels, ptrdif
 /* `pixels` pixels of block v of a tile; kind is a constant, FLOAT or FIXED. */
 MBN_INLINE void store_of_kind(const epilogue *e, enum finish_kind kind, const char *channels,
                               int32_t pixels, int32_t v, sums acc[16][4], char *output) {
-#if FIXED_OFFSET
+#if FIXED_OFFSET && !VEC_PARTS
     fixed_factors fixed;
     if (kind == FINISH_FIXED) {
         fixed = fixed_factors_of(sums_load(channel_vector(channels, MULTIPLIER)),
@@ -227,14 +227,14 @@ MBN_INLINE void store_of_kind(const epilogue *e, enum finish_kind kind, const ch
                               : rescale_small(acc[p + i][v],
                                               factors_load(channel_vector(channels, MULTIPLIER)));
             } else {
-#if FIXED_OFFSET
+#if FIXED_OFFSET && !VEC_PARTS
                 quad[i] = fixed_round(&fixed, acc[p + i][v]);
 #else
                 quad[i] = rescale(MBN_RESCALE_FIXED, acc[p + i][v], channels);
 #endif
             }
         }
-#if FIXED_OFFSET
+#if FIXED_OFFSET && !VEC_PARTS
         if (kind == FINISH_FIXED && !e->is_relu) {
             MBN_UNROLL
             for (int32_t i = 0; i < QUAD; i++) {

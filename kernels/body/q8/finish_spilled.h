@@ -10,23 +10,59 @@ MBN_INLINE const char *start_at(enum finish_kind kind, const char *channels) {
     return channel_vector(channels, kind == FINISH_FIXED ? FIXED_START : BIAS);
 }
 
-MBN_INLINE void finish_some(const epilogue *e, enum finish_kind kind, const char *channels,
-                            const int32_t *values, int32_t pixels, char *output) {
+MBN_INLINE void finish_floats(const epilogue *e, const char *channels, const int32_t *values,
+                              int32_t pixels, char *output) {
     sums acc[16][4];
     MBN_UNROLL
     for (int32_t i = 0; i < pixels; i++) acc[i][0] = sums_load(values + i * BLOCK);
-    store_of_kind(e, kind, channels, pixels, 0, acc, output);
+    store_of_kind(e, FINISH_FLOAT, channels, pixels, 0, acc, output);
+}
+
+/* signs: whether negative results matter; a constant, as `pixels`, a quad or one. */
+MBN_INLINE void finish_fixed(const epilogue *e, const fixed_factors *f, bool signs,
+                             const int32_t *values, int32_t pixels, char *output) {
+    sums quad[QUAD];
+    MBN_UNROLL
+    for (int32_t i = 0; i < QUAD; i++) {
+        quad[i] = i < pixels ? fixed_rescale(f, values + i * BLOCK, signs) : quad[0];
+    }
+    bytes_store_some(output, pixels,
+                     bytes_of_rescaled(&e->limits, quad[0], quad[1], quad[2], quad[3]));
 }
 
 /* The last quad is over some that are finished. */
-MBN_INLINE void finish_quads(const epilogue *e, enum finish_kind kind, const char *channels,
-                             const int32_t *values, int32_t pixels, char *output) {
+MBN_INLINE void finish_float_quads(const epilogue *e, const char *channels, const int32_t *values,
+                                   int32_t pixels, char *output) {
     for (int32_t p = 0; p < pixels && pixels >= QUAD; p += QUAD) {
         if (p > pixels - QUAD) p = pixels - QUAD;
-        finish_some(e, kind, channels, values + p * BLOCK, QUAD, output + p * PIXEL_BYTES);
+        finish_floats(e, channels, values + p * BLOCK, QUAD, output + p * PIXEL_BYTES);
     }
     for (int32_t p = 0; p < pixels && pixels < QUAD; p++) {
-        finish_some(e, kind, channels, values + p * BLOCK, 1, output + p * PIXEL_BYTES);
+        finish_floats(e, channels, values + p * BLOCK, 1, output + p * PIXEL_BYTES);
+    }
+}
+MBN_INLINE void finish_fixed_quads(const epilogue *e, const fixed_factors *f, bool signs,
+                                   const int32_t *values, int32_t pixels, char *output) {
+    for (int32_t p = 0; p < pixels; p += QUAD) {
+        if (p > pixels - QUAD) p = pixels - QUAD;
+        finish_fixed(e, f, signs, values + p * BLOCK, QUAD, output + p * PIXEL_BYTES);
+    }
+}
+MBN_INLINE void finish_fixed_pixels(const epilogue *e, const char *channels, const int32_t *values,
+                                    int32_t pixels, char *output) {
+    const fixed_factors f = fixed_factors_of(
+        sums_load(channel_vector(channels, MULTIPLIER)), sums_load(channel_vector(channels, SHIFT)),
+        sums_load(channel_vector(channels, FIXED_LESS)),
+        sums_sub(sums_load(channel_vector(channels, FIXED_START)),
+                 sums_load(channel_vector(channels, BIAS))));
+    if (pixels < QUAD) {
+        for (int32_t p = 0; p < pixels; p++) {
+            finish_fixed(e, &f, true, values + p * BLOCK, 1, output + p * PIXEL_BYTES);
+        }
+    } else if (e->is_relu) {
+        finish_fixed_quads(e, &f, false, values, pixels, output);
+    } else {
+        finish_fixed_quads(e, &f, true, values, pixels, output);
     }
 }
 
@@ -40,9 +76,9 @@ static __attribute__((noinline)) void finish_spilled(const epilogue *e, enum fin
         return;
     }
     if (kind == FINISH_FLOAT) {
-        finish_quads(e, FINISH_FLOAT, channels, values, pixels, output);
+        finish_float_quads(e, channels, values, pixels, output);
     } else {
-        finish_quads(e, FINISH_FIXED, channels, values, pixels, output);
+        finish_fixed_pixels(e, channels, values, pixels, output);
     }
     finish_bytes(e, e->lookup, residual, pixels, output);
 }

@@ -26,8 +26,10 @@
  *     reals_nearest_bounded(a)   ... but 2^30 for what is above that
  *     reals_nearest_away(a)      ties away from zero, likewise
  *     ints_rescale_fixed, ints_rescale_double, ints_within, ints_negative
- *     fixed_part, fixed_part_of, part_round, part_round_negative, part_shift
- *                                as vocabulary.h says of sums and fixed_factors
+ *     fixed_part, fixed_part_of  as vocabulary.h says of sums and fixed_factors
+ *     part_rescale(f, p, signs)  fixed_round and fixed_shift of the numbers at p, with signs
+ *                                fixed_round_negative between them; p[WIDTH] may be read, too.
+ *                                In an order that bytes_of_rescaled knows, as bytes_of
  */
 #ifndef MBN_KERNELS_BODY_Q8_PARTS_H
 #define MBN_KERNELS_BODY_Q8_PARTS_H
@@ -38,6 +40,7 @@
 
 #define VEC_PARTS 1
 #define RUN_PIXELS 28 /* divides the rows of MobileNet at 224, or is two or four of them */
+#define SUMS_BEYOND 1 /* numbers behind sums in memory that may be read */
 #define RARE static __attribute__((noinline))
 
 enum { PARTS = 16 / WIDTH, PART_BYTES = WIDTH * 4, PARTS_BYTES = PARTS * PART_BYTES };
@@ -108,10 +111,8 @@ SUMS(rescale_fixed(sums x, sums fixed, sums shift),
 SUMS(rescale_double(sums x, const void *m),
      ints_rescale_double(x.part[i], (const double *)m + i * WIDTH))
 
-SUMS(fixed_round(const fixed_factors *f, sums x), part_round(&f->part[i], x.part[i]))
-SUMS(fixed_round_negative(const fixed_factors *f, sums x, sums y),
-     part_round_negative(&f->part[i], x.part[i], y.part[i]))
-SUMS(fixed_shift(const fixed_factors *f, sums y), part_shift(&f->part[i], y.part[i]))
+SUMS(fixed_rescale(const fixed_factors *f, const int32_t *p, bool signs),
+     part_rescale(&f->part[i], p + i * WIDTH, signs))
 
 SUMS(quantize_inverse(const float *p, reals inverse),
      reals_nearest_bounded(reals_mul(reals_load(AT(p)), inverse)))

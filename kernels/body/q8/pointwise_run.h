@@ -23,6 +23,7 @@ typedef int16_t wide_inputs[WIDE_BLOCKS * RUN_PIXELS * BLOCK];
 MBN_INLINE void widen(const mbn_pointwise_args *args, const char *x, int32_t blocks, int32_t pixels,
                       int16_t *out) {
     for (int32_t b = 0; b < blocks; b++, x += args->input.block_stride) {
+        MBN_UNROLL_FOUR
         for (int32_t p = 0; p < pixels; p++, out += BLOCK) pixel_widen(x + p * PIXEL_BYTES, out);
     }
 }
@@ -36,6 +37,20 @@ typedef struct run_state {
     int32_t pixels;
     int16_t *wide;
 } run_state;
+
+MBN_INLINE void pointwise_step(int32_t pixels, int32_t parts, const int16_t *x, const char *w,
+                               sums *acc) {
+    const packed row = packed_load(w);
+    MBN_UNROLL
+    for (int32_t j = 0; j < pixels; j++) {
+        const operand four = operand_widened(x + j * BLOCK);
+        MBN_UNROLL
+        for (int32_t v = 0; v < parts; v++) {
+            acc[j].part[v] = ints_dot(four.pair[1], row.pair[1][v],
+                                      ints_dot(four.pair[0], row.pair[0][v], acc[j].part[v]));
+        }
+    }
+}
 
 /* The sums of `pixels` from number p of the run on, and of the first `parts` of the block; both are
  * constants. */
@@ -61,20 +76,16 @@ MBN_INLINE void pointwise_sums(const mbn_pointwise_args *args, const tile_place 
         }
         const int32_t end = b + most < blocks ? b + most : blocks;
         for (int32_t i = b; i < end; i++, x += block_stride, left -= BLOCK) {
-            const int32_t count = steps_of(left < BLOCK ? left : BLOCK);
             __builtin_prefetch(s->ahead, 0, 2); /* to L2 */
             s->ahead += s->ahead_step;
-            for (int32_t k = 0; k < count; k++, w += STEP_BYTES) {
-                const packed row = packed_load(w);
+            if (left >= BLOCK) {
                 MBN_UNROLL
-                for (int32_t j = 0; j < pixels; j++) {
-                    const operand four = operand_widened(x + j * BLOCK + k * DEPTH);
-                    MBN_UNROLL
-                    for (int32_t v = 0; v < parts; v++) {
-                        acc[j].part[v] =
-                            ints_dot(four.pair[1], row.pair[1][v],
-                                     ints_dot(four.pair[0], row.pair[0][v], acc[j].part[v]));
-                    }
+                for (int32_t k = 0; k < BLOCK / DEPTH; k++, w += STEP_BYTES) {
+                    pointwise_step(pixels, parts, x + k * DEPTH, fenced(w), acc);
+                }
+            } else {
+                for (int32_t k = 0; k < steps_of(left); k++, w += STEP_BYTES) {
+                    pointwise_step(pixels, parts, x + k * DEPTH, w, acc);
                 }
             }
         }
@@ -92,7 +103,7 @@ MBN_INLINE void pointwise_sums(const mbn_pointwise_args *args, const tile_place 
 static __attribute__((noinline)) void pointwise_pixels(const mbn_pointwise_args *args,
                                                        const epilogue *e, int32_t pixels,
                                                        const tile_place *place, bool half) {
-    _Alignas(64) int32_t spilled[RUN_PIXELS * BLOCK];
+    _Alignas(64) int32_t spilled[RUN_PIXELS * BLOCK + SUMS_BEYOND];
     _Alignas(64) wide_inputs wide;
     const int32_t blocks = (args->input_channels + BLOCK - 1) / BLOCK;
     const int32_t tiles = (pixels + POINTWISE_PIXELS_1 - 1) / POINTWISE_PIXELS_1;
