@@ -52,7 +52,7 @@ MBN_INLINE void depthwise_rows(const mbn_depthwise_args *args, int32_t rows, int
                                int32_t oy, span columns, char *output) {
     const char *line = input + (oy * vertical - args->pad_top) * args->input.row_stride;
     char *out = output + oy * args->output.row_stride;
-    if (vertical != horizontal || tile == DEPTHWISE_COLUMNS) {
+    if (tile == DEPTHWISE_COLUMNS) {
         depthwise_steps(args, rows, DEPTHWISE_COLUMNS, kernel, vertical, horizontal, line, block, e,
                         columns, out);
     } else if (rows <= DEPTHWISE_NARROW_ROWS && tile == DEPTHWISE_NARROW) {
@@ -63,20 +63,21 @@ MBN_INLINE void depthwise_rows(const mbn_depthwise_args *args, int32_t rows, int
     }
 }
 
-/* most: rows to compute together, as above. */
+/* most: rows to compute together, as above.  They are where rows and columns are stepped through
+ * alike; else, which is rare, rows are computed one by one, by what serves any vertical stride. */
 MBN_INLINE void depthwise(const mbn_depthwise_args *args, mbn_range range, int32_t kernel,
-                          int32_t vertical, int32_t horizontal, int32_t most) {
+                          int32_t horizontal, int32_t most) {
+    const int32_t vertical = args->stride_vertical;
     mbn_assert_depthwise(args, range, ELEMENT_BYTES);
     assert(args->blocking.block == BLOCK);
     assert(args->kernel_height == kernel && args->kernel_width == kernel);
-    assert(args->stride_vertical == vertical && args->stride_horizontal == horizontal);
+    assert(args->stride_horizontal == horizontal);
     const epilogue e = epilogue_of(&args->finish);
     const span rows =
         inside(args->output_height, args->input_height, kernel, vertical, args->pad_top);
     span columns =
         inside(args->output_width, args->input_width, kernel, horizontal, args->pad_left);
-    int32_t tile = tile_columns(columns.end - columns.begin);
-    if (vertical != horizontal) tile = DEPTHWISE_COLUMNS; /* rare, and not worth several sizes */
+    const int32_t tile = tile_columns(columns.end - columns.begin);
     if (tile > columns.end - columns.begin) columns.end = columns.begin;
     for (int32_t b = range.block_begin; b < range.block_end; b++) {
         const char *input = mbn_row_at(&args->input, b, 0);
@@ -86,7 +87,8 @@ MBN_INLINE void depthwise(const mbn_depthwise_args *args, mbn_range range, int32
             const bool row_inside = oy >= rows.begin && oy < rows.end;
             const span middle = row_inside ? columns : (span){0, 0};
             const int32_t end = rows.end < range.row_end ? rows.end : range.row_end;
-            const int32_t step = row_inside ? tile_rows(end - oy, tile, most) : 1;
+            const int32_t step =
+                row_inside && vertical == horizontal ? tile_rows(end - oy, tile, most) : 1;
             for (int32_t r = oy; r < oy + step; r++) {
                 for (int32_t ox = 0; ox < args->output_width; ox++) {
                     if (ox == middle.begin) ox = middle.end;
@@ -95,10 +97,10 @@ MBN_INLINE void depthwise(const mbn_depthwise_args *args, mbn_range range, int32
                 }
             }
             if (most >= 4 && step == 4) {
-                depthwise_rows(args, 4, tile, kernel, vertical, horizontal, input, &block, &e, oy,
+                depthwise_rows(args, 4, tile, kernel, horizontal, horizontal, input, &block, &e, oy,
                                middle, output);
             } else if (most >= 2 && step == 2) {
-                depthwise_rows(args, 2, tile, kernel, vertical, horizontal, input, &block, &e, oy,
+                depthwise_rows(args, 2, tile, kernel, horizontal, horizontal, input, &block, &e, oy,
                                middle, output);
             } else if (row_inside) {
                 depthwise_rows(args, 1, tile, kernel, vertical, horizontal, input, &block, &e, oy,
@@ -113,34 +115,28 @@ MBN_INLINE void depthwise(const mbn_depthwise_args *args, mbn_range range, int32
 /* One function for all strides, which are no constants there. */
 #define DEPTHWISE_ANY(kernel)                                                                      \
     static void depthwise_##kernel##x##kernel(const mbn_depthwise_args *args, mbn_range range) {   \
-        depthwise(args, range, kernel, args->stride_vertical, args->stride_horizontal, 1);         \
+        depthwise(args, range, kernel, args->stride_horizontal, 1);                                \
     }
 
 DEPTHWISE_ANY(3)
 DEPTHWISE_ANY(5)
 
-#define DEPTHWISE(kernel, vertical, horizontal)                                                    \
-    static void depthwise_##kernel##x##kernel##_s##vertical##horizontal(                           \
-        const mbn_depthwise_args *args, mbn_range range) {                                         \
+#define DEPTHWISE(kernel, horizontal)                                                              \
+    static void depthwise_##kernel##x##kernel##_s##horizontal(const mbn_depthwise_args *args,      \
+                                                              mbn_range range) {                   \
         depthwise_##kernel##x##kernel(args, range);                                                \
     }
 #else
-#define DEPTHWISE(kernel, vertical, horizontal)                                                    \
-    static void depthwise_##kernel##x##kernel##_s##vertical##horizontal(                           \
-        const mbn_depthwise_args *args, mbn_range range) {                                         \
-        /* Nor is it worth several rows. */                                                        \
-        depthwise(args, range, kernel, vertical, horizontal,                                       \
-                  vertical == horizontal ? DEPTHWISE_ROWS : 1);                                    \
+#define DEPTHWISE(kernel, horizontal)                                                              \
+    static void depthwise_##kernel##x##kernel##_s##horizontal(const mbn_depthwise_args *args,      \
+                                                              mbn_range range) {                   \
+        depthwise(args, range, kernel, horizontal, DEPTHWISE_ROWS);                                \
     }
 #endif
 
-DEPTHWISE(3, 1, 1)
-DEPTHWISE(3, 1, 2)
-DEPTHWISE(3, 2, 1)
-DEPTHWISE(3, 2, 2)
-DEPTHWISE(5, 1, 1)
-DEPTHWISE(5, 1, 2)
-DEPTHWISE(5, 2, 1)
-DEPTHWISE(5, 2, 2)
+DEPTHWISE(3, 1)
+DEPTHWISE(3, 2)
+DEPTHWISE(5, 1)
+DEPTHWISE(5, 2)
 
 #endif

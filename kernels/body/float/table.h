@@ -20,8 +20,8 @@ const mbn_kernels VEC_TABLE = {
     .blocking = {VEC_WIDTH, PANEL, DEPTH},
     .depthwise =
         {
-            {{depthwise_3x3_s11, depthwise_3x3_s12}, {depthwise_3x3_s21, depthwise_3x3_s22}},
-            {{depthwise_5x5_s11, depthwise_5x5_s12}, {depthwise_5x5_s21, depthwise_5x5_s22}},
+            {{depthwise_3x3_s1, depthwise_3x3_s2}, {depthwise_3x3_s1, depthwise_3x3_s2}},
+            {{depthwise_5x5_s1, depthwise_5x5_s2}, {depthwise_5x5_s1, depthwise_5x5_s2}},
         },
     .pointwise = pointwise,
     .convolution = convolution,
