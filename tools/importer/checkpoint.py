@@ -108,7 +108,7 @@ def _candidates(root, code):
             found[path] = module.flatten(value, code)
             continue
         if isinstance(value, Object):
-            items = {**(value.state if isinstance(value.state, dict) else {}), **value.items}
+            items = {**(value.state if isinstance(value.state, dict) else {}), **(value.items or {})}
         else:
             items = value if isinstance(value, dict) else {}
         names = {name: item for name, item in items.items() if isinstance(name, str)}

@@ -3,7 +3,10 @@ import argparse
 import json
 import math
 import os
+import stat
 import sys
+
+import numpy
 
 from . import check, file_kinds, labels, safetensors
 from .errors import ImportFailure, one_line
@@ -134,7 +137,10 @@ def _read(options):
     if os.path.isdir(options.source):
         raise ImportFailure("{}: {}".format(*file_kinds.of_folder(options.source)))
     with open(options.source, "rb") as file:
-        data = file.read(_MAX_SOURCE + 1)
+        status = os.fstat(file.fileno())
+        # Python takes the memory of all that it is asked to read, be there as much or not.
+        size = status.st_size if stat.S_ISREG(status.st_mode) else _MAX_SOURCE
+        data = file.read(min(size, _MAX_SOURCE) + 1)
     if len(data) > _MAX_SOURCE:
         raise ImportFailure("larger than 1 GiB: no MobileNet")
     for source in SOURCES:
@@ -270,12 +276,17 @@ def _import(options):
 def main(arguments):
     options = _parser().parse_args(arguments)
     try:
-        _import(options)
-    except (ImportFailure, OSError, MemoryError) as failure:
+        # What becomes infinite or NaN is refused where the network is complete.
+        with numpy.errstate(all="ignore"):
+            _import(options)
+    except Exception as failure:
         if isinstance(failure, OSError):
             failure = f"{failure.filename or options.source}: {failure.strerror}"
         elif isinstance(failure, MemoryError):
             failure = f"{options.source}: not enough memory"
+        elif not isinstance(failure, ImportFailure):
+            # Files have more ways to be malformed than those that are looked for.
+            failure = f"{options.source}: malformed: {type(failure).__name__}: {failure}"
         print(f"mobilenet-import: {one_line(failure)}", file=sys.stderr)
         return 1
     return 0

@@ -1,9 +1,10 @@
 """Files that are nothing that can be imported, known by their first bytes: what they are, and what to
 do about it."""
-import io
 import os
 import re
-import zipfile
+
+from .archive import Archive
+from .errors import ImportFailure
 
 _ZIP = b"PK\x03\x04"
 
@@ -87,8 +88,8 @@ def of_data(data, name=""):
 
 def _of_zip(data):
     try:
-        names = zipfile.ZipFile(io.BytesIO(data)).namelist()
-    except Exception:  # zipfile raises many kinds on malformed archives
+        names = Archive(data).names
+    except ImportFailure:
         return "a damaged or truncated zip archive", "download it again"
     ends = [name.rpartition("/")[2] for name in names]
     if any(name.endswith("archive_format") for name in names) or "serialized_state_dict.pt" in names:

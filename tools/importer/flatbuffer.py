@@ -1,5 +1,8 @@
 """Reader of flatbuffers, the container of TensorFlow Lite's files: tables by field number, without
-a schema.  Every offset is checked against the file."""
+a schema.  Every offset is checked against the file.
+
+Nothing keeps tables from sharing what they refer to, so that a few thousand bytes could stand for
+millions of numbers: what is read in all is bounded by the file's length."""
 import struct
 
 from .errors import ImportFailure
@@ -15,13 +18,28 @@ def _read(data, position, kind):
     return struct.unpack_from(code, data, position)[0]
 
 
+# Of a network's own files less than twice their bytes are read, tensors that are read again included.
+_TIMES = 16
+
+
+class _Budget:
+    def __init__(self, data):
+        self.left = _TIMES * len(data)
+
+    def spend(self, size):
+        self.left -= size
+        if self.left < 0:
+            raise ImportFailure("malformed flatbuffer: its tables refer to the same bytes again and "
+                                "again")
+
+
 def root(data):
-    return Table(data, _read(data, 0, "u32"))
+    return Table(data, _read(data, 0, "u32"), _Budget(data))
 
 
 class Table:
-    def __init__(self, data, position):
-        self.data, self.position = data, position
+    def __init__(self, data, position, budget):
+        self.data, self.position, self.budget = data, position, budget
         self.fields = position - _read(data, position, "i32")
         self.size = _read(data, self.fields, "u16")
 
@@ -43,7 +61,7 @@ class Table:
 
     def table(self, field):
         position = self._indirect(field)
-        return None if position is None else Table(self.data, position)
+        return None if position is None else Table(self.data, position, self.budget)
 
     def _vector(self, field, size):
         """(start, count) of a vector's elements."""
@@ -53,6 +71,7 @@ class Table:
         count = _read(self.data, position, "u32")
         if count * size > len(self.data) - position - 4:
             raise ImportFailure("malformed or truncated flatbuffer: a vector ends beyond the file")
+        self.budget.spend(count * size)
         return position + 4, count
 
     def bytes(self, field):
@@ -69,5 +88,5 @@ class Table:
 
     def tables(self, field):
         start, count = self._vector(field, 4)
-        return [Table(self.data, start + 4 * i + _read(self.data, start + 4 * i, "u32"))
+        return [Table(self.data, start + 4 * i + _read(self.data, start + 4 * i, "u32"), self.budget)
                 for i in range(count)]

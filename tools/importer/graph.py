@@ -17,6 +17,10 @@ from .integers import Bytes, concatenated
 _POINTS = numpy.arange(-1600, 1601) / 128.0
 # Constants such as 1/6 are floats, in some files half-precision ones.
 _TOLERANCES = (1e-4, 5e-3)
+# Of an activation written as sums, clips and products: at most some ten.
+_MOST_STEPS = 256
+# Channels of an image that are put together from parts of it.
+_MOST_TAKEN = 64
 
 
 class Activation:
@@ -190,10 +194,26 @@ class Value:
         return copy
 
 
-def _compose(outer, inner):
+class _Made:
+    """A function made of others.  steps: how many are computed, which doubles with each product of one
+    with itself."""
+
+    def __init__(self, function, parts, name):
+        self.function, self.steps = function, sum(getattr(part, "steps", 1) for part in parts)
+        if self.steps > _MOST_STEPS:
+            raise ImportFailure(f"{name}: more operations on the elements of one layer than any "
+                                "activation has")
+
+    def __call__(self, x):
+        return self.function(x)
+
+
+def _compose(outer, inner, name):
     if inner is None or isinstance(inner, LeftOut):
         return outer
-    return inner if isinstance(outer, LeftOut) else lambda x: outer(inner(x))
+    if isinstance(outer, LeftOut):
+        return inner
+    return _Made(lambda x: outer(inner(x)), (outer, inner), name)
 
 
 class Builder:
@@ -251,7 +271,7 @@ class Builder:
 
     def unary(self, value, function, name):
         value = self._usable(value, name)
-        return Value(value.node, _compose(function, value.function))
+        return Value(value.node, _compose(function, value.function, name))
 
     def scale_shift(self, value, scale, shift, name):
         """value * scale + shift; each a number, or one per channel."""
@@ -299,8 +319,8 @@ class Builder:
     def _binary(self, a, b, kind, combine, name):
         a, b = self._usable(a, name), self._usable(b, name)
         if a.node is b.node:
-            f, g = (_compose(lambda x: x, value.function) for value in (a, b))
-            return Value(a.node, lambda x: combine(f(x), g(x)))
+            f, g = (_compose(lambda x: x, value.function, name) for value in (a, b))
+            return Value(a.node, _Made(lambda x: combine(f(x), g(x)), (f, g), name))
         if a.channels != b.channels:
             raise ImportFailure(f"{name}: {a.channels} channels meet {b.channels}")
         return Value(Node(kind, name, [a, b], a.channels))
@@ -365,6 +385,8 @@ class Builder:
             raise ImportFailure(f"{name}: puts two images together, which is in no MobileNet")
         affine = [input_affine(value) for value in values]
         order = numpy.concatenate([node.order for node in nodes])
+        if order.size > _MOST_TAKEN:
+            raise ImportFailure(f"{name}: puts together {order.size} channels of the image")
         return Value(_replace(nodes[0], channels=order.size, order=order,
                               scale=numpy.concatenate([scale for scale, _ in affine]),
                               shift=numpy.concatenate([shift for _, shift in affine])),

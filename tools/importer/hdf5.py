@@ -1,4 +1,6 @@
-"""HDF5 files, read by h5py in a process of its own: its C library may crash on damaged files.
+"""HDF5 files, read by h5py in a process of its own: its C library may crash on damaged files, and a
+few bytes may stand for any number of zeros, in chunks that are compressed or not there at all.  That
+process has memory for some times the file's bytes.
 
 Run as a program it reads a file from standard input, and writes an .npz of its tree and arrays."""
 import io
@@ -8,8 +10,12 @@ import sys
 
 import numpy
 
-_MAX_ELEMENTS = 1 << 28
-_SECONDS = 300
+# Arrays of a file may have so many bytes more than so many times its own.
+_FREE, _MULTIPLE = 64 << 20, 16
+# h5py itself and the arrays' way out of the process.
+_MEMORY, _MEMORY_TIMES = 1 << 29, 4
+_MAX_MEMBERS = 20_000
+_SECONDS = 60
 # Of no use here, and as large as the weights.
 _SKIPPED = ("optimizer", "optimizer_weights")
 
@@ -81,16 +87,34 @@ def _attributes(node):
 def _array(dataset, arrays):
     if dataset.external or dataset.is_virtual:
         return "its values are in another file: refused"
-    if dataset.dtype.kind != "f" or dataset.size > _MAX_ELEMENTS or dataset.ndim > 4:
+    if dataset.dtype.kind != "f" or dataset.ndim > 4:
         return f"{dataset.dtype} values of shape {list(dataset.shape)}"
+    arrays.spend(dataset)
     arrays.append(dataset[()])
     return len(arrays) - 1
+
+
+class _Arrays(list):
+    """left, members: bytes of arrays and links in groups that there may still be."""
+
+    def __init__(self, size):
+        super().__init__()
+        self.size, self.left, self.members = size, _FREE + _MULTIPLE * size, _MAX_MEMBERS
+
+    def spend(self, dataset):
+        self.left -= dataset.size * dataset.dtype.itemsize
+        if self.left < 0:
+            raise ValueError(f"{dataset.name}: with it, a file of {self.size} bytes unpacks to more "
+                             f"than {_FREE + _MULTIPLE * self.size}: refused")
 
 
 def _tree(group, arrays, depth):
     import h5py
     members = {}
     for name in group:
+        arrays.members -= 1
+        if arrays.members < 0:
+            raise ValueError(f"more than {_MAX_MEMBERS} members in its groups: refused")
         link = group.get(name, getlink=True)
         if isinstance(link, h5py.ExternalLink):
             members[name] = "a link to another file: refused"
@@ -105,15 +129,29 @@ def _tree(group, arrays, depth):
     return [_attributes(group), members]
 
 
+def _limit(size):
+    """Memory of this process, where the system can."""
+    most = _MEMORY + _MEMORY_TIMES * (_FREE + _MULTIPLE * size)
+    try:
+        import resource
+        resource.setrlimit(resource.RLIMIT_DATA, (most, most))
+    except (ImportError, AttributeError, ValueError, OSError):
+        pass
+
+
 def _main():
     try:
         import h5py
     except ImportError:
         return 3
-    arrays = []
+    data = sys.stdin.buffer.read()
+    _limit(len(data))
+    arrays = _Arrays(len(data))
     try:
-        with h5py.File(io.BytesIO(sys.stdin.buffer.read()), "r") as file:
+        with h5py.File(io.BytesIO(data), "r") as file:
             tree = _tree(file, arrays, 0)
+    except MemoryError:
+        tree, arrays = "it takes more memory than a file of its size should", []
     except Exception as error:  # h5py raises many kinds on damaged files
         tree, arrays = " ".join(str(error).split()) or "unreadable", []
     text = numpy.frombuffer(json.dumps(tree).encode(), numpy.uint8)

@@ -42,7 +42,8 @@ class Object:
 
     def __init__(self, maker, arguments=()):
         self.maker, self.arguments = maker, arguments
-        self.state, self.items, self.elements = None, {}, []
+        # An empty dictionary takes as much memory as all the rest, and a pickle makes it of one byte.
+        self.state = self.items = self.elements = None
 
     @property
     def path(self):
@@ -51,6 +52,9 @@ class Object:
         if isinstance(maker, Name) and maker.path.startswith("copyreg.") and self.arguments:
             maker = self.arguments[0]  # _reconstructor(class, ...), __newobj__(class, ...)
         return maker.path if isinstance(maker, Name) else "an object"
+
+
+_SET = Name("builtins.set")
 
 
 class _Opcodes(dict):
@@ -120,7 +124,8 @@ class _Unpickler(pickle._Unpickler):
 
     def set_items(self, items):
         target = self.stack[-1]
-        target = target.items if isinstance(target, Object) else target
+        if isinstance(target, Object):
+            target.items = target = target.items or {}
         if type(target) is not dict:
             raise ImportFailure(f"malformed pickle: a {type(target).__name__} has no items")
         keys = (key if isinstance(key, _KEYS) else Object(key) for key in items[::2])
@@ -131,7 +136,8 @@ class _Unpickler(pickle._Unpickler):
 
     def add(self, elements):
         target = self.stack[-1]
-        target = target.elements if isinstance(target, Object) else target
+        if isinstance(target, Object):
+            target.elements = target = target.elements or []
         if type(target) is not list:
             raise ImportFailure(f"malformed pickle: a {type(target).__name__} has no elements")
         target.extend(elements)
@@ -160,7 +166,7 @@ class _Unpickler(pickle._Unpickler):
         pickle.APPENDS[0]: lambda self: self.add(self.pop_mark()),
         pickle.ADDITEMS[0]: lambda self: self.add(self.pop_mark()),
         pickle.BYTEARRAY8[0]: load_bytearray8,
-        pickle.EMPTY_SET[0]: lambda self: self.append(Object(Name("builtins.set"))),
+        pickle.EMPTY_SET[0]: lambda self: self.append(Object(_SET)),
         pickle.FROZENSET[0]: load_frozenset,
     })
 

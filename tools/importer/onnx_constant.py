@@ -1,4 +1,6 @@
 """Nodes of an ONNX graph none of whose inputs depend on the image."""
+import math
+
 import numpy
 
 from . import onnx_tensor
@@ -19,6 +21,32 @@ def has_unknown_sizes(array):
     return array.dtype.kind == "i" and bool((array == SIZE).any())
 
 
+# What arithmetic makes of constants of other sizes: shapes, for the most part.
+_MOST_ELEMENTS = 1 << 22
+
+
+def _elements(node, operation, inputs):
+    """How many numbers an operation makes that may make more of them than it gets; else 0."""
+    arrays = [value for value in inputs if value is not None]
+    if operation == "ConstantOfShape":
+        sizes = inputs[0].reshape(-1).tolist()
+        if len(sizes) > 8 or any(size < 0 for size in sizes):
+            raise ImportFailure(f"{node.name}: a constant of shape {sizes[:9]}")
+        return math.prod(sizes)
+    if operation == "Gather":
+        axis = node.integer("axis", 0)
+        return math.prod(arrays[0].shape) // max(1, arrays[0].shape[axis]) * arrays[1].size
+    if operation == "Concat":
+        size = sum(array.size for array in arrays)
+    elif operation in ("Add", "Sub", "Mul", "Div"):
+        size = math.prod(numpy.broadcast_shapes(*(array.shape for array in arrays)))
+    elif operation.endswith("antizeLinear"):
+        size = arrays[0].size * (arrays[1].size if 1 in arrays[0].shape else 1)
+    else:
+        return 0
+    return 0 if size <= max(array.size for array in arrays) else size
+
+
 def fold(node, inputs):
     operation = node.operation
     if any(value is UNKNOWN for value in inputs):
@@ -33,6 +61,9 @@ def fold(node, inputs):
     if operation not in _FOLDED:
         raise ImportFailure(f"{node.name}: operation {operation} on constants is not supported")
     try:
+        size = _elements(node, operation, inputs)
+        if size > _MOST_ELEMENTS:
+            raise ImportFailure(f"{node.name}: {operation} makes a constant of {size} numbers")
         return _FOLDED[operation](node, *inputs)
     except ImportFailure:
         raise
@@ -78,9 +109,6 @@ def _slice(node, value, starts=None, ends=None, axes=None, steps=None):
 def _filled(node, shape):
     value = node.tensor("value")
     shape = shape.reshape(-1).tolist()
-    if len(shape) > 8 or any(not 0 <= size <= 1 << 20 for size in shape) \
-            or numpy.prod(shape, dtype=float) > 1 << 28:
-        raise ImportFailure(f"{node.name}: a constant of shape {shape}")
     return numpy.full(shape, 0.0 if value is None else value.reshape(()),
                       numpy.float32 if value is None else value.dtype)
 

@@ -12,6 +12,10 @@ from .plane import Plane
 UNKNOWN = onnx_constant.UNKNOWN
 # Beyond any size: converters have various large numbers for "as far as it goes".
 _FAR = 1 << 20
+# Bytes of constants that may be computed, and how often those that are there may be.
+_COMPUTED, _TIMES = 64 << 20, 32
+# Some hundred nodes, thrice that where they are quantised, and few outputs, with every training head.
+_MOST = {"nodes": 20_000, "outputs": 100}
 _FLOATS = ("float32", "float16", "float64", "bfloat16")
 _QUANTISED = "computes with integers: import the graph from before it was quantised"
 # Of operations, or of what they begin with, that no MobileNet has: what to do about them.
@@ -79,6 +83,11 @@ class Graph(QLinear):
         for message in graph.messages(5):
             name, array = onnx_tensor.tensor(message, folder)
             self.values[name] = array
+        for what, count in (("nodes", len(graph.fields.get(1, ()))),
+                            ("outputs", len(graph.fields.get(12, ())))):
+            if count > _MOST[what]:
+                raise ImportFailure(f"{count} {what}: no MobileNet has as many")
+        self.left = _COMPUTED + _TIMES * sum(array.nbytes for array in self.values.values())
         self.nodes = [_Node(message, folder) for message in graph.messages(1)]
         self.makers = {name: node for node in self.nodes for name in node.outputs if name}
         self._pass_by_casts()
@@ -130,8 +139,7 @@ class Graph(QLinear):
                     seen.add(name)
                     stack += self.makers[name].inputs if name in self.makers else []
             return seen
-        needed = {name: needs(name) for name in self.outputs}
-        found = [name for name in self.outputs if needed[name] & inputs]
+        found = [name for name in self.outputs if needs(name) & inputs]
         if wanted is not None:
             if wanted not in found:
                 raise ImportFailure(f"--output {wanted}: its outputs are {', '.join(found)}")
@@ -142,7 +150,7 @@ class Graph(QLinear):
             raise ImportFailure(f"{len(found)} outputs, expected one: {', '.join(found)} (--output "
                                 "NAME chooses)")
         self.number = self.outputs.index(found[0])
-        return needed[found[0]]
+        return needs(found[0])
 
     def _input(self, name, message, options):
         kind = message.message(2)
@@ -184,11 +192,19 @@ class Graph(QLinear):
                 result = self.integers.follow(node, inputs, result)
         else:
             result = onnx_constant.fold(node, inputs)
+            self._spend(node, result)
             if self.integers is not None:
                 self.integers.constant(node, inputs, result)
         results = result if isinstance(result, list) else [result]
         for name, value in zip(node.outputs, results):
             self.values[name] = value
+
+    def _spend(self, node, result):
+        """Constants are computed as long as they are not many more than the file has."""
+        self.left -= getattr(result, "nbytes", 0)
+        if self.left < 0:
+            raise ImportFailure(f"{node.name}: constants beyond all measure are computed from those in "
+                                "the file")
 
     @staticmethod
     def constant(node, value):
@@ -200,6 +216,15 @@ class Graph(QLinear):
         value = self.constant(node, value)
         self.exact &= value.dtype != numpy.float16
         return value
+
+    def _integers(self, node, key, value, default=None):
+        """Axes, sizes and the like: of an attribute, or of the input that newer versions have."""
+        if value is None:
+            return node.integers(key, default)
+        value = self.constant(node, value)
+        if value.dtype.kind not in "iu":
+            raise ImportFailure(f"{node.name}: its {key} are no integers")
+        return value.reshape(-1).tolist()
 
     # ---- Convolutions and fully connected layers ----
 
@@ -368,7 +393,7 @@ class Graph(QLinear):
                             node.name)
 
     def _reduced(self, node, x, axes, maximum):
-        axes = node.integers("axes") if axes is None else self.constant(node, axes).tolist()
+        axes = self._integers(node, "axes", axes)
         if not axes:
             raise ImportFailure(f"{node.name}: {node.operation} over everything")
         return plane.reduce(self.builder, x, axes, node.integer("keepdims", 1), maximum, node.name)
@@ -397,11 +422,11 @@ class Graph(QLinear):
     # ---- Shapes ----
 
     def op_pad(self, node, x, pads=None, value=None, axes=None):
-        pads = node.integers("pads") if pads is None else self.constant(node, pads).tolist()
+        pads = self._integers(node, "pads", pads)
         fill = node.float("value", 0.0) if value is None else \
             float(self.constant(node, value).reshape(-1)[0])
         places = list(range(len(x.axes))) if axes is None else \
-            [axis % len(x.axes) for axis in self.constant(node, axes).tolist()]
+            [axis % len(x.axes) for axis in self._integers(node, "axes", axes)]
         if fill != 0 or len(pads or []) != 2 * len(places) \
                 or node.text("mode", "constant") != "constant":
             raise ImportFailure(f"{node.name}: not a padding of an image with zeros")
@@ -417,12 +442,10 @@ class Graph(QLinear):
         return plane.transpose(x, order, node.name)
 
     def op_reshape(self, node, x, shape=None):
-        if shape is None:
-            shape = numpy.array(node.integers("shape", []))
-        known = isinstance(shape, numpy.ndarray)
+        known = shape is None or isinstance(shape, numpy.ndarray)
         if known:
             shape = [-1 if size == onnx_constant.SIZE else size
-                     for size in shape.reshape(-1).tolist()]
+                     for size in self._integers(node, "shape", shape, [])]
         return plane.reshape(self.builder, x, shape if known else None, node.name)
 
     def op_flatten(self, node, x):
@@ -431,11 +454,11 @@ class Graph(QLinear):
         return plane.reshape(self.builder, x, [-1, x.value.channels], node.name)
 
     def op_squeeze(self, node, x, axes=None):
-        axes = node.integers("axes") if axes is None else self.constant(node, axes).tolist()
+        axes = self._integers(node, "axes", axes)
         return plane.squeeze(self.builder, x, axes, node.name)
 
     def op_unsqueeze(self, node, x, axes=None):
-        axes = node.integers("axes") if axes is None else self.constant(node, axes).tolist()
+        axes = self._integers(node, "axes", axes)
         return plane.unsqueeze(x, axes, node.name)
 
     def op_identity(self, node, x, *_):
@@ -478,14 +501,10 @@ class Graph(QLinear):
         return self._channels(node, x, 0, indices)
 
     def op_slice(self, node, x, starts=None, ends=None, axes=None, steps=None):
-        if starts is None:
-            starts, ends = node.integers("starts", []), node.integers("ends", [])
-            axes = node.integers("axes", list(range(len(starts))))
-        else:
-            starts, ends = (self.constant(node, v).tolist() for v in (starts, ends))
-            axes = list(range(len(starts))) if axes is None else \
-                self.constant(node, axes).tolist()
-        steps = [1] * len(starts) if steps is None else self.constant(node, steps).tolist()
+        starts = self._integers(node, "starts", starts, [])
+        ends = self._integers(node, "ends", ends, [])
+        axes = self._integers(node, "axes", axes, list(range(len(starts))))
+        steps = self._integers(node, "steps", steps, [1] * len(starts))
         for start, end, axis, step in zip(starts, ends, axes, steps):
             if x.axes[axis % len(x.axes)] != "c" and start == 0 and step == 1 and end >= _FAR:
                 continue  # all of it
@@ -494,7 +513,7 @@ class Graph(QLinear):
         return x
 
     def op_split(self, node, x, sizes=None):
-        sizes = node.integers("split") if sizes is None else self.constant(node, sizes).tolist()
+        sizes = self._integers(node, "split", sizes)
         count = x.value.channels
         if not sizes:
             parts = max(1, len(node.outputs))
@@ -516,7 +535,7 @@ class Graph(QLinear):
         """wanted: how often each axis is repeated, from the last on."""
         by_letter = dict(zip(x.axes[::-1], wanted[::-1]))
         times = by_letter.pop("c", 1)
-        if any(size != 1 for size in by_letter.values()):
+        if any(size != 1 for size in by_letter.values()) or not 1 <= times <= 4:
             raise ImportFailure(f"{node.name}: repeats something other than channels")
         return self._channels(node, x, x.index("c"),
                               numpy.tile(numpy.arange(x.value.channels), times))
@@ -524,11 +543,12 @@ class Graph(QLinear):
     def op_expand(self, node, x, shape):
         if x.value.channels != 1 or not isinstance(shape, numpy.ndarray):
             raise ImportFailure(f"{node.name}: operation Expand is in no MobileNet")
-        size = dict(zip(x.axes[::-1], shape.reshape(-1).tolist()[::-1])).get("c", 1)
+        shape = self._integers(node, "shape", shape)
+        size = dict(zip(x.axes[::-1], shape[::-1])).get("c", 1)
         return self._repeated(node, x, [size if letter == "c" else 1 for letter in x.axes])
 
     def op_tile(self, node, x, repeats):
-        return self._repeated(node, x, self.constant(node, repeats).reshape(-1).tolist())
+        return self._repeated(node, x, self._integers(node, "repeats", repeats))
 
     def op_resize(self, node, x, *inputs):
         return x.with_value(self.builder.resize(

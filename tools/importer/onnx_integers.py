@@ -92,10 +92,10 @@ class Integers:
     def quantisation(self, node, position):
         """By the scale that is an input of the node, and the zero point behind it."""
         names = node.inputs[position:position + 2]
-        scale = self.graph.constant(node, self.graph.values[names[0]])
+        scale = self.graph.constant(node, self.graph.values.get(names[0]) if names else None)
         zero = numpy.zeros(1, numpy.uint8)
         if len(names) > 1 and names[1]:
-            zero = self.graph.constant(node, self.graph.values[names[1]])
+            zero = self.graph.constant(node, self.graph.values.get(names[1]))
         kind = zero.dtype.name
         if kind not in _KINDS or scale.dtype != numpy.float32:
             raise NotInIntegers(f"{node.name}: numbers of {kind} and scales of {scale.dtype.name}")
@@ -241,7 +241,7 @@ class Integers:
                     return values
                 return _whole(name, values * stored.scale.astype(numpy.float64), units)
             return numbers
-        values = self.graph.constant(node, self.graph.values[name]).reshape(-1)
+        values = self.graph.constant(node, self.graph.values.get(name)).reshape(-1)
         return lambda units: _whole(name, values, units)
 
     def of_conv(self, node, inputs, value):

@@ -80,9 +80,10 @@ def tensor(message, folder):
     kind = type_name(message.integer(2))
     if kind not in _READ:
         raise ImportFailure(f"{name}: its values are {kind}, which is not supported")
+    # A product of thousands of sizes takes minutes.
+    if len(dims) > 8 or any(d < 0 for d in dims) or math.prod(dims) > _MAX_ELEMENTS:
+        raise ImportFailure(f"{name}: malformed shape {dims[:9]}")
     count = math.prod(dims)
-    if any(d < 0 for d in dims) or len(dims) > 8 or count > _MAX_ELEMENTS:
-        raise ImportFailure(f"{name}: malformed shape {dims}")
     stored = numpy.dtype("uint16" if kind == "bfloat16" else kind).newbyteorder("<")
     if message.integer(14) == 1:
         entries = {entry.text(1): entry.text(2) for entry in message.messages(13)}

@@ -16,6 +16,7 @@ _FLOATS = ("float32", "float16", "float64", "bfloat16")
 _SAME = 0
 _ACTIVATIONS = {"none": None, "relu": relu, "relu6": relu6}
 _MAX_ELEMENTS = 1 << 28
+_MOST_OUTPUTS = 100
 
 
 class _Constant:
@@ -80,10 +81,10 @@ class Graph:
             raise ImportFailure(f"{name}: its values are {kind}, which is not supported")
         shape, dtype = tensor.vector(0, "i32"), numpy.dtype(_DTYPES[kind])
         raw = self.raw(self.buffers[buffer])
-        count = math.prod(shape)
-        if any(size < 0 for size in shape) or count > _MAX_ELEMENTS \
-                or len(raw) != count * dtype.itemsize:
-            raise ImportFailure(f"{name}: {len(raw)} bytes for {dtype.name} {shape}")
+        # A product of thousands of sizes takes minutes.
+        if len(shape) > 8 or any(size < 0 for size in shape) or math.prod(shape) > _MAX_ELEMENTS \
+                or len(raw) != math.prod(shape) * dtype.itemsize:
+            raise ImportFailure(f"{name}: {len(raw)} bytes for {dtype.name} {shape[:9]}")
         values = numpy.frombuffer(raw, dtype).reshape(shape)
         return values
 
@@ -153,6 +154,8 @@ class Graph:
                     seen.add(index)
                     stack += makers[index].vector(1, "i32") if index in makers else []
             return seen
+        if len(outputs) > _MOST_OUTPUTS:
+            raise ImportFailure(f"{len(outputs)} outputs: no MobileNet has as many")
         needed = [needs(index) for index in outputs]
         names = [self.output_names(index) for index in outputs]
         found = [i for i, tensors in enumerate(needed) if tensors & set(inputs)]
@@ -401,7 +404,7 @@ class Graph:
     # ---- Pools and shapes ----
 
     def reduced(self, node, maximum):
-        axes = node.constant(1).reshape(-1).tolist()
+        axes = node.integers(1)
         return plane.reduce(self.builder, node.plane(0), axes, node.option(0, "u8"), maximum,
                             node.name)
 
@@ -425,11 +428,11 @@ class Graph:
         return x.with_value(self.activate(node, value, 5))
 
     def op_pad(self, node):
-        x, pads = node.plane(0), node.constant(1)
+        x, pads = node.plane(0), node.integers(1)
         fill = node.constant(2)
-        if pads.shape != (len(x.axes), 2) or fill is not None and numpy.any(fill):
+        if len(pads) != 2 * len(x.axes) or fill is not None and numpy.any(fill):
             raise ImportFailure(f"{node.name}: not a padding of an image with zeros")
-        around = {letter: tuple(of) for letter, of in zip(x.axes, pads.tolist()) if any(of)}
+        around = {letter: of for letter, *of in zip(x.axes, pads[::2], pads[1::2]) if any(of)}
         if set(around) - set("hw"):
             raise ImportFailure(f"{node.name}: pads something other than rows and columns")
         (top, bottom), (left, right) = around.get("h", (0, 0)), around.get("w", (0, 0))
@@ -440,7 +443,7 @@ class Graph:
     def op_reshape(self, node):
         shape = node.inputs[1] if len(node.inputs) > 1 else None
         if isinstance(shape, _Constant):
-            shape = shape.values.reshape(-1).tolist()
+            shape = node.integers(1)
         elif shape is None and node.options is not None:
             shape = node.options.vector(0, "i32") or None
         else:
@@ -452,10 +455,10 @@ class Graph:
         return plane.squeeze(self.builder, node.plane(0), axes or None, node.name)
 
     def op_expand_dims(self, node):
-        return plane.unsqueeze(node.plane(0), node.constant(1).reshape(-1).tolist(), node.name)
+        return plane.unsqueeze(node.plane(0), node.integers(1), node.name)
 
     def op_transpose(self, node):
-        return plane.transpose(node.plane(0), node.constant(1).reshape(-1).tolist(), node.name)
+        return plane.transpose(node.plane(0), node.integers(1), node.name)
 
     def op_shape(self, node):
         return UNKNOWN
@@ -469,7 +472,7 @@ class Graph:
 
     def op_strided_slice(self, node):
         x = node.plane(0)
-        begin, end, step = (node.constant(i).reshape(-1).tolist() for i in (1, 2, 3))
+        begin, end, step = (node.integers(i) for i in (1, 2, 3))
         begins, ends, *others = (node.option(i, "i32") for i in range(5))
         if any(others) or not len(begin) == len(end) == len(step) <= len(x.axes):
             node.refuse()
@@ -484,15 +487,15 @@ class Graph:
 
     def op_reverse_v2(self, node):
         x = node.plane(0)
-        for axis in node.constant(1).reshape(-1).tolist():
+        for axis in node.integers(1):
             x = self.channels(node, x, axis, numpy.arange(x.value.channels)[::-1])
         return x
 
     def op_gather(self, node):
-        return self.channels(node, node.plane(0), node.option(0, "i32"), node.constant(1))
+        return self.channels(node, node.plane(0), node.option(0, "i32"), node.integers(1))
 
     def op_split(self, node):
-        x, axis = node.plane(1), int(node.constant(0).reshape(-1)[0])
+        x, axis = node.plane(1), next(iter(node.integers(0)), 0)
         parts = numpy.array_split(numpy.arange(x.value.channels), max(1, len(node.outputs)))
         return [self.channels(node, x, axis, part) for part in parts]
 
@@ -506,16 +509,17 @@ class Graph:
         return planes[0].with_value(self.activate(node, value, 1))
 
     def op_tile(self, node):
-        x, times = node.plane(0), node.constant(1).reshape(-1).tolist()
+        x, times = node.plane(0), node.integers(1)
         by_letter = dict(zip(x.axes, times))
         repeat = by_letter.pop("c", 1)
-        if len(times) != len(x.axes) or any(size != 1 for size in by_letter.values()):
+        if len(times) != len(x.axes) or any(size != 1 for size in by_letter.values()) \
+                or not 1 <= repeat <= 4:
             node.refuse()
         return self.channels(node, x, x.index("c"),
                              numpy.tile(numpy.arange(x.value.channels), repeat))
 
     def resized(self, node, interpolation, corners, half):
-        x, size = node.plane(0), node.constant(1).reshape(-1).tolist()
+        x, size = node.plane(0), node.integers(1)
         if x.axes != "nhwc" or len(size) != 2:
             node.refuse()
         if corners or not half:
@@ -555,6 +559,13 @@ class _Operator:
         if not isinstance(value, _Constant):
             raise ImportFailure(f"{self.name}: weights that are computed")
         return value.values
+
+    def integers(self, index):
+        """A constant input of axes, sizes and the like."""
+        values = self.constant(index)
+        if values is None or values.dtype.kind not in "iu":
+            raise ImportFailure(f"{self.name}: its input {index} is not there, or no integers")
+        return values.reshape(-1).tolist()
 
     def refuse(self, *_):
         raise ImportFailure(f"{self.name}: this operation on planes is in no MobileNet")

@@ -10,11 +10,11 @@ pickle       of Python itself, with a legacy form in it for each storage
 import functools
 import io
 import math
-import zipfile
 
 import numpy
 
 from . import inert_pickle
+from .archive import Archive as Zip
 from .errors import ImportFailure
 from .inert_pickle import Name
 from .tensor import DTYPES
@@ -22,10 +22,6 @@ from .tensor import DTYPES
 ZIP = b"PK\x03\x04"
 _MAGIC = 0x1950A86A20F9469CFC6C
 _PROTOCOL = 1001
-# No MobileNet comes near; a bomb of zeros does.
-_MAX_PICKLE = 64 << 20
-_MAX_STORAGE = 1 << 30
-_MAX_CODE = 1 << 20
 
 _STORAGES = {
     "DoubleStorage": "float64", "FloatStorage": "float32", "HalfStorage": "float16",
@@ -207,26 +203,19 @@ def _read_legacy(data):
     return value
 
 
-def open_zip(data):
-    try:
-        return zipfile.ZipFile(io.BytesIO(data))
-    except Exception as error:  # zipfile raises many kinds on malformed archives
-        raise ImportFailure(f"damaged or truncated zip archive: {error}") from None
-
-
 def _read_zip(data):
-    archive = open_zip(data)
-    names = set(archive.namelist())
+    archive = Zip(data)
+    names = set(archive.names)
     pickles = [name for name in names if name.endswith("/data.pkl")]
     if len(pickles) != 1:
         raise ImportFailure("a zip archive, but not of torch.save: it has no data.pkl")
     folder = pickles[0][:-len("data.pkl")]
     order = "<"
     if folder + "byteorder" in names:
-        text = _entry(archive, folder + "byteorder", 16)
+        text = archive.text(folder + "byteorder")
         order = ">" if text.strip() == b"big" else "<"
     storages = {}
-    pickled = _entry(archive, folder + "data.pkl", _MAX_PICKLE)
+    pickled = archive.text(folder + "data.pkl")
     value = inert_pickle.load(io.BytesIO(pickled), _GLOBALS, _persistent_load(storages))
 
     def loader(key, storage):
@@ -235,7 +224,7 @@ def _read_zip(data):
 
         @functools.lru_cache(maxsize=1)  # tensors may share a storage
         def load():
-            values = _entry(archive, name, _MAX_STORAGE)
+            values = archive.read(name)
             if len(values) != size:
                 raise ImportFailure(f"{name} holds {len(values)} bytes, expected {size}")
             return _reader(values, storage.dtype, order)()
@@ -247,22 +236,8 @@ def _read_zip(data):
     @functools.lru_cache(maxsize=None)
     def code(path):
         name = f"{folder}code/{path}"
-        return _entry(archive, name, _MAX_CODE).decode("utf-8", "replace") if name in names else ""
+        return archive.text(name).decode("utf-8", "replace") if name in names else ""
     return Archive(value, code, folder + "constants.pkl" in names)
-
-
-def _entry(archive, name, limit):
-    try:
-        info = archive.getinfo(name)
-        if info.file_size > limit:
-            raise ImportFailure(f"{name} unpacks to {info.file_size} bytes: refused")
-        return archive.read(info)
-    except ImportFailure:
-        raise
-    except KeyError:
-        raise ImportFailure(f"{name} is not in the archive") from None
-    except Exception as error:  # as above
-        raise ImportFailure(f"{name} is damaged: {error}") from None
 
 
 def _reader(values, dtype, order):

@@ -1,20 +1,16 @@
 """Keras's files: .keras, .h5 with the model or its weights alone, .weights.h5."""
-import io
 import json
 import os
 import tempfile
-import zipfile
 
 from .. import check, hdf5, keras_store, keras_weights
+from ..archive import Archive
 from ..errors import ImportFailure
 from ..imported import from_graph, from_structure
 from ..keras_graph import Network
 from ..structure import recognise as recognise_structure
 
 NAME = "Keras model"
-
-_MAX_CONFIG = 64 << 20
-_MAX_WEIGHTS = 1 << 30
 
 
 def recognise(data):
@@ -23,9 +19,8 @@ def recognise(data):
     if not data.startswith(b"PK\x03\x04"):
         return False
     try:
-        with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            return "config.json" in archive.namelist()
-    except Exception:  # zipfile raises many kinds on malformed archives
+        return "config.json" in Archive(data).names
+    except ImportFailure:
         return False
 
 
@@ -41,28 +36,14 @@ def read(data, options):
             raise ImportFailure("has a model but no weights")
         return _model(_json(config[0]), keras_store.ByLayer(group), (version or ["2"])[0],
                       options)
-    archive = zipfile.ZipFile(io.BytesIO(data))
-    config = _json(_entry(archive, "config.json", _MAX_CONFIG))
+    archive = Archive(data)
+    config = _json(archive.text("config.json"))
     version = "3"
-    if "metadata.json" in archive.namelist():
-        metadata = _json(_entry(archive, "metadata.json", _MAX_CONFIG))
+    if "metadata.json" in archive.names:
+        metadata = _json(archive.text("metadata.json"))
         version = str(metadata.get("keras_version", "3"))
-    file = keras_store.open_hdf5(_entry(archive, "model.weights.h5", _MAX_WEIGHTS))
+    file = keras_store.open_hdf5(archive.read("model.weights.h5"))
     return _model(config, keras_store.ByClass(file), version, options)
-
-
-def _entry(archive, name, limit):
-    try:
-        info = archive.getinfo(name)
-        if info.file_size > limit:
-            raise ImportFailure(f"{name} unpacks to {info.file_size} bytes: refused")
-        return archive.read(info)
-    except ImportFailure:
-        raise
-    except KeyError:
-        raise ImportFailure(f"{name} is not in the archive") from None
-    except Exception as error:  # zipfile raises many kinds on malformed archives
-        raise ImportFailure(f"{name} is damaged: {error}") from None
 
 
 def _json(text):

@@ -1,12 +1,13 @@
 """Checkpoints of torch.save and TorchScript archives."""
 from .. import checkpoint, statedict, torch_file
+from ..archive import Archive
 
 NAME = "PyTorch checkpoint"
 
 
 def recognise(data):
     if data.startswith(torch_file.ZIP):
-        return any(name.endswith("/data.pkl") for name in torch_file.open_zip(data).namelist())
+        return any(name.endswith("/data.pkl") for name in Archive(data).names)
     return torch_file.is_legacy(data)
 
 

@@ -1,11 +1,9 @@
 """TensorFlow Lite files, read without TensorFlow: float MobileNets, and quantised ones, whose integers
 are kept where they are quantised throughout."""
-import io
-import zipfile
-
 import numpy
 
 from .. import check, flatbuffer
+from ..archive import Archive
 from ..errors import ImportFailure
 from ..imported import from_graph
 from ..structure import recognise as recognise_structure
@@ -109,12 +107,12 @@ def reference(data, imported, options):
 def _labels(data, counts):
     """Class names that are packed into the file, as TensorFlow Lite's metadata has them."""
     try:
-        with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            for info in archive.infolist():
-                if info.filename.endswith(".txt") and info.file_size < 1 << 24:
-                    lines = archive.read(info).decode("utf-8").rstrip().split("\n")
-                    if len(lines) in counts and all(line.strip() for line in lines):
-                        return [line.strip() for line in lines]
-    except Exception:  # no zip, a damaged one, or no text: there are no labels then
+        archive = Archive(data)
+        for name in archive.names:
+            if name.endswith(".txt"):
+                lines = archive.text(name).decode("utf-8").rstrip().split("\n")
+                if len(lines) in counts and all(line.strip() for line in lines):
+                    return [line.strip() for line in lines]
+    except (ImportFailure, UnicodeDecodeError):  # there are no labels then
         pass
     return None
