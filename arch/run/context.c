@@ -227,13 +227,14 @@ mbn_status mbn_context_bytes(const mbn_model *model, const mbn_context_options *
     const mbn_status status = prepare(model, options, &allocator, &d, error);
     if (status != MBN_OK) return status;
     discard(&allocator, &d);
-    *bytes = d.parts.total;
-    if (d.singles == 0) return MBN_OK;
-    const mbn_context_options single = single_options(options);
-    size_t single_bytes;
-    const mbn_status of_single = mbn_context_bytes(model, &single, &single_bytes, error);
-    if (of_single == MBN_OK) *bytes += (size_t)d.singles * single_bytes;
-    return of_single;
+    size_t single_bytes = 0;
+    if (d.singles > 0) {
+        const mbn_context_options single = single_options(options);
+        const mbn_status of_single = mbn_context_bytes(model, &single, &single_bytes, error);
+        if (of_single != MBN_OK) return of_single;
+    }
+    *bytes = d.parts.total + (size_t)d.singles * single_bytes;
+    return MBN_OK;
 }
 
 /* Fills `memory` (draft.parts.total bytes) with the context. */
