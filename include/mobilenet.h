@@ -275,9 +275,10 @@ typedef struct mbn_model_options {
 
 /* Loads a model file (docs/model-format.md), validates it and packs its weights in the precision
  * asked for, for the best instruction set allowed.  The file is not needed afterwards.  Until then
- * it is mapped: where another process makes it shorter meanwhile, the system ends this one with
- * SIGBUS.  Removing it, or renaming another over it, does no harm.  Who cannot rely on that reads
- * the file and uses mbn_model_load_memory. */
+ * it is mapped: removing it, or renaming another over it, does no harm, but nobody may write to it.
+ * Where another process makes it shorter meanwhile, the system ends this one with SIGBUS; other
+ * numbers may be those that were checked and are no longer so.  Who cannot rely on that reads the
+ * file and uses mbn_model_load_memory. */
 MBN_API mbn_status mbn_model_load(const char *path, const mbn_model_options *options,
                                   mbn_model **model, mbn_error *error);
 

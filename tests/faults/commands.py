@@ -10,9 +10,12 @@ some of each command, MOBILENET_TESTS=brief: fewer."""
 import json
 import os
 import re
+import resource
+import signal
 import struct
 import subprocess
 import sys
+import unittest
 
 import numpy
 
@@ -234,6 +237,50 @@ class Commands(Case):
     def test_quantize(self):
         self.sweep("quantize", "m.safetensors", "q.safetensors", "--calibrate", "data",
                    "--method", "minmax", "--plot", "q.svg", "--threads", "1", slow=4)  # fmt: skip
+
+    # ---- Full disks --------------------------------------------------------------------------
+
+    OUTPUTS = [
+        ["run", "m.safetensors", "-i", "x.npy", "-o", "OUT.npy"],
+        ["embed", "m.safetensors", "a.jpg", "-o", "OUT.npy"],
+        ["evaluate", "m.safetensors", "data", "--csv", "OUT.csv"],
+        ["profile", "m.safetensors", "--rounds", "1", "--plot", "OUT.svg"],
+        ["init", "mobilenet_v1", "OUT.safetensors", "--width", "0.1"],
+        ["quantize", "m.safetensors", "OUT.safetensors", "--calibrate", "data", "--method", "minmax"],
+    ]
+
+    def fail_to_write(self, arguments, path, **options):
+        done = subprocess.run([PROGRAM, *arguments], capture_output=True, timeout=120, **options)
+        errors = done.stderr.decode()
+        self.assertEqual(done.returncode, 1, f"{arguments}: {errors}")
+        self.assertRegex(errors, rf"(?m)^mobilenet: {path}: [A-Z]", arguments)
+
+    def test_a_disk_that_is_full_in_the_middle(self):
+        """By a limit on the size of files: what was there stays, and nothing else does."""
+
+        def limit():
+            signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+            resource.setrlimit(resource.RLIMIT_FSIZE, (60, 60))
+
+        for arguments in self.OUTPUTS:
+            (path,) = [word for word in arguments if word.startswith("OUT")]
+            for old in None, b"old":
+                if old:
+                    with open(path, "wb") as file:
+                        file.write(old)
+                before = self.files()
+                self.fail_to_write(arguments, path, preexec_fn=limit)
+                self.assertEqual(self.files(), before, arguments)
+            os.remove(path)
+
+    @unittest.skipUnless(os.path.exists("/dev/full"), "no /dev/full")
+    def test_a_full_device(self):
+        for arguments in self.OUTPUTS:
+            (path,) = [word for word in arguments if word.startswith("OUT")]
+            os.symlink("/dev/full", path)
+            self.fail_to_write(arguments, path)
+            self.assertTrue(os.path.islink(path))
+            os.remove(path)
 
     @classmethod
     def tearDownClass(cls):
