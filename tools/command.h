@@ -20,5 +20,6 @@ int mbn_command_init(int argc, char **argv);
 int mbn_command_plan(int argc, char **argv);
 int mbn_command_profile(int argc, char **argv);
 int mbn_command_quantize(int argc, char **argv);
+int mbn_command_selftest(int argc, char **argv);
 
 #endif

@@ -24,6 +24,8 @@ static const struct command {
     {"plan", "How a model will run, step by step", mbn_command_plan},
     {"profile", "Where a model's time goes, step by step", mbn_command_profile},
     {"info", "What a model file holds; this CPU, and its instruction sets", mbn_command_info},
+    {"selftest", "Every kernel of this machine against what it should compute",
+     mbn_command_selftest},
     {"quantize", "Make a model of 8-bit integers out of one of floats", mbn_command_quantize},
     {"init", "Write a model with random weights, for benchmarks", mbn_command_init},
 };
