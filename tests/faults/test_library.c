@@ -159,9 +159,9 @@ static void fail_once(const char *what, mbn_status (*attempt)(const trial *, mbn
     }
 }
 
-/* For about so many of the calls to fail; fifty times as many where tests are long. */
+/* For about so many of the calls to fail; ten times as many where tests are long. */
 static long stride(long calls, long most) {
-    if (tests_are_long()) most *= 50;
+    if (tests_are_long()) most *= 10;
     if (tests_are_brief()) most /= 4;
     return calls > most ? calls / most : 1;
 }
