@@ -36,7 +36,7 @@ TABLE = {
 }  # fmt: skip
 LABELS = ["ant", "bee", "cat", "dog", "elk", "fox", "gnu"]
 ONCE, ONWARD = 0, 1
-RUNS = {"brief": 12, "long": 2500}.get(os.environ.get("MOBILENET_TESTS"), 40)
+RUNS = {"brief": 6, "long": 2500}.get(os.environ.get("MOBILENET_TESTS"), 24)
 struck_names, faults = {}, 0
 
 

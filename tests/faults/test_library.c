@@ -159,9 +159,9 @@ static void fail_once(const char *what, mbn_status (*attempt)(const trial *, mbn
     }
 }
 
-/* For about so many of the calls to fail; ten times as many where tests are long. */
+/* For about so many of the calls to fail; twenty times as many where tests are long. */
 static long stride(long calls, long most) {
-    if (tests_are_long()) most *= 10;
+    if (tests_are_long()) most *= 20;
     if (tests_are_brief()) most /= 4;
     return calls > most ? calls / most : 1;
 }
@@ -229,20 +229,20 @@ Test(faults, loading, .init = set_up, .timeout = 600) {
     write_file(path, file, t.size);
     t.file = file;
     t.path = path;
-    sweep("floats", load_memory, &t, 200);
+    sweep("floats", load_memory, &t, 50);
     t.load = (mbn_model_options){.precision = MBN_PRECISION_BFLOAT16, .allocator = &allocator};
-    sweep("bfloat16, a caller's allocator", load_memory, &t, 100);
+    sweep("bfloat16, a caller's allocator", load_memory, &t, 50);
     t.load = (mbn_model_options){.headless = true};
-    sweep("a file, headless", load_file, &t, 100);
+    sweep("a file, headless", load_file, &t, 50);
     free(file);
     unlink(path);
     for (int a = 0; a < ARITHMETICS; a++) {
         file = make_integers((integer_arithmetic)a, &t.size);
         t.file = file;
         t.load = (mbn_model_options){.precision = MBN_PRECISION_INT8};
-        sweep("integers", load_memory, &t, 100);
+        sweep("integers", load_memory, &t, 50);
         t.load = (mbn_model_options){.precision = MBN_PRECISION_FLOAT32, .allocator = &allocator};
-        sweep("integers as floats", load_memory, &t, 100);
+        sweep("integers as floats", load_memory, &t, 50);
         free(file);
     }
     sweep("a network", create_network, &t, 100);
@@ -291,7 +291,7 @@ Test(faults, quantizing, .init = set_up, .timeout = 1200) {
     free(file);
     for (int32_t threads = 1; threads <= 2; threads++) {
         const trial t = {.path = path, .context = {.threads = threads}};
-        sweep("quantising", quantize, &t, 16);
+        sweep("quantising", quantize, &t, 8);
     }
     unlink(path);
 }

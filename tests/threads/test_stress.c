@@ -211,7 +211,7 @@ int main(int argc, char **argv) {
     const long runs = argc > 1            ? atol(argv[1])
                       : tests_are_long()  ? 3000
                       : tests_are_brief() ? 4
-                                          : 24;
+                                          : 12;
     models_make(&files);
     for (int i = 0; i < IMAGES; i++) {
         for (int b = 0; b < BATCH; b++) models_draw(BATCH * i + b, inputs[i] + b * IMAGE);
