@@ -73,5 +73,5 @@ static float read(const float *data, size_t count) {
     return VEC_SUM(sum);
 }
 
-const peak_probe PROBE = {ISA, ELEMENT, 2.0 * LANES *PER_LANE *CHAIN_COUNT *ROUNDS, multiply_add,
-                          read};
+const peak_probe PROBE = {ISA, ELEMENT, (double)(2 * LANES * PER_LANE * CHAIN_COUNT * ROUNDS),
+                          multiply_add, read};

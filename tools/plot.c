@@ -98,7 +98,7 @@ static void put_total(FILE *svg, const mbn_measurement *measurement) {
         const char *color = color_of(measurement->kinds[i].name.text);
         /* A gap tells neighbours apart, but never hides a thin one. */
         mbn_svg_bar(svg, x, TOTAL_TOP, width > 3 ? width - 1 : width, TOTAL_HEIGHT, color, 1);
-        if (width >= LEAST_LABELLED) {
+        if (width >= (double)LEAST_LABELLED) {
             char class[16];
             snprintf(class, sizeof class, "share %s", ink_on(color));
             mbn_svg_text(svg, class, x + width / 2, TOTAL_TOP + TOTAL_HEIGHT / 2 + 4, "%.1f %%",
@@ -118,8 +118,8 @@ static void put_legend(FILE *svg, const mbn_measurement *measurement, double hea
     const double column = (WIDTH - 2 * MARGIN + GUTTER) / 2.0;
     for (int32_t i = 0; i < measurement->kind_count; i++) {
         const mbn_kind_cost *kind = &measurement->kinds[i];
-        const double left = MARGIN + (i / rows) * column;
-        const double right = left + column - GUTTER;
+        const double left = (double)MARGIN + (i / rows) * column;
+        const double right = left + column - (double)GUTTER;
         const double base = head + (1 + i % rows) * LEGEND_ROW;
         if (i % rows == 0) {
             mbn_svg_text(svg, "note", left + 18, head, "layers that run together");
@@ -159,7 +159,7 @@ static struct axis axis_of(const mbn_inspection *inspection, const mbn_measureme
         .left = MARGIN + 24 + name + 12 + kind + SHAPE + 20,
         .right = WIDTH - MARGIN - NUMBERS,
         .top = top,
-        .bottom = top + (double)measurement->step_count * ROW,
+        .bottom = top + (double)(measurement->step_count * ROW),
         .longest = 1e3 * longest,
     };
     axis.scale = (axis.right - axis.left) / longest;
@@ -197,8 +197,8 @@ static void put_step(FILE *svg, const mbn_inspection *inspection,
     const char *kind = measurement->kinds[step->kind].name.text;
     const double seconds = step->cost.seconds;
     const double least = fmin(mbn_cost_floor(&step->cost, measurement), seconds);
-    const double top = axis->top + (double)index * ROW;
-    const double base = top + ROW - 5;
+    const double top = axis->top + (double)(index * ROW);
+    const double base = top + (double)(ROW - 5);
     fputs("<g><title>", svg);
     for (int32_t i = step->info.first_layer; i <= step->info.last_layer; i++) {
         mbn_svg_escaped(svg, network->layers[i].name);
@@ -245,7 +245,7 @@ static void draw(FILE *svg, const mbn_inspection *inspection, const mbn_measurem
                  const char *machine, const char *date) {
     const double legend = TOTAL_TOP + TOTAL_HEIGHT + LEGEND_HEAD;
     const struct axis axis = axis_of(inspection, measurement,
-                                     legend + (double)legend_rows(measurement) * LEGEND_ROW + 66);
+                                     legend + (double)(legend_rows(measurement) * LEGEND_ROW + 66));
     const double caption = axis.bottom + 52;
     mbn_svg_head(svg, WIDTH, (int)caption + 16);
     put_titles(svg, inspection, measurement);

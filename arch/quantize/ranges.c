@@ -16,7 +16,7 @@ static const float ROOM = 1.25F;
 /* ---- Methods --------------------------------------------------------------------------------- */
 
 static double width_of(const mbn_histogram *h) {
-    return ((double)h->high - (double)h->low) / MBN_BINS;
+    return ((double)h->high - (double)h->low) / (double)MBN_BINS;
 }
 
 static uint64_t count_of(const mbn_histogram *h) {
@@ -63,7 +63,7 @@ static void least_squares(const mbn_histogram *h, float *low, float *high) {
     for (int round = 0; round < 2; round++) {
         for (int end = 0; end < 2; end++) {
             for (int step = 0; step <= STEPS; step++) {
-                const double part = 0.1 + 0.9 * step / STEPS;
+                const double part = 0.1 + 0.9 * (double)step / (double)STEPS;
                 const double l = end == 0 ? best_low : lowest * part;
                 const double r = end == 0 ? highest * part : best_high;
                 if (!(r > l)) continue;

@@ -45,19 +45,19 @@ static struct taps bilinear_taps(float position, int64_t size) {
 
 /* Keys's cubic at a distance of 0 to 1, and of 1 to 2, which are rounded to float in between. */
 static float near_cubic(int step) {
-    const double x = (double)step / CUBIC_STEPS;
+    const double x = (double)step / (double)CUBIC_STEPS;
     return (float)((1.5 * x - 2.5) * x * x + 1);
 }
 
 static float far_cubic(int step) {
-    const double x = (double)step / CUBIC_STEPS + 1;
+    const double x = (double)step / (double)CUBIC_STEPS + 1;
     return (float)(((-0.5 * x + 2.5) * x - 4) * x + 2);
 }
 
 /* Pixels beyond the border have no weight; what the others have is scaled to a sum of 1. */
 static struct taps bicubic_taps(float position, int64_t size) {
     const int64_t floor = (int64_t)floorf(position);
-    const int step = (int)lrintf((position - (float)floor) * CUBIC_STEPS);
+    const int step = (int)lrintf((position - (float)floor) * (float)CUBIC_STEPS);
     struct taps taps = {.weight = {far_cubic(step), near_cubic(step),
                                    near_cubic(CUBIC_STEPS - step), far_cubic(CUBIC_STEPS - step)}};
     for (int i = 0; i < 4; i++) {

@@ -74,7 +74,7 @@ void check_q8_to_blocked(const convolution_case *s, int32_t block, operands *mem
                             .channels = s->channels,
                             .quantization = random_quantization(r)};
     const guard_sides sides = sides_under_test();
-    for (unsigned at = sides.begin * ORDERS; at < sides.end * ORDERS; at++) {
+    for (unsigned at = sides.begin * (unsigned)ORDERS; at < sides.end * (unsigned)ORDERS; at++) {
         const guard_side side = (guard_side)(at / ORDERS);
         const size_t floats = set_strides(&args, (tensor_order)(at % ORDERS), random_int(r, 0, 3));
         const int32_t gap = random_gap(r);
@@ -121,7 +121,7 @@ void check_q8_from_blocked(const convolution_case *s, operands *memory, random_s
                                 {y, s->height, b, blocks}};
     enum { RANGES = sizeof ranges / sizeof *ranges };
     const guard_sides sides = sides_under_test();
-    for (unsigned at = sides.begin * ORDERS; at < sides.end * ORDERS; at++) {
+    for (unsigned at = sides.begin * (unsigned)ORDERS; at < sides.end * (unsigned)ORDERS; at++) {
         const guard_side side = (guard_side)(at / ORDERS);
         plane input = plane_create(&memory->input, side, MBN_ELEMENT_Q8, s->channels, s->height,
                                    s->width, 16, random_gap(r));
