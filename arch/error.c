@@ -3,7 +3,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-mbn_status mbn_fail(mbn_error *error, mbn_status status, const char *format, ...) {
+mbn_status(mbn_fail)(mbn_error *error, mbn_status status, const char *format, ...) {
     if (error != NULL) {
         error->status = status;
         va_list arguments;

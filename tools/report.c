@@ -17,7 +17,7 @@ void mbn_report(const char *subject, const char *reason) {
     }
 }
 
-mbn_status mbn_explain(mbn_error *error, mbn_status status, const char *format, ...) {
+mbn_status(mbn_explain)(mbn_error *error, mbn_status status, const char *format, ...) {
     va_list arguments;
     va_start(arguments, format);
     error->status = status;

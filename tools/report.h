@@ -15,6 +15,11 @@ void mbn_report(const char *subject, const char *reason);
 __attribute__((format(printf, 3, 4))) mbn_status mbn_explain(mbn_error *error, mbn_status status,
                                                              const char *format, ...);
 
+/* clang's analyser sees one file at a time: the status is the one that was given. */
+#ifdef __clang_analyzer__
+#define mbn_explain(error, status, ...) ((void)mbn_explain(error, status, __VA_ARGS__), (status))
+#endif
+
 /* A JSON string of any bytes: where they are not UTF-8, as a file's name need not be, those outside
  * of ASCII become '?'.  NULL when out of memory. */
 json_t *mbn_json_text(const char *text);

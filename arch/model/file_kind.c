@@ -111,8 +111,9 @@ static bool is_text(const uint8_t *data, size_t size) {
 static const char *kind_of_protobuf(const uint8_t *data, size_t size) {
     if (size < 16) return NULL;
     if (data[0] == 0x08 && data[1] == 1 && data[2] == 0x12) return SAVED_MODEL;
+    static const uint8_t fields[] = {0x12, 0x1a, 0x22, 0x28, 0x32, 0x3a, 0x42};
     if (data[0] == 0x08 && data[1] >= 3 && data[1] < 64 &&
-        memchr("\x12\x1a\x22\x28\x32\x3a\x42", data[2], 7) != NULL) {
+        memchr(fields, data[2], sizeof fields) != NULL) {
         return "an ONNX file" IMPORT;
     }
     const size_t head = size < 4096 ? size : 4096;

@@ -64,7 +64,9 @@ static const mbn_tensor *find(reader *r, const char *what) {
 
 static bool require(reader *r, const char *what, const mbn_tensor **tensor) {
     *tensor = find(r, what);
-    return *tensor != NULL || fail(r, name_of(r, what).text, "missing from the file");
+    if (*tensor != NULL) return true;
+    fail(r, name_of(r, what).text, "missing from the file");
+    return false;
 }
 
 #define TYPE(dtype) (1U << MBN_DTYPE_##dtype)

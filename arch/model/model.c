@@ -77,7 +77,7 @@ static mbn_status assemble(const mbn_packing *packing, const mbn_metadata *metad
     const mbn_integers *integers = packing->integers;
     const int32_t loaded = packing->layers;
     const size_t layer_count = (size_t)network->layer_count;
-    const bool in_integers = kernels->element == MBN_ELEMENT_Q8;
+    const bool in_integers = integers != NULL && kernels->element == MBN_ELEMENT_Q8;
     const bool looks_up = in_integers && integers->image_lookup != NULL;
     const bool quantized =
         in_integers && integers->probabilities_table != NULL && loaded == network->layer_count;
@@ -156,7 +156,8 @@ static mbn_status load_tensors(const mbn_safetensors *file, const mbn_metadata *
                      : mbn_check_tensors(file, network, layers, error);
     }
     const mbn_kernels *floats = NULL;
-    if (status == MBN_OK && kernels->element == MBN_ELEMENT_Q8 && has_floats(integers, layers)) {
+    if (status == MBN_OK && integers != NULL && kernels->element == MBN_ELEMENT_Q8 &&
+        has_floats(integers, layers)) {
         status = mbn_choose_kernels(asked->isa_mask, MBN_PRECISION_FLOAT32, true, &floats, error);
     }
     if (status == MBN_OK) {
