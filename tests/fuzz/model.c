@@ -63,6 +63,33 @@ static size_t next_number(const bytes *b, size_t end, size_t at) {
     return at;
 }
 
+/* Of the tensor whose entry comes next behind `at`: its name, and where in the header that is. */
+static size_t next_name(const bytes *b, size_t end, size_t at, char name[64]) {
+    const uint8_t *entry = memmem(b->data + at, end - at, "\":{\"dtype\"", 10);
+    if (entry == NULL) return 0;
+    const size_t quote = (size_t)(entry - b->data);
+    size_t from = quote;
+    while (from > 8 && b->data[from - 1] != '"') from--;
+    if (quote - from > 63) return 0;
+    memcpy(name, b->data + from, quote - from);
+    name[quote - from] = '\0';
+    return from;
+}
+
+/* Whole entries that are where others belong: of the right form, with other shapes. */
+static void exchange_names(bytes *b, size_t header, size_t at, size_t other) {
+    char first[64], second[64];
+    if (at > other) {
+        exchange_names(b, header, other, at);
+        return;
+    }
+    const size_t before = next_name(b, 8 + header, at, first);
+    const size_t behind = next_name(b, 8 + header, other, second);
+    if (before == 0 || behind <= before) return;
+    replace(b, header, behind, strlen(second), first);
+    replace(b, header + strlen(first) - strlen(second), before, strlen(first), second);
+}
+
 static void edit(bytes *b, choices *c) {
     static const char *const texts[] = {
         "-1",   "0",    "1",    "2",    "255",         "16384",      "65536",
@@ -104,6 +131,7 @@ static void edit(bytes *b, choices *c) {
         replace(b, header, from, (size_t)(quote - b->data) + 1 - from, dtypes[choose(c, 0, 6)]);
         break;
     }
+    case 6: exchange_names(b, header, at, 8 + (size_t)choose(c, 0, (int32_t)header - 1)); break;
     default: /* of the data: floats that are none, factors and zero points that are out of range */
         for (int32_t count = choose(c, 1, 8), i = 0; data > 0 && i < count; i++) {
             b->data[end + (size_t)choose(c, 0, 1 << 20) % data] =
