@@ -3,6 +3,7 @@
 #include "file.h"
 #include "orientation.h"
 #include "report.h"
+#include "stb_memory.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -17,6 +18,7 @@ enum {
     PNG_SIGNATURE_SIZE = 8,
     PNG_CHUNK_OVERHEAD = 12, /* length, type, checksum */
     PNG_HEADER_SIZE = PNG_CHUNK_OVERHEAD + 13,
+    MIN_PNG_BUFFER = 1 << 16,
     BMP_FILE_HEADER_SIZE = 14,
 };
 
@@ -59,6 +61,7 @@ static uint32_t checksum(const uint32_t table[256], const uint8_t *data, size_t 
 struct png {
     int orientation;
     bool of_16_bits;
+    size_t pixels;
     size_t colours;                  /* that a pixel can choose from; 0: without a palette */
     size_t palette_at, palette_size; /* of the chunk with the palette, and its colours; 0: none */
 };
@@ -94,6 +97,7 @@ static mbn_status check_png(const uint8_t *data, size_t size, struct png *png, m
             mbn_status status =
                 mbn_rgb_check_size(big_endian(type + 4), big_endian(type + 8), error);
             if (status != MBN_OK) return status;
+            png->pixels = (size_t)big_endian(type + 4) * big_endian(type + 8);
             read_png_header(type + 4, png);
         }
         if (memcmp(type, "PLTE", 4) == 0) {
@@ -238,7 +242,11 @@ static mbn_status decode_with_stb(const uint8_t *data, size_t size, bool alpha, 
     int stored;
     const int channels = alpha ? 4 : 3;
     stbi_uc *pixels = stbi_load_from_memory(data, (int)size, &width, &height, &stored, channels);
-    if (pixels == NULL) return mbn_explain(error, MBN_MALFORMED, "%s", stbi_failure_reason());
+    if (pixels == NULL) {
+        return mbn_explain(error, MBN_MALFORMED, "%s",
+                           mbn_stb_refused() ? "corrupt PNG: it unpacks to more than its pixels"
+                                             : stbi_failure_reason());
+    }
     *image = (mbn_rgb){pixels, width, height, channels};
     return MBN_OK;
 }
@@ -276,6 +284,9 @@ static mbn_status decode_png(const uint8_t *data, size_t size, bool alpha, mbn_r
         if (completed == NULL) return mbn_explain(error, MBN_OUT_OF_MEMORY, "out of memory");
         data = completed;
     }
+    /* A pixel has at most 8 bytes, a row one more, twice where rows are interlaced; buffers grow
+     * by doubling. */
+    mbn_stb_allow(2 * (10 * png.pixels + size) + MIN_PNG_BUFFER);
     status = decode_with_stb(data, size, alpha, image, error);
     free(completed);
     if (status != MBN_OK) return status;

@@ -279,6 +279,43 @@ Test(image, shows_no_leftovers_for_colours_that_a_png_lacks) {
     expect_error(file, make_palette_png(file, 0, 0), MBN_MALFORMED, "Corrupt PNG");
 }
 
+/* zlib with a byte of 0 and `repeats` copies of 258: a code of 13 bits each (RFC 1951, 3.2.6). */
+static size_t put_zeros(uint8_t *at, int repeats) {
+    static const char first[] = "110"
+                                "00110000",
+                      repeat[] = "11000101"
+                                 "00000",
+                      end[] = "0000000";
+    size_t bits = 0;
+    at[0] = 0x78;
+    at[1] = 1;
+    for (int i = -1; i <= repeats; i++) {
+        for (const char *bit = i < 0 ? first : i < repeats ? repeat : end; *bit != '\0'; bit++) {
+            if (bits % 8 == 0) at[2 + bits / 8] = 0;
+            at[2 + bits / 8] |= (uint8_t)((*bit - '0') << bits % 8);
+            bits++;
+        }
+    }
+    return 2 + (bits + 7) / 8 + 4; /* whose checksum is not looked at */
+}
+
+/* 2x1 grey pixels, and what comes behind them. */
+Test(image, refuses_a_png_that_unpacks_to_more_than_its_pixels) {
+    static const uint8_t header[13] = {0, 0, 0, 2, 0, 0, 0, 1, 8, 0};
+    static uint8_t file[1 << 16], zeros[1 << 15];
+    memcpy(file, png, 8);
+    for (int repeats = 1; repeats <= 16384; repeats *= 16384) {
+        uint8_t *chunks = put_chunk(file + 8, "IHDR", header, sizeof header);
+        chunks = put_chunk(chunks, "IDAT", zeros, put_zeros(zeros, repeats));
+        const size_t size = (size_t)(put_chunk(chunks, "IEND", NULL, 0) - file);
+        if (repeats == 1) {
+            expect_pixels(file, size, 2, 1, (const uint8_t[6]){0});
+        } else {
+            expect_error(file, size, MBN_MALFORMED, "it unpacks to more than its pixels");
+        }
+    }
+}
+
 Test(image, refuses_sizes_out_of_range) {
     static const struct {
         int32_t width, height;
