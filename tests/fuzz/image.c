@@ -2,12 +2,14 @@
  * wanted and what is done with the checksums of a PNG, which no mutation would hit; a picture that
  * says it has more pixels than a small file's decoder gets done in a moment is not decoded. */
 #include "choices.h"
+#include "memory.h"
 
 #include <criterion/criterion.h>
 #include <image.h>
 #include <stdlib.h>
 
-enum { MOST_PIXELS = 1 << 16 };
+/* libjpeg keeps the coefficients of progressive files, of whole blocks where a side is one pixel. */
+enum { MOST_PIXELS = 1 << 16, BYTES_PER_PIXEL = 256, MULTIPLE = 64 };
 
 static uint32_t big_endian(const uint8_t *at) {
     return (uint32_t)at[0] << 24 | (uint32_t)at[1] << 16 | (uint32_t)at[2] << 8 | at[3];
@@ -59,7 +61,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     if ((mode & 2) == 0 && c.size > 0 && copy[0] == 0x89) mend_png(copy, c.size);
     mbn_rgb image = {0};
     mbn_error error = {MBN_OK, ""};
+    memory_watch();
     const mbn_status status = mbn_rgb_decode(copy, c.size, (mode & 1) != 0, &image, &error);
+    memory_bound(c.size, MULTIPLE, MOST_PIXELS * BYTES_PER_PIXEL);
     free(copy);
     if (status != MBN_OK) {
         cr_assert(error.status == status && error.message[0] != '\0');
