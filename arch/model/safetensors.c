@@ -23,7 +23,8 @@ enum {
 #define NAME "%.200s"
 
 struct mbn_safetensors {
-    json_t *header; /* owns the names and the metadata */
+    json_t *header; /* owns the names and the metadata ... */
+    char *text;     /* ... but names of a header that is plain */
     const json_t *metadata;
     size_t count;
     mbn_tensor *tensors; /* in the order of their data */
@@ -113,6 +114,18 @@ static mbn_status check_name(const char *name, mbn_error *error) {
     return MBN_OK;
 }
 
+static mbn_status add_extent(int64_t extent, mbn_tensor *tensor, mbn_error *error) {
+    if (extent < 0) {
+        return mbn_fail(error, MBN_MALFORMED, NAME ": shape[%" PRId32 "] is %" PRId64, tensor->name,
+                        tensor->rank, extent);
+    }
+    if (__builtin_mul_overflow(tensor->count, extent, &tensor->count)) {
+        return mbn_fail(error, MBN_MALFORMED, NAME ": shape overflows", tensor->name);
+    }
+    tensor->shape[tensor->rank++] = extent;
+    return MBN_OK;
+}
+
 static mbn_status read_shape(const json_t *shape, mbn_tensor *tensor, mbn_error *error) {
     if (!json_is_array(shape)) {
         return mbn_fail(error, MBN_MALFORMED, NAME ": shape is missing or not an array",
@@ -123,22 +136,14 @@ static mbn_status read_shape(const json_t *shape, mbn_tensor *tensor, mbn_error 
         return mbn_fail(error, MBN_UNSUPPORTED, NAME ": rank %zu, at most %d is supported",
                         tensor->name, rank, MBN_TENSOR_MAX_RANK);
     }
-    tensor->rank = (int32_t)rank;
-    tensor->count = 1;
     for (size_t i = 0; i < rank; i++) {
         const json_t *size = json_array_get(shape, i);
         if (!json_is_integer(size)) {
             return mbn_fail(error, MBN_MALFORMED, NAME ": shape[%zu] is not an integer",
                             tensor->name, i);
         }
-        tensor->shape[i] = json_integer_value(size);
-        if (tensor->shape[i] < 0) {
-            return mbn_fail(error, MBN_MALFORMED, NAME ": shape[%zu] is %" PRId64, tensor->name, i,
-                            tensor->shape[i]);
-        }
-        if (__builtin_mul_overflow(tensor->count, tensor->shape[i], &tensor->count)) {
-            return mbn_fail(error, MBN_MALFORMED, NAME ": shape overflows", tensor->name);
-        }
+        const mbn_status status = add_extent(json_integer_value(size), tensor, error);
+        if (status != MBN_OK) return status;
     }
     return MBN_OK;
 }
@@ -154,17 +159,8 @@ static const char *shape_text(const mbn_tensor *tensor, char *text, size_t size)
     return text;
 }
 
-static mbn_status read_offsets(const json_t *offsets, const struct dtype *dtype,
-                               const uint8_t *data, size_t data_size, mbn_tensor *tensor,
-                               mbn_error *error) {
-    const json_t *first = json_array_get(offsets, 0);
-    const json_t *second = json_array_get(offsets, 1);
-    if (json_array_size(offsets) != 2 || !json_is_integer(first) || !json_is_integer(second)) {
-        return mbn_fail(error, MBN_MALFORMED, NAME ": data_offsets are missing or not two integers",
-                        tensor->name);
-    }
-    const int64_t begin = json_integer_value(first);
-    const int64_t end = json_integer_value(second);
+static mbn_status place(int64_t begin, int64_t end, const struct dtype *dtype, const uint8_t *data,
+                        size_t data_size, mbn_tensor *tensor, mbn_error *error) {
     if (begin > end) {
         return mbn_fail(error, MBN_MALFORMED,
                         NAME ": data_offsets [%" PRId64 ", %" PRId64 "] are reversed", tensor->name,
@@ -193,9 +189,22 @@ static mbn_status read_offsets(const json_t *offsets, const struct dtype *dtype,
     return MBN_OK;
 }
 
+static mbn_status read_offsets(const json_t *offsets, const struct dtype *dtype,
+                               const uint8_t *data, size_t data_size, mbn_tensor *tensor,
+                               mbn_error *error) {
+    const json_t *first = json_array_get(offsets, 0);
+    const json_t *second = json_array_get(offsets, 1);
+    if (json_array_size(offsets) != 2 || !json_is_integer(first) || !json_is_integer(second)) {
+        return mbn_fail(error, MBN_MALFORMED, NAME ": data_offsets are missing or not two integers",
+                        tensor->name);
+    }
+    return place(json_integer_value(first), json_integer_value(second), dtype, data, data_size,
+                 tensor, error);
+}
+
 static mbn_status read_tensor(const char *name, const json_t *entry, const uint8_t *data,
                               size_t data_size, mbn_tensor *tensor, mbn_error *error) {
-    tensor->name = name;
+    *tensor = (mbn_tensor){.name = name, .count = 1};
     mbn_status status = check_name(name, error);
     if (status != MBN_OK) return status;
     if (!json_is_object(entry)) {
@@ -260,6 +269,12 @@ static mbn_status check_coverage(const mbn_safetensors *file, const uint8_t *dat
                     file->tensors[file->count - 1].name, data_size - covered);
 }
 
+static void sort(mbn_safetensors *file) {
+    qsort(file->tensors, file->count, sizeof *file->tensors, compare_data);
+    for (size_t i = 0; i < file->count; i++) file->by_name[i] = &file->tensors[i];
+    qsort(file->by_name, file->count, sizeof *file->by_name, compare_names);
+}
+
 static mbn_status read_tensors(mbn_safetensors *file, const uint8_t *data, size_t data_size,
                                mbn_error *error) {
     /* One element more than entries, so that no entries are not a NULL array. */
@@ -284,10 +299,137 @@ static mbn_status read_tensors(mbn_safetensors *file, const uint8_t *data, size_
         if (status != MBN_OK) return status;
     }
 
-    qsort(file->tensors, file->count, sizeof *file->tensors, compare_data);
-    for (size_t i = 0; i < file->count; i++) file->by_name[i] = &file->tensors[i];
-    qsort(file->by_name, file->count, sizeof *file->by_name, compare_names);
+    sort(file);
     return check_coverage(file, data, data_size, error);
+}
+
+/* ---- Plain headers -----------------------------------------------------------------------------
+ * Nearly all headers are written alike: no space, the same three keys in the same order, names of
+ * ASCII.  Those are read in a tenth of the time that the JSON library takes, which is what a cold
+ * start waits for.  Whatever is otherwise, or wrong, is left to the library and what follows it. */
+
+typedef struct cursor {
+    char *at, *end;
+} cursor;
+
+static bool skip(cursor *c, const char *text) {
+    const size_t length = strlen(text);
+    if ((size_t)(c->end - c->at) < length || memcmp(c->at, text, length) != 0) return false;
+    c->at += length;
+    return true;
+}
+
+/* What is left of a string whose quote was skipped.  It ends with a zero then. */
+static const char *scan_string(cursor *c) {
+    char *begin = c->at;
+    for (; c->at < c->end; c->at++) {
+        const unsigned char byte = (unsigned char)*c->at;
+        if (byte == '"') {
+            *c->at++ = '\0';
+            return begin;
+        }
+        if (byte < 0x20 || byte > 0x7e || byte == '\\') break;
+    }
+    return NULL;
+}
+
+/* -1: none that is sure to fit */
+static int64_t scan_integer(cursor *c) {
+    const char *begin = c->at;
+    int64_t value = 0;
+    while (c->at < c->end && *c->at >= '0' && *c->at <= '9' && c->at - begin < 18) {
+        value = 10 * value + (*c->at++ - '0');
+    }
+    if (c->at == begin || (*begin == '0' && c->at - begin > 1)) return -1;
+    return value;
+}
+
+static bool scan_tensor(cursor *c, const uint8_t *data, size_t data_size, mbn_tensor *tensor) {
+    if (!skip(c, "{\"dtype\":\"") || (tensor->dtype_name = scan_string(c)) == NULL) return false;
+    const struct dtype *dtype = find_dtype(tensor->dtype_name);
+    if (dtype == NULL || !skip(c, ",\"shape\":[")) return false;
+    tensor->dtype = dtype->dtype;
+    while (!skip(c, "]")) {
+        if (tensor->rank == MBN_TENSOR_MAX_RANK || (tensor->rank > 0 && !skip(c, ",")) ||
+            add_extent(scan_integer(c), tensor, NULL) != MBN_OK) {
+            return false;
+        }
+    }
+    if (!skip(c, ",\"data_offsets\":[")) return false;
+    const int64_t begin = scan_integer(c);
+    if (!skip(c, ",")) return false;
+    const int64_t end = scan_integer(c);
+    return skip(c, "]}") && place(begin, end, dtype, data, data_size, tensor, NULL) == MBN_OK;
+}
+
+/* The library reads it: values may be any strings. */
+static bool scan_metadata(cursor *c, mbn_safetensors *file) {
+    const char *begin = c->at;
+    bool quoted = false;
+    if (file->header != NULL || !skip(c, "{")) return false;
+    for (; c->at < c->end && (quoted || *c->at != '}'); c->at++) {
+        if (*c->at == '"') quoted = !quoted;
+        if (quoted && *c->at == '\\') c->at++;
+        if (!quoted && (*c->at == '{' || *c->at == '[')) return false;
+    }
+    if (c->at >= c->end) return false;
+    c->at++;
+    file->header = json_loadb(begin, (size_t)(c->at - begin), JSON_REJECT_DUPLICATES, NULL);
+    file->metadata = file->header;
+    return file->header != NULL && check_metadata(file->header, NULL) == MBN_OK;
+}
+
+static bool scan_entries(cursor *c, mbn_safetensors *file, const uint8_t *data, size_t data_size) {
+    if (!skip(c, "{")) return false;
+    do {
+        const char *name = skip(c, "\"") ? scan_string(c) : NULL;
+        if (name == NULL || !skip(c, ":")) return false;
+        if (strcmp(name, "__metadata__") == 0) {
+            if (!scan_metadata(c, file)) return false;
+        } else {
+            mbn_tensor *tensor = &file->tensors[file->count++];
+            *tensor = (mbn_tensor){.name = name, .count = 1};
+            if (!scan_tensor(c, data, data_size, tensor)) return false;
+        }
+    } while (skip(c, ","));
+    if (!skip(c, "}")) return false;
+    while (skip(c, " ")) continue;
+    return c->at == c->end;
+}
+
+static bool has_duplicates(const mbn_safetensors *file) {
+    for (size_t i = 1; i < file->count; i++) {
+        if (compare_names(&file->by_name[i - 1], &file->by_name[i]) == 0) return true;
+    }
+    return false;
+}
+
+/* False: not a plain one, or a wrong one. */
+static bool read_plain_header(const char *text, size_t size, const uint8_t *data, size_t data_size,
+                              mbn_safetensors *file) {
+    static const char least[] = "\"\":"
+                                "{\"dtype\":\"U8\",\"shape\":[],\"data_offsets\":[0,0]}";
+    if (size > MAX_VALUES) return false;
+    const size_t capacity = size / (sizeof least - 1) + 1;
+    file->text = malloc(size);
+    file->tensors = malloc(capacity * sizeof *file->tensors);
+    file->by_name = malloc(capacity * sizeof *file->by_name);
+    if (file->text == NULL || file->tensors == NULL || file->by_name == NULL) return false;
+    memcpy(file->text, text, size);
+    cursor c = {file->text, file->text + size};
+    if (!scan_entries(&c, file, data, data_size)) return false;
+    sort(file);
+    return !has_duplicates(file) && check_coverage(file, data, data_size, NULL) == MBN_OK;
+}
+
+/* ---- Files ------------------------------------------------------------------------------------ */
+
+static void empty(mbn_safetensors *file) {
+    free(file->by_name);
+    free(file->tensors);
+    free(file->text);
+    json_decref(file->header);
+    *file = (mbn_safetensors){.header = NULL};
 }
 
 mbn_status mbn_safetensors_parse(const void *data, size_t size, mbn_safetensors **file,
@@ -311,13 +453,16 @@ mbn_status mbn_safetensors_parse(const void *data, size_t size, mbn_safetensors 
 
     mbn_safetensors *result = calloc(1, sizeof *result);
     if (result == NULL) return mbn_fail(error, MBN_OUT_OF_MEMORY, "header: out of memory");
-    const uint8_t *header = bytes + LENGTH_BYTES;
-    mbn_status status =
-        parse_header((const char *)header, (size_t)header_size, &result->header, error);
-    if (status == MBN_OK) {
-        status = read_tensors(result, header + header_size,
-                              size - LENGTH_BYTES - (size_t)header_size, error);
+    const char *header = (const char *)bytes + LENGTH_BYTES;
+    const uint8_t *tensors = bytes + LENGTH_BYTES + header_size;
+    const size_t tensors_size = size - LENGTH_BYTES - (size_t)header_size;
+    if (read_plain_header(header, (size_t)header_size, tensors, tensors_size, result)) {
+        *file = result;
+        return MBN_OK;
     }
+    empty(result);
+    mbn_status status = parse_header(header, (size_t)header_size, &result->header, error);
+    if (status == MBN_OK) status = read_tensors(result, tensors, tensors_size, error);
     if (status == MBN_OK) {
         *file = result;
     } else {
@@ -328,9 +473,7 @@ mbn_status mbn_safetensors_parse(const void *data, size_t size, mbn_safetensors 
 
 void mbn_safetensors_free(mbn_safetensors *file) {
     if (file == NULL) return;
-    free(file->by_name);
-    free(file->tensors);
-    json_decref(file->header);
+    empty(file);
     free(file);
 }
 
@@ -346,65 +489,4 @@ const mbn_tensor *mbn_safetensors_at(const mbn_safetensors *file, size_t index) 
 
 const char *mbn_safetensors_metadata(const mbn_safetensors *file, const char *key) {
     return json_string_value(json_object_get(file->metadata, key));
-}
-
-static float float_of_bits(uint32_t bits) {
-    float value;
-    memcpy(&value, &bits, sizeof value);
-    return value;
-}
-
-static float float_of_half(uint16_t half) {
-    const uint32_t sign = (uint32_t)(half & 0x8000) << 16;
-    const uint32_t exponent = (half >> 10) & 0x1f;
-    const uint32_t fraction = half & 0x3ff;
-    if (exponent == 0) { /* zero and subnormals: a multiple of 2^-24 */
-        const float magnitude = (float)fraction * 0x1p-24f;
-        return sign != 0 ? -magnitude : magnitude;
-    }
-    /* The bias grows from 15 to 127; infinity and NaN keep the largest exponent. */
-    const uint32_t widened = exponent == 0x1f ? 0xff : exponent + 127 - 15;
-    return float_of_bits(sign | widened << 23 | fraction << 13);
-}
-
-void mbn_tensor_to_floats(const mbn_tensor *tensor, float *out) {
-    const uint8_t *data = tensor->data;
-    switch (tensor->dtype) {
-    case MBN_DTYPE_F32:
-        if (tensor->bytes > 0) memcpy(out, data, tensor->bytes);
-        break;
-    case MBN_DTYPE_F16:
-    case MBN_DTYPE_BF16:
-        for (int64_t i = 0; i < tensor->count; i++) {
-            uint16_t bits;
-            memcpy(&bits, data + 2 * i, sizeof bits);
-            out[i] = tensor->dtype == MBN_DTYPE_F16 ? float_of_half(bits)
-                                                    : float_of_bits((uint32_t)bits << 16);
-        }
-        break;
-    case MBN_DTYPE_F64:
-    case MBN_DTYPE_I8:
-    case MBN_DTYPE_U8:
-    case MBN_DTYPE_I32:
-    case MBN_DTYPE_OTHER: break;
-    }
-}
-
-int32_t mbn_tensor_integer(const mbn_tensor *tensor, int64_t index) {
-    if (tensor->dtype == MBN_DTYPE_I8) return ((const int8_t *)tensor->data)[index];
-    if (tensor->dtype == MBN_DTYPE_U8) return ((const uint8_t *)tensor->data)[index];
-    int32_t value;
-    memcpy(&value, (const char *)tensor->data + index * (int64_t)sizeof value, sizeof value);
-    return value;
-}
-
-double mbn_tensor_real(const mbn_tensor *tensor, int64_t index) {
-    if (tensor->dtype == MBN_DTYPE_F32) {
-        float value;
-        memcpy(&value, (const char *)tensor->data + index * (int64_t)sizeof value, sizeof value);
-        return (double)value;
-    }
-    double value;
-    memcpy(&value, (const char *)tensor->data + index * (int64_t)sizeof value, sizeof value);
-    return value;
 }

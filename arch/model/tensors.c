@@ -1,4 +1,4 @@
-/* Checking and finding a model file's tensors. */
+/* Checking and finding a model file's tensors, and their elements as numbers. */
 #include "tensors.h"
 
 #include "arch/error.h"
@@ -158,4 +158,65 @@ mbn_status mbn_check_tensors(const mbn_safetensors *file, const mbn_network *net
     }
     found += count_tensors(file, network, layers);
     return check_unwanted(file, network, found, error);
+}
+
+static float float_of_bits(uint32_t bits) {
+    float value;
+    memcpy(&value, &bits, sizeof value);
+    return value;
+}
+
+static float float_of_half(uint16_t half) {
+    const uint32_t sign = (uint32_t)(half & 0x8000) << 16;
+    const uint32_t exponent = (half >> 10) & 0x1f;
+    const uint32_t fraction = half & 0x3ff;
+    if (exponent == 0) { /* zero and subnormals: a multiple of 2^-24 */
+        const float magnitude = (float)fraction * 0x1p-24f;
+        return sign != 0 ? -magnitude : magnitude;
+    }
+    /* The bias grows from 15 to 127; infinity and NaN keep the largest exponent. */
+    const uint32_t widened = exponent == 0x1f ? 0xff : exponent + 127 - 15;
+    return float_of_bits(sign | widened << 23 | fraction << 13);
+}
+
+void mbn_tensor_to_floats(const mbn_tensor *tensor, float *out) {
+    const uint8_t *data = tensor->data;
+    switch (tensor->dtype) {
+    case MBN_DTYPE_F32:
+        if (tensor->bytes > 0) memcpy(out, data, tensor->bytes);
+        break;
+    case MBN_DTYPE_F16:
+    case MBN_DTYPE_BF16:
+        for (int64_t i = 0; i < tensor->count; i++) {
+            uint16_t bits;
+            memcpy(&bits, data + 2 * i, sizeof bits);
+            out[i] = tensor->dtype == MBN_DTYPE_F16 ? float_of_half(bits)
+                                                    : float_of_bits((uint32_t)bits << 16);
+        }
+        break;
+    case MBN_DTYPE_F64:
+    case MBN_DTYPE_I8:
+    case MBN_DTYPE_U8:
+    case MBN_DTYPE_I32:
+    case MBN_DTYPE_OTHER: break;
+    }
+}
+
+int32_t mbn_tensor_integer(const mbn_tensor *tensor, int64_t index) {
+    if (tensor->dtype == MBN_DTYPE_I8) return ((const int8_t *)tensor->data)[index];
+    if (tensor->dtype == MBN_DTYPE_U8) return ((const uint8_t *)tensor->data)[index];
+    int32_t value;
+    memcpy(&value, (const char *)tensor->data + index * (int64_t)sizeof value, sizeof value);
+    return value;
+}
+
+double mbn_tensor_real(const mbn_tensor *tensor, int64_t index) {
+    if (tensor->dtype == MBN_DTYPE_F32) {
+        float value;
+        memcpy(&value, (const char *)tensor->data + index * (int64_t)sizeof value, sizeof value);
+        return (double)value;
+    }
+    double value;
+    memcpy(&value, (const char *)tensor->data + index * (int64_t)sizeof value, sizeof value);
+    return value;
 }
