@@ -103,16 +103,40 @@ LOOKUP_TWICE(128, 64, 2)
 LOOKUP_TWICE(256, 128, 3)
 #undef LOOKUP_TWICE
 
-static inline __m256i lookup_pixels(const uint8_t *table, __m256i a) {
-    __asm__ volatile("" : "+r"(table)); /* loaded again rather than kept on the stack */
-    const lookup_index index = {
+static inline lookup_index lookup_index_of(__m256i a) {
+    return (lookup_index){
         _mm256_and_si256(a, _mm256_set1_epi8(15)),
         {_mm256_slli_epi16(a, 3), _mm256_slli_epi16(a, 2), _mm256_slli_epi16(a, 1), a},
     };
+}
+static inline __m256i lookup_pixels(const uint8_t *table, __m256i a) {
+    __asm__ volatile("" : "+r"(table)); /* loaded again rather than kept on the stack */
+    const lookup_index index = lookup_index_of(a);
     return lookup_256(table, &index);
 }
 static inline bytes64 bytes_lookup(const uint8_t *table, bytes64 a) {
     return (bytes64){{lookup_pixels(table, a.two[0]), lookup_pixels(table, a.two[1])}};
+}
+
+/* Of a table that begins level, as those of hard-swish do, the rest. */
+#define LOOKUP_LEVEL 1
+enum { LEVEL = 64 };
+
+static inline bool lookup_is_level(const uint8_t *table) {
+    const __m256i first = _mm256_set1_epi8((char)table[LEVEL]);
+    const __m256i *row = (const __m256i *)table;
+    const __m256i same = _mm256_and_si256(_mm256_cmpeq_epi8(_mm256_loadu_si256(row), first),
+                                          _mm256_cmpeq_epi8(_mm256_loadu_si256(row + 1), first));
+    return _mm256_movemask_epi8(same) == -1;
+}
+static inline __m256i lookup_pixels_above(const uint8_t *table, __m256i a) {
+    __asm__ volatile("" : "+r"(table));
+    const lookup_index index = lookup_index_of(_mm256_subs_epu8(a, _mm256_set1_epi8(LEVEL)));
+    return _mm256_blendv_epi8(lookup_128(table + LEVEL, &index),
+                              lookup_64(table + LEVEL + 128, &index), index.bits[3]);
+}
+static inline bytes64 bytes_lookup_above(const uint8_t *table, bytes64 a) {
+    return (bytes64){{lookup_pixels_above(table, a.two[0]), lookup_pixels_above(table, a.two[1])}};
 }
 
 /* Of sums that part_rescale left in its order. */

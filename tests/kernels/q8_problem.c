@@ -134,6 +134,9 @@ void q8_finish_create(q8_finish *f, double spread, bool adds, random_state *r) {
         f->lookup[i] = (uint8_t)random_bits(r);
         f->values[i] = mean->input_scale * random_float(r, -100.0f, 156.0f);
     }
+    /* As those of hard-swish begin, by which tables shorten them. */
+    const uint64_t level = one_in(r, 2) ? 60 + random_bits(r) % 10 : 0;
+    for (uint64_t i = 0; i < level; i++) f->lookup[i] = f->lookup[level];
     create_add(&f->add, r);
 }
 

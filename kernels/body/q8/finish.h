@@ -64,11 +64,20 @@ RARE sums rescale(mbn_rescaling rescaling, sums x, const char *channels) {
 /* Of `pixels` pixels side by side; in place, too. */
 static __attribute__((noinline)) void lookup_run(const uint8_t *lookup, const char *input,
                                                  int32_t pixels, char *output) {
+#if LOOKUP_LEVEL
+    const bool level = lookup_is_level(lookup);
+#endif
     for (int32_t p = 0; p < pixels; p += QUAD) {
         const int32_t count = pixels - p < QUAD ? pixels - p : QUAD;
         const ptrdiff_t at = (ptrdiff_t)p * PIXEL_BYTES;
-        bytes_store_some(output + at, count,
-                         bytes_lookup(lookup, bytes_load_some(input + at, count)));
+        const bytes64 in = bytes_load_some(input + at, count);
+#if LOOKUP_LEVEL
+        if (level) {
+            bytes_store_some(output + at, count, bytes_lookup_above(lookup, in));
+            continue;
+        }
+#endif
+        bytes_store_some(output + at, count, bytes_lookup(lookup, in));
     }
 }
 

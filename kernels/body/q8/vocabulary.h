@@ -81,6 +81,9 @@
  *     bytes_load_some(p, n), bytes_store_some(p, n, a)
  *                                n pixels, 1 to 4, and anything for the others
  *     bytes_lookup(table, a)     table[] of each byte
+ *     with LOOKUP_LEVEL:
+ *     lookup_is_level(table)     whether it begins with equal bytes, so many of them that ...
+ *     bytes_lookup_above(table, a)   ... this is bytes_lookup, and shorter
  *     bytes_widen(a, i)          pixel i
  *     bytes_spread(a)            a's first 48: a byte of the last pixel behind every third
  *     bytes_interleave(a)        the first byte of each pixel, the second of each, ...
@@ -155,6 +158,9 @@
 #endif
 #if !defined(FIXED_OFFSET)
 #define FIXED_OFFSET 1
+#endif
+#if !defined(LOOKUP_LEVEL)
+#define LOOKUP_LEVEL 0
 #endif
 #if !defined(RELU_RAISED)
 #define RELU_RAISED 0
