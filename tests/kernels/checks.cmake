@@ -13,6 +13,6 @@ mobilenet_optimise_without_build_type(mobilenet-kernel-checks)
 target_link_libraries(mobilenet-kernel-checks PUBLIC mobilenet m)
 target_include_directories(mobilenet-kernel-checks PRIVATE ${PROJECT_SOURCE_DIR}
   PUBLIC ${CMAKE_CURRENT_LIST_DIR})
-if(CMAKE_CROSSCOMPILING)
+if(CMAKE_CROSSCOMPILING_EMULATOR)
   target_compile_definitions(mobilenet-kernel-checks PRIVATE TESTS_ARE_EMULATED)
 endif()
