@@ -22,6 +22,10 @@ set(MOBILENET_ISA_FLAGS_avx512bf16 ${MOBILENET_ISA_FLAGS_avx512} -mavx512bf16)
 set(MOBILENET_ISA_PROBE_avx512bf16
   "_mm512_cvtss_f32(_mm512_dpbf16_ps(_mm512_set1_ps(x), (__m512bh)_mm512_set1_ps(x),
                     (__m512bh)_mm512_set1_ps(x)))")
+set(MOBILENET_ISA_FLAGS_avxvnni ${MOBILENET_ISA_FLAGS_avx2} -mavxvnni)
+set(MOBILENET_ISA_PROBE_avxvnni
+  "(float)_mm256_extract_epi32(_mm256_dpbusd_avx_epi32(_mm256_set1_epi32((int)x), _mm256_set1_epi32((int)x),
+                                                      _mm256_set1_epi32((int)x)), 0)")
 set(MOBILENET_ISA_FLAGS_avx512vnni ${MOBILENET_ISA_FLAGS_avx512} -mavx512vnni)
 set(MOBILENET_ISA_PROBE_avx512vnni
   "_mm512_reduce_add_epi32(_mm512_dpbusd_epi32(_mm512_set1_epi32((int)x), _mm512_set1_epi32((int)x),
@@ -42,7 +46,7 @@ set(MOBILENET_ISA_PROBE_neondot
   "vgetq_lane_s32(vdotq_laneq_s32(vdupq_n_s32((int)x), vdupq_n_s8((int)x), vdupq_n_s8((int)x), 0), 0)")
 
 if(CMAKE_SYSTEM_PROCESSOR MATCHES "^(x86_64|AMD64|amd64)$")
-  set(known sse avx2 avx512 avx512bf16 avx512vnni avx512vbmi)
+  set(known sse avx2 avxvnni avx512 avx512bf16 avx512vnni avx512vbmi)
   set(header immintrin.h)
 elseif(CMAKE_SYSTEM_PROCESSOR MATCHES "^(aarch64|arm64)$")
   set(known neon neonbf16 neondot)
@@ -66,6 +70,9 @@ string(REPLACE "," ";" wanted "${MOBILENET_ISAS}")
 set(asked ${wanted})
 if(wanted STREQUAL "all")
   set(wanted ${known})
+endif()
+if("avxvnni" IN_LIST wanted) # whose table has AVX2's functions where its own would not be faster
+  list(APPEND wanted avx2)
 endif()
 foreach(isa IN LISTS wanted)
   if(NOT isa IN_LIST known AND NOT isa STREQUAL scalar)

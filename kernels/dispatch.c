@@ -14,6 +14,7 @@ static const char *const names[MBN_ISA_COUNT] = {
     [MBN_ISA_NEON] = "neon",
     [MBN_ISA_AVX512_BF16] = "avx512bf16",
     [MBN_ISA_NEON_BF16] = "neonbf16",
+    [MBN_ISA_AVX_VNNI] = "avxvnni",
     [MBN_ISA_AVX512_VNNI] = "avx512vnni",
     [MBN_ISA_AVX512_VBMI] = "avx512vbmi",
     [MBN_ISA_NEON_DOT] = "neondot",
@@ -24,8 +25,8 @@ static const uint32_t beneath[MBN_ISA_COUNT] = {
     [MBN_ISA_SSE] = 1u << MBN_ISA_SCALAR,         [MBN_ISA_AVX2] = 1u << MBN_ISA_SSE,
     [MBN_ISA_AVX512] = 1u << MBN_ISA_AVX2,        [MBN_ISA_NEON] = 1u << MBN_ISA_SCALAR,
     [MBN_ISA_AVX512_BF16] = 1u << MBN_ISA_AVX512, [MBN_ISA_NEON_BF16] = 1u << MBN_ISA_NEON,
-    [MBN_ISA_AVX512_VNNI] = 1u << MBN_ISA_AVX512, [MBN_ISA_AVX512_VBMI] = 1u << MBN_ISA_AVX512_VNNI,
-    [MBN_ISA_NEON_DOT] = 1u << MBN_ISA_NEON,
+    [MBN_ISA_AVX_VNNI] = 1u << MBN_ISA_AVX2,      [MBN_ISA_AVX512_VNNI] = 1u << MBN_ISA_AVX512,
+    [MBN_ISA_NEON_DOT] = 1u << MBN_ISA_NEON,      [MBN_ISA_AVX512_VBMI] = 1u << MBN_ISA_AVX512_VNNI,
 };
 
 static const struct {

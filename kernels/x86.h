@@ -41,6 +41,7 @@ static inline uint32_t x86_isas(const x86_words *w) {
                       x86_has(w->leaf1_ecx, 20) && x86_has(w->leaf1_ecx, 23);  /* SSE4.2, POPCNT */
     if (!ymm || !avx2) return mask;
     mask |= 1u << MBN_ISA_AVX2;
+    if (x86_has(w->leaf7_1_eax, 4)) mask |= 1u << MBN_ISA_AVX_VNNI;
     const bool zmm = (w->xcr0 & X86_ZMM) == X86_ZMM;
     const bool avx512 = x86_has(w->leaf7_ebx, 16) && x86_has(w->leaf7_ebx, 17) && /* F, DQ */
                         x86_has(w->leaf7_ebx, 30) && x86_has(w->leaf7_ebx, 31) && /* BW, VL */

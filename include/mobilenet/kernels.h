@@ -78,10 +78,11 @@ typedef enum mbn_isa {
     MBN_ISA_NEON = 4,        /* AArch64 */
     MBN_ISA_AVX512_BF16 = 5, /* AVX512 with BF16: only of bfloat16 */
     MBN_ISA_NEON_BF16 = 6,   /* NEON with BF16: only of bfloat16 */
-    MBN_ISA_AVX512_VNNI = 7, /* AVX512 with VNNI: only of integers */
-    MBN_ISA_AVX512_VBMI = 8, /* that with VBMI: only of integers */
-    MBN_ISA_NEON_DOT = 9,    /* NEON with its dot product: only of integers */
-    MBN_ISA_COUNT = 10
+    MBN_ISA_AVX_VNNI = 7,    /* AVX2 with AVX-VNNI: only of integers */
+    MBN_ISA_AVX512_VNNI = 8, /* AVX512 with VNNI: only of integers */
+    MBN_ISA_AVX512_VBMI = 9, /* that with VBMI: only of integers */
+    MBN_ISA_NEON_DOT = 10,   /* NEON with its dot product: only of integers */
+    MBN_ISA_COUNT = 11
 } mbn_isa;
 
 #define MBN_ISA_MASK_ALL ((1u << MBN_ISA_COUNT) - 1u)
@@ -392,8 +393,8 @@ MBN_API uint32_t mbn_isa_usable(void);
  * that it builds on; NULL if none of the mask is usable, or the element type has no table. */
 MBN_API const mbn_kernels *mbn_kernels_best(mbn_element element, uint32_t mask);
 
-/* "scalar", "sse", "avx2", "avx512", "neon", "avx512bf16", "neonbf16", "avx512vnni", "avx512vbmi",
- * "neondot"; NULL for anything else. */
+/* "scalar", "sse", "avx2", "avx512", "neon", "avx512bf16", "neonbf16", "avxvnni", "avx512vnni",
+ * "avx512vbmi", "neondot"; NULL for anything else. */
 MBN_API const char *mbn_isa_name(mbn_isa isa);
 
 /* Reads a comma-separated list of names ("avx2" or "scalar,sse") into a mask.  Returns 0 if a name

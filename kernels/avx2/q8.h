@@ -6,20 +6,22 @@
 
 #include "kernels/body/q8/parts.h"
 
-#define VEC_TABLE mbn_avx2_q8
-#define VEC_ISA MBN_ISA_AVX2
-#define VEC_ISA_NAME "avx2"
 #define TILES_FEW 0
 #define FIXED_INLINE 1
 #define LOOKUP_INLINE 0
-#define PACK_CONVOLUTION mbn_pack_convolution_q8_pairs
 #define PACK_DEPTHWISE mbn_pack_depthwise_q8_pairs
+#define PANEL 1
+#define PANEL_MAX 1
+#if !VEC_QUADS /* AVX-VNNI's header has these itself */
+#define VEC_TABLE mbn_avx2_q8
+#define VEC_ISA MBN_ISA_AVX2
+#define VEC_ISA_NAME "avx2"
+#define PACK_CONVOLUTION mbn_pack_convolution_q8_pairs
 
 /* Tiles: four pixels of a block have eight vectors of sums; its weights are four more, the inputs
  * of a pixel two. */
-#define PANEL 1
-#define PANEL_MAX 1
 #define POINTWISE_PIXELS_1 4
+#endif
 
 /* Pixels two by two. */
 typedef struct bytes64 {

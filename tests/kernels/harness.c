@@ -51,6 +51,21 @@ const mbn_kernels *checks_current(void) {
     return current;
 }
 
+static bool (*is_emulated_by)(mbn_isa isa);
+
+void checks_emulate(bool (*is_emulated)(mbn_isa isa)) {
+    is_emulated_by = is_emulated;
+}
+
+static bool is_emulated(mbn_isa isa) {
+    return is_emulated_by != NULL && is_emulated_by(isa);
+}
+
+bool table_has_its_turn(const mbn_kernels *table, double multiply_adds) {
+    const double usual = tests_are_brief() ? 3e3 : 1e5;
+    return !is_emulated(table->isa) || draw(1 + (int32_t)(multiply_adds / usual)) == 0;
+}
+
 int32_t tables_under_test(mbn_kernels tables[TABLES_MAX], mbn_element element, bool layouts) {
     static const mbn_blocking scalar[] = {{1, 4, 1}, {4, 1, 2}, {4, 4, 4},
                                           {8, 2, 2}, {8, 4, 2}, {16, 2, 2}};
@@ -58,7 +73,8 @@ int32_t tables_under_test(mbn_kernels tables[TABLES_MAX], mbn_element element, b
     int32_t count = 0;
     for (int isa = 0; isa < MBN_ISA_COUNT; isa++) {
         const mbn_kernels *table = mbn_kernels_for(element, (mbn_isa)isa);
-        if (table == NULL || (usable >> isa & 1u) == 0) continue;
+        if (table == NULL) continue;
+        if ((usable >> isa & 1u) == 0 && !is_emulated((mbn_isa)isa)) continue;
         CHECK(count < TABLES_MAX, "more than %d tables", TABLES_MAX);
         tables[count++] = *table;
     }

@@ -17,11 +17,19 @@
 
 enum { TABLES_MAX = 16 };
 
-/* An element type's tables of this machine's instruction sets; with `layouts`, also the scalar
+/* An element type's tables of this machine's instruction sets, and of those that are emulated
+ * (avx_vnni.h); with `layouts`, also the scalar
  * functions under every layout that a table may have (block and panel changed): so they fill
  * another table's slots.  In brief tests under one of these layouts, another one in each call.
  * Returns their number, which is 0 for an element type without tables. */
 int32_t tables_under_test(mbn_kernels tables[TABLES_MAX], mbn_element element, bool layouts);
+
+/* Tables of what is emulated, says the function, are under test, too. */
+void checks_emulate(bool (*is_emulated)(mbn_isa isa));
+
+/* Whether a table is to run a case that has so many: emulated ones, which take hundreds of times as
+ * long, run those with many rarely. */
+bool table_has_its_turn(const mbn_kernels *table, double multiply_adds);
 
 /* The sides of guard pages that a case runs with: all, in brief tests one. */
 typedef struct guard_sides {

@@ -17,7 +17,8 @@ static const uint32_t expected_tables[MBN_ELEMENT_COUNT] = {
     [MBN_ELEMENT_BF16] = 1u << MBN_ISA_SCALAR | 1u << MBN_ISA_SSE | 1u << MBN_ISA_AVX2 |
                          1u << MBN_ISA_AVX512 | 1u << MBN_ISA_AVX512_BF16,
     [MBN_ELEMENT_Q8] = 1u << MBN_ISA_SCALAR | 1u << MBN_ISA_SSE | 1u << MBN_ISA_AVX2 |
-                       1u << MBN_ISA_AVX512_VNNI | 1u << MBN_ISA_AVX512_VBMI,
+                       1u << MBN_ISA_AVX_VNNI | 1u << MBN_ISA_AVX512_VNNI |
+                       1u << MBN_ISA_AVX512_VBMI,
 #elif defined(__aarch64__)
     [MBN_ELEMENT_F32] = 1u << MBN_ISA_SCALAR | 1u << MBN_ISA_NEON,
     [MBN_ELEMENT_BF16] = 1u << MBN_ISA_SCALAR | 1u << MBN_ISA_NEON | 1u << MBN_ISA_NEON_BF16,
@@ -134,8 +135,8 @@ Test(dispatch, best_of_a_mask) {
 
 Test(dispatch, names) {
     static const char *const names[MBN_ISA_COUNT] = {
-        "scalar",     "sse",      "avx2",       "avx512",     "neon",
-        "avx512bf16", "neonbf16", "avx512vnni", "avx512vbmi", "neondot"};
+        "scalar",   "sse",     "avx2",       "avx512",     "neon",   "avx512bf16",
+        "neonbf16", "avxvnni", "avx512vnni", "avx512vbmi", "neondot"};
     for (int isa = 0; isa < MBN_ISA_COUNT; isa++) {
         cr_assert(strcmp(mbn_isa_name((mbn_isa)isa), names[isa]) == 0);
         cr_assert(mbn_isa_parse(names[isa]) == 1u << isa);

@@ -14,7 +14,7 @@ NETWORKS = [
     "mobilenet_v3_small_article",
 ]
 FLOAT_ISAS = ["scalar", "sse", "avx2", "avx512", "neon"]  # those with float32
-ISAS = [*FLOAT_ISAS, "avx512bf16", "neonbf16", "avx512vnni", "avx512vbmi", "neondot"]
+ISAS = [*FLOAT_ISAS, "avx512bf16", "neonbf16", "avxvnni", "avx512vnni", "avx512vbmi", "neondot"]
 
 if len(sys.argv) < 2:
     sys.exit(f"usage: {sys.argv[0]} PROGRAM [unittest's arguments]")

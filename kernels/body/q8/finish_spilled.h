@@ -10,6 +10,14 @@ MBN_INLINE const char *start_at(enum finish_kind kind, const char *channels) {
     return channel_vector(channels, kind == FINISH_FIXED ? FIXED_START : BIAS);
 }
 
+/* Between the passes of wide weights: `pixels` sums that began at `start`. */
+static __attribute__((noinline, unused)) void double_sums(const char *start, int32_t pixels,
+                                                          int32_t *values) {
+    for (int32_t i = 0; i < pixels; i++, values += BLOCK) {
+        sums_store(values, sums_twice(sums_load(values), sums_load(start)));
+    }
+}
+
 MBN_INLINE void finish_floats(const epilogue *e, const char *channels, const int32_t *values,
                               int32_t pixels, char *output) {
     sums acc[16][4];

@@ -2,6 +2,9 @@
  * WIDTH sums.  Products are of int16, in pairs, of which an int32 has the sum; so weights are
  * packed as int16, which serves wide ones, too, and inputs become int16.
  *
+ * Or with VEC_QUADS, where an instruction sums the products of four bytes: then inputs of
+ * convolutions are bytes as they lie in memory, and weights too, but for depthwise ones.
+ *
  * An instruction set defines
  *
  *     ints, WIDTH                the vector
@@ -17,6 +20,7 @@
  *     pixels_pair(p, q, out)     16 bytes at p and as many at q to pairs of int16
  *     ints_widen(p)              WIDTH bytes
  *     ints_dot(x, w, sum)        sum + the products of x's and w's pairs of int16
+ *     ints_dot_four(x, w, sum)   with VEC_QUADS: sum + the products of unsigned x and signed w
  *     reals                      the vector of float32
  *     reals_load(p)              reals_splat(float)
  *     reals_of(a), reals_add, reals_mul, reals_div
@@ -39,6 +43,9 @@
 #include <stdbool.h>
 
 #define VEC_PARTS 1
+#if !defined(VEC_QUADS)
+#define VEC_QUADS 0
+#endif
 #define RUN_PIXELS 28 /* divides the rows of MobileNet at 224, or is two or four of them */
 #define SUMS_BEYOND 1 /* numbers behind sums in memory that may be read */
 #define RARE static __attribute__((noinline))
@@ -54,6 +61,10 @@ typedef struct sums {
     ints part[PARTS];
 } sums;
 
+#if VEC_QUADS
+typedef ints operand;
+typedef sums packed;
+#else
 /* Four inputs, two pairs of them. */
 typedef struct operand {
     ints pair[2];
@@ -63,6 +74,7 @@ typedef struct operand {
 typedef struct packed {
     ints pair[2][PARTS];
 } packed;
+#endif
 
 typedef struct factors {
     reals part[PARTS];
@@ -97,8 +109,13 @@ SUMS(sums_of_products(sums x, float m, sums y, float n, float rest),
                                                reals_splat(rest)))))
 SUMS(pixel_sum(const void *p, sums sum),
      ints_add(sum.part[i], ints_widen((const char *)p + i * WIDTH)))
+#if VEC_QUADS
+SUMS(packed_load(const void *p), ints_load(AT(p)))
+SUMS(operand_dot(operand x, packed w, sums sum), (ints)quads_dot(x, w.part[i], (quads)sum.part[i]))
+#else
 SUMS(operand_dot(operand x, packed w, sums sum),
      ints_dot(x.pair[1], w.pair[1][i], ints_dot(x.pair[0], w.pair[0][i], sum.part[i])))
+#endif
 
 SUMS(rescale_small(sums x, factors m), reals_nearest(reals_mul(reals_of(x.part[i]), m.part[i])))
 SUMS(rescale_float(sums x, const void *m),
@@ -131,6 +148,14 @@ MBN_INLINE sums pixels_sum(const void *p, sums sum) {
     return sum;
 }
 
+#if VEC_QUADS
+MBN_INLINE operand operand_broadcast(const void *p) {
+    return ints_broadcast(p);
+}
+MBN_INLINE operand operand_splat(uint8_t byte) {
+    return ints_splat((int32_t)(byte * 0x01010101u));
+}
+#else
 MBN_INLINE packed packed_load(const void *p) {
     packed w;
     MBN_UNROLL
@@ -154,6 +179,7 @@ MBN_INLINE operand operand_splat(uint8_t byte) {
     const ints all = ints_splat(byte << 16 | byte);
     return (operand){{all, all}};
 }
+#endif
 
 MBN_INLINE factors factors_load(const void *p) {
     factors m;

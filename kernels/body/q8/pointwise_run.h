@@ -15,6 +15,71 @@ typedef struct tile_place {
     ptrdiff_t ahead_step;
 } tile_place;
 
+/* What the tiles of a run share. */
+typedef struct run_state {
+    const char *start; /* of the sums */
+    const char *ahead;
+    ptrdiff_t ahead_step; /* for each block of inputs */
+#if !VEC_QUADS
+    bool widened; /* the whole run */
+    int32_t pixels;
+    int16_t *wide;
+#endif
+} run_state;
+
+#if VEC_QUADS
+/* The sums of `pixels` from number p of the run on, and of the first `parts` of the block; both are
+ * constants. */
+MBN_INLINE void pointwise_sums(const mbn_pointwise_args *args, const tile_place *place,
+                               run_state *s, int32_t pixels, int32_t parts, int32_t p,
+                               int32_t *values) {
+    const char *w = place->weights;
+    quads acc[POINTWISE_PIXELS_1][PARTS];
+    MBN_UNROLL
+    for (int32_t i = 0; i < pixels; i++) {
+        MBN_UNROLL
+        for (int32_t v = 0; v < parts; v++) acc[i][v] = (quads)ints_load(s->start + v * PART_BYTES);
+    }
+    for (int32_t pass = passes_of(&args->operands);;) {
+        const char *x = place->input + (ptrdiff_t)p * PIXEL_BYTES;
+        for (int32_t left = args->input_channels; left > 0; left -= BLOCK) {
+            const int32_t count = steps_of(left < BLOCK ? left : BLOCK);
+            __builtin_prefetch(s->ahead, 0, 2); /* to L2 */
+            s->ahead += s->ahead_step;
+            for (int32_t k = 0; k < count; k++, w += STEP_BYTES) {
+                ints row[PARTS];
+                MBN_UNROLL
+                for (int32_t v = 0; v < parts; v++) row[v] = ints_load(w + v * PART_BYTES);
+                MBN_UNROLL
+                for (int32_t j = 0; j < pixels; j++) {
+                    const ints four = ints_broadcast(x + j * PIXEL_BYTES + k * DEPTH);
+                    MBN_UNROLL
+                    for (int32_t v = 0; v < parts; v++) {
+                        acc[j][v] = quads_dot(four, row[v], acc[j][v]);
+                    }
+                }
+            }
+            x += args->input.block_stride;
+        }
+        MBN_UNROLL
+        for (int32_t i = 0; i < pixels; i++) {
+            MBN_UNROLL
+            for (int32_t v = 0; v < parts; v++) {
+                ints_store(values + i * BLOCK + v * WIDTH, (ints)acc[i][v]);
+            }
+        }
+        if (--pass == 0) return;
+        double_sums(s->start, pixels, values);
+        MBN_UNROLL
+        for (int32_t i = 0; i < pixels; i++) {
+            MBN_UNROLL
+            for (int32_t v = 0; v < parts; v++) {
+                acc[i][v] = (quads)ints_load(values + i * BLOCK + v * WIDTH);
+            }
+        }
+    }
+}
+#else
 /* Inputs as int16, [block][pixel][channel]: of a whole run if it has few, else of a tile's pixels
  * as many as there is room for.  What is loaded right behind its store waits for it. */
 enum { WIDE_BLOCKS = 4 };
@@ -27,16 +92,6 @@ MBN_INLINE void widen(const mbn_pointwise_args *args, const char *x, int32_t blo
         for (int32_t p = 0; p < pixels; p++, out += BLOCK) pixel_widen(x + p * PIXEL_BYTES, out);
     }
 }
-
-/* What the tiles of a run share. */
-typedef struct run_state {
-    const char *start; /* of the sums */
-    const char *ahead;
-    ptrdiff_t ahead_step; /* for each block of inputs */
-    bool widened;         /* the whole run */
-    int32_t pixels;
-    int16_t *wide;
-} run_state;
 
 MBN_INLINE void pointwise_step(int32_t pixels, int32_t parts, const int16_t *x, const char *w,
                                sums *acc) {
@@ -98,14 +153,25 @@ MBN_INLINE void pointwise_sums(const mbn_pointwise_args *args, const tile_place 
         }
     }
 }
+#endif
+
+/* Pixels of a run's next tile, where `left` of `pixels` are to do. */
+MBN_INLINE int32_t run_tile(int32_t pixels, int32_t left) {
+    if (pixels < POINTWISE_PIXELS_FEW) return 1;
+#if VEC_QUADS
+    enum { FEW = POINTWISE_PIXELS_FEW };
+    if (left <= FEW || (left > POINTWISE_PIXELS_1 && left <= 2 * FEW)) return FEW;
+    return pixels < POINTWISE_PIXELS_1 ? FEW : POINTWISE_PIXELS_1;
+#else
+    return 2 * left >= POINTWISE_PIXELS_1 ? POINTWISE_PIXELS_1 : 1;
+#endif
+}
 
 /* half: whether all channels that there are are in the block's first half. */
 static __attribute__((noinline)) void pointwise_pixels(const mbn_pointwise_args *args,
                                                        const epilogue *e, int32_t pixels,
                                                        const tile_place *place, bool half) {
     _Alignas(64) int32_t spilled[RUN_PIXELS * BLOCK + SUMS_BEYOND];
-    _Alignas(64) wide_inputs wide;
-    const int32_t blocks = (args->input_channels + BLOCK - 1) / BLOCK;
     const int32_t tiles = (pixels + POINTWISE_PIXELS_1 - 1) / POINTWISE_PIXELS_1;
     const enum finish_kind kind =
         finish_kind_of(e, place->bias, args->input_channels, args->operands.wide);
@@ -113,28 +179,32 @@ static __attribute__((noinline)) void pointwise_pixels(const mbn_pointwise_args 
         .start = start_at(kind, place->bias),
         .ahead = place->ahead,
         .ahead_step = (BLOCK / DEPTH * place->ahead_step + tiles - 1) / tiles,
-        .widened = blocks <= WIDE_BLOCKS,
-        .pixels = pixels,
-        .wide = wide,
     };
+#if !VEC_QUADS
+    _Alignas(64) wide_inputs wide;
+    const int32_t blocks = (args->input_channels + BLOCK - 1) / BLOCK;
+    s.widened = blocks <= WIDE_BLOCKS;
+    s.pixels = pixels;
+    s.wide = wide;
+    if (s.widened) widen(args, place->input, blocks, pixels, s.wide);
+#endif
     for (int32_t i = 0; i < pixels && half; i++) {
         sums_store(spilled + i * BLOCK, sums_load(s.start));
     }
-    if (s.widened) widen(args, place->input, blocks, pixels, s.wide);
     for (int32_t p = 0; p < pixels;) {
-        const int32_t left = pixels - p;
-        /* More than half of a tile is one, over some that have their value. */
-        const bool whole = pixels >= POINTWISE_PIXELS_1 && 2 * left >= POINTWISE_PIXELS_1;
-        if (whole && left < POINTWISE_PIXELS_1) p = pixels - POINTWISE_PIXELS_1;
+        const int32_t tile = run_tile(pixels, pixels - p);
+        if (tile > pixels - p) p = pixels - tile; /* over some that have their value */
         int32_t *values = spilled + p * BLOCK;
-        if (!whole) {
+        if (tile == 1) {
             pointwise_sums(args, place, &s, 1, PARTS, p, values);
-        } else if (half) {
+        } else if (tile == POINTWISE_PIXELS_1 && half) {
             pointwise_sums(args, place, &s, POINTWISE_PIXELS_1, PARTS / 2, p, values);
-        } else {
+        } else if (tile == POINTWISE_PIXELS_1) {
             pointwise_sums(args, place, &s, POINTWISE_PIXELS_1, PARTS, p, values);
+        } else if (POINTWISE_PIXELS_FEW < POINTWISE_PIXELS_1) {
+            pointwise_sums(args, place, &s, POINTWISE_PIXELS_FEW, PARTS, p, values);
         }
-        p += whole ? POINTWISE_PIXELS_1 : 1;
+        p += tile;
     }
     const int32_t *values = spilled;
     char *output = place->output;

@@ -3,7 +3,11 @@
 
 #if VEC_PARTS
 #include "convolution_run.h"
+#if defined(VEC_BENEATH)
+#include "beneath.h"
+#else
 #include "depthwise_pairs.h"
+#endif
 #include "pointwise_run.h"
 #else
 #include "convolution.h"
@@ -14,8 +18,9 @@
 #endif
 #include "pointwise.h"
 #endif
-#include "elementwise.h"
 #include "fully_connected.h"
+#if !defined(VEC_BENEATH)
+#include "elementwise.h"
 #include "layout.h"
 #include "pool.h"
 
@@ -23,6 +28,7 @@
 
 #include "kernels/scalar/float/max_pool.h"
 #include "kernels/scalar/float/softmax.h"
+#endif
 
 #include "kernels/tables.h"
 

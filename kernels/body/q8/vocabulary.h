@@ -120,9 +120,13 @@
 #define POINTWISE_PIXELS_2 POINTWISE_PIXELS_1
 #define POINTWISE_PIXELS_3 POINTWISE_PIXELS_1
 #endif
+#if !defined(POINTWISE_PIXELS_FEW) /* of a second size of tiles, of VEC_QUADS */
+#define POINTWISE_PIXELS_FEW POINTWISE_PIXELS_1
+#endif
 #define CONVOLUTION_PIXELS_3 POINTWISE_PIXELS_3
 #if !defined(VEC_PARTS)
 #define VEC_PARTS 0
+#define VEC_QUADS 1
 #define RUN_PIXELS 0    /* that tiles leave together to one finish */
 #define RARE MBN_INLINE /* what a table may have as a function instead, to be small */
 #endif
@@ -184,7 +188,7 @@ enum {
     VECTOR_BYTES = BLOCK,  /* of one channel block of a vector */
     QUAD = 4,              /* pixels, or taps of a row */
     OPERAND_BYTES = DEPTH, /* of one channel */
-    WEIGHT_BYTES = VEC_PARTS ? 2 : 1,
+    WEIGHT_BYTES = VEC_QUADS ? 1 : 2,
     STEP_BYTES = BLOCK * DEPTH * WEIGHT_BYTES, /* of the weights that a step of one block reads */
     SUMS_BYTES = BLOCK * sizeof(int32_t),
     HEAD_BYTES = INPUTS_SIGNED ? SUMS_BYTES : 0, /* of a block's weights */
