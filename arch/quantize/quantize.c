@@ -83,15 +83,27 @@ static mbn_status load(session *s, const void *data, size_t size, mbn_error *err
 
 /* ---- Calibration ----------------------------------------------------------------------------- */
 
-/* All pixels that there may be, and what was seen beyond them.  Half a pixel's step more at either
- * end keeps a mean of 0.5 from putting every pixel in the middle between two bytes. */
+/* Whether one byte of all channels stands for 0: then bytes can be the pixels' own. */
+static bool has_zero_pixel(const session *s, const mbn_preprocessing *p) {
+    const float zero = 255.0F * p->mean[0];
+    bool alike = fabsf(zero - rintf(zero)) < 1e-3F;
+    for (int32_t c = 1; c < s->network->input_channels; c++) {
+        alike = alike && p->mean[c] == p->mean[0] &&
+                p->standard_deviation[c] == p->standard_deviation[0];
+    }
+    return alike;
+}
+
+/* All pixels that there may be, and what was seen beyond them.  Where no pixel is 0, half a pixel's
+ * step more at either end keeps a mean of 0.5 from putting every pixel in the middle between two
+ * bytes. */
 static void bound_image(const session *s, float *low, float *high) {
     mbn_preprocessing p;
     mbn_model_preprocessing(s->model, &p);
-    const float half = 0.5F / 255.0F;
+    const float more = has_zero_pixel(s, &p) ? 0.0F : 0.5F / 255.0F;
     for (int32_t c = 0; c < s->network->input_channels; c++) {
-        *low = fminf(*low, (0.0F - half - p.mean[c]) / p.standard_deviation[c]);
-        *high = fmaxf(*high, (1.0F + half - p.mean[c]) / p.standard_deviation[c]);
+        *low = fminf(*low, (0.0F - more - p.mean[c]) / p.standard_deviation[c]);
+        *high = fmaxf(*high, (1.0F + more - p.mean[c]) / p.standard_deviation[c]);
     }
 }
 

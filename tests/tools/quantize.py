@@ -26,7 +26,7 @@ TABLE = {
     "hidden": [{"channels": 16, "activation": "hard_swish"}],
 }  # fmt: skip
 SIZE, CLASSES = 32, 20
-# The part of the values that a percentile leaves out at either end; of the outputs' range.
+# The part of the values that a percentile leaves out at either end; of the outputs' highest.
 LEFT_OUT, ROOM = 1e-4, 1.25
 # Of equalisation: what channels grow to, and by how much at most.
 QUARTER, MOST = 0.25, 64
@@ -205,7 +205,7 @@ class Quantize(Case):
         least, most = min(values.min(), 0), max(values.max(), 0)
         width = (values.max() - values.min()) / 2048
         if last:
-            least, most, width = least * ROOM, most * ROOM, 0
+            most, width = most * ROOM, 0
         elif method == "percentile":
             # Between two values that are neighbours any number may be meant.
             step = 0.51 * (high - low) / 255 + 2 * width + 1e-5
