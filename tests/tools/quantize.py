@@ -408,6 +408,21 @@ class Quantize(Case):
         for line in ("resize", "mean", "deviation", "output", "labels", "input "):
             self.assertEqual(*[re.findall(rf"^ +{line}.*$", info, re.M) for info in infos])
 
+    def test_pixels(self):
+        """Where a pixel stands for 0, bytes are pixels; with a mean between two, they do not lie in
+        the middle between two bytes."""
+        numpy.save("x.npy", 0.9 * self.images(8))
+        for mean, exact in ((128, True), (127.5, False)):
+            text = json.dumps([mean / 255] * 3)
+            Network(1).write("m.safetensors", mean=text, std=text)
+            self.quantize("--method", "minmax")
+            tensors, _ = read("q.safetensors")
+            pixels = (numpy.arange(256) - mean) / mean
+            at = pixels / tensors["input_scale"][0] + tensors["input_zero_point"][0]
+            missed = abs(at - numpy.rint(at))
+            self.assertEqual(missed.max() < 1e-3, exact, mean)
+            self.assertLess(missed.mean(), 0.3)
+
     def test_networks(self):
         """All networks, whatever their source, width and size: names and stages stay the same, and
         little is lost."""
