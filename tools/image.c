@@ -172,7 +172,7 @@ static bool read_bmp(const uint8_t *data, size_t size, struct bmp *bmp) {
     if (size < BMP_FILE_HEADER_SIZE + 40) return false;
     bmp->width = little_endian(data + 18);
     bmp->height = little_endian(data + 22);
-    if (bmp->height > INT32_MAX) bmp->height = -bmp->height; /* rows from the top */
+    if (bmp->height > INT32_MAX) bmp->height = UINT32_MAX - bmp->height + 1; /* rows from the top */
     bmp->bits = little_endian(data + 26) >> 16;
     bmp->compression = little_endian(data + 30);
     return true;
