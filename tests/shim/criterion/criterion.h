@@ -57,6 +57,8 @@ _Noreturn void shim_skip(const char *reason);
 #define cr_assert_geq(a, b, ...) SHIM_CHECK(true, (a) >= (b), #a " >= " #b, __VA_ARGS__)
 #define cr_assert_str_eq(a, b, ...)                                                                \
     SHIM_CHECK(true, strcmp(a, b) == 0, #a " reads " #b, __VA_ARGS__)
+#define cr_assert_arr_eq(a, b, size, ...)                                                          \
+    SHIM_CHECK(true, memcmp(a, b, size) == 0, #a " == " #b, __VA_ARGS__)
 #define cr_assert_null(a, ...) SHIM_CHECK(true, (a) == NULL, #a " is null", __VA_ARGS__)
 #define cr_assert_not_null(a, ...) SHIM_CHECK(true, (a) != NULL, #a " is not null", __VA_ARGS__)
 
