@@ -170,8 +170,8 @@ static bool is_integer(const mbn_plan_of_bytes *plan, int32_t layer) {
     return layer >= 0 && !plan->layers[layer].floats;
 }
 
-/* Of outputs the largest are those that count, and other images may have larger ones.  The least are
- * of many classes in every image, and hardly ever far below what was seen. */
+/* Of outputs the largest are those that count, and other images may have larger ones.  The least
+ * are of many classes in every image, and hardly ever far below what was seen. */
 static void leave_room(const mbn_histogram *outputs, float *low, float *high) {
     mbn_range_of(MBN_RANGE_MINMAX, outputs, low, high);
     *high *= ROOM;

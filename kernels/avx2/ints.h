@@ -144,8 +144,8 @@ static inline bool ints_negative(ints a) {
     return _mm256_movemask_ps(_mm256_castsi256_ps(a)) == 0xFF;
 }
 
-/* Of each four numbers the second and the third change places: in this order come the upper halves of
- * the even ones' products and of the odd ones'. */
+/* Of each four numbers the second and the third change places: in this order come the upper halves
+ * of the even ones' products and of the odd ones'. */
 static inline __m256i middles_swapped(__m256i a) {
     return _mm256_shuffle_epi32(a, _MM_SHUFFLE(3, 1, 2, 0));
 }

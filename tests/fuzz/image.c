@@ -8,7 +8,7 @@
 #include <image.h>
 #include <stdlib.h>
 
-/* libjpeg keeps the coefficients of progressive files, of whole blocks where a side is one pixel. */
+/* libjpeg keeps the coefficients of progressive files: whole blocks where a side is one pixel. */
 enum { MOST_PIXELS = 1 << 16, BYTES_PER_PIXEL = 256, MULTIPLE = 64 };
 
 static uint32_t big_endian(const uint8_t *at) {
