@@ -97,7 +97,8 @@ class IntegerWriter(onnx_file.Writer):
         integers = numpy.clip(numpy.round(op.weight / shaped) + float(zeros.flat[0]), limits.min,
                               limits.max).astype(self.weight_kind)
         self.quantised_by(op.x)
-        bias = numpy.round(op.bias / (each * float(self.scales[op.x][0])))
+        bias = numpy.clip(numpy.round(op.bias / (each * float(self.scales[op.x][0]))), -2 ** 31,
+                          2 ** 31 - 1)
         self.scales[name] = scales
         if self.matmul and isinstance(op, Dense):
             integers = integers.T.copy()
