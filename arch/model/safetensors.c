@@ -422,7 +422,7 @@ static bool read_plain_header(const char *text, size_t size, const uint8_t *data
     return !has_duplicates(file) && check_coverage(file, data, data_size, NULL) == MBN_OK;
 }
 
-/* ---- Files ------------------------------------------------------------------------------------ */
+/* ---- Files ----------------------------------------------------------------------------------- */
 
 static void empty(mbn_safetensors *file) {
     free(file->by_name);
