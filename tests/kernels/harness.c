@@ -62,7 +62,7 @@ static bool is_emulated(mbn_isa isa) {
 }
 
 bool table_has_its_turn(const mbn_kernels *table, double multiply_adds) {
-    const double usual = tests_are_brief() ? 3e3 : 1e5;
+    const double usual = tests_are_long() ? 1e5 : 3e3;
     return !is_emulated(table->isa) || draw(1 + (int32_t)(multiply_adds / usual)) == 0;
 }
 

@@ -17,7 +17,7 @@ class Selftest(Case):
         info = self.succeed("info")
         self.assertTrue(report.startswith(info))
         self.assertRegex(report, r"(?m)^System: \S+ \S+, \S+$")
-        self.assertRegex(report, r"(?m)^Compiler: (GCC|Clang) .*\d")
+        self.assertRegex(report, r"(?m)^Compiler: .*(GCC|[Cc]lang) .*\d")
         self.assertTrue(report.endswith("\nAll as it should be.\n"))
         self.assertNotIn("FAILED", report)
         usable = re.search(r"(?m)^  usable +(.*)$", info)[1].split(", ")
