@@ -3,13 +3,19 @@
  * the next panel is fetched, a piece with each tile: a panel's first tile alone uses up weights
  * faster than they come from memory.
  *
- * The body gives pointwise_epilogue, pointwise_tile, for VEC_HALVES pointwise_tile_halves, and a
- * tile_place; or instead of tiles, where RUN_PIXELS is a number of pixels, pointwise_run and
+ * The body gives pointwise_epilogue, pointwise_tile, for VEC_HALVES pointwise_tile_halves, a
+ * tile_place, and a tile_start, which tiles of a panel have in common; or instead of tiles, where RUN_PIXELS is a number of pixels, pointwise_run and
  * pointwise_half_run, which take up to so many, the latter where half a block is enough. */
 #ifndef MBN_KERNELS_WALK_POINTWISE_H
 #define MBN_KERNELS_WALK_POINTWISE_H
 
 #include "kernels/inline.h"
+#include "taps.h"
+
+/* Steps of a tile; over wide weights it runs twice. */
+MBN_INLINE int32_t count_steps(const mbn_pointwise_args *args) {
+    return steps_of(args->input_channels) << args->operands.wide;
+}
 
 #if !RUN_PIXELS
 /* Sizes of tiles: the full one, and a few smaller for what is left of a run of pixels. */
@@ -22,11 +28,38 @@ MBN_INLINE bool is_tile(int32_t pixels, int32_t most) {
            pixels == 2 || pixels == 1;
 }
 
-/* The switch costs a jump per tile and keeps the hot loops apart. */
+/* Whether there is one more tile, and its place. */
+MBN_INLINE bool next_place(const mbn_pointwise_args *args, int32_t pixels, tile_place *place) {
+    const ptrdiff_t bytes = (ptrdiff_t)pixels * PIXEL_BYTES;
+    place->input += bytes;
+    place->output += bytes;
+    if (place->residual != NULL) place->residual += bytes;
+    place->contiguous -= pixels;
+    if (place->contiguous == 0) { /* to the next row */
+        const ptrdiff_t row = (ptrdiff_t)args->width * PIXEL_BYTES;
+        place->output += args->output.row_stride - row;
+        if (place->residual != NULL) place->residual += args->residual.row_stride - row;
+        place->contiguous = args->width;
+    }
+    place->ahead += count_steps(args) * place->ahead_step;
+    return --place->tiles > 0;
+}
+
+/* The switch keeps the hot loops apart.  Tiles that are alike run behind it: what a CPU looks ahead
+ * holds a tile's end and the next one's first multiply-adds, if there is little between them and
+ * these wait for nothing from memory. */
 #define POINTWISE_CASE(tile, most, pixels, vectors)                                                \
     case pixels:                                                                                   \
         if (pixels <= most && is_tile(pixels, most)) {                                             \
-            tile(args, e, pixels, vectors, place);                                                 \
+            const tile_start start = tile_start_of(args, e, pixels, vectors, place);               \
+            if (pixels < most) {                                                                   \
+                tile(args, e, pixels, vectors, &start, place);                                     \
+                break;                                                                             \
+            }                                                                                      \
+            tile_place at = *place;                                                                \
+            do {                                                                                   \
+                tile(args, e, pixels, vectors, &start, &at);                                       \
+            } while (next_place(args, pixels, &at));                                               \
         }                                                                                          \
         break;
 
@@ -153,6 +186,17 @@ MBN_INLINE int32_t next_tile(int32_t left, int32_t done, int32_t most, int32_t v
     for (pixels = wanted; !is_tile(pixels, most);) pixels--;
     return pixels;
 }
+
+/* How many tiles of that size are next, of `left` pixels, without one that goes on in the next row:
+ * there are `contiguous` until it, and `width` in a row. */
+MBN_INLINE int32_t tiles_alike(int32_t pixels, int32_t left, int32_t contiguous, int32_t width,
+                               int32_t most, int32_t vectors) {
+    if (pixels < most || contiguous < most) return 1;
+    const bool shares = left % most > 0 && left % most < 8 / vectors;
+    int32_t tiles = left / most - shares;
+    if (width % most > 0 || contiguous % most > 0) tiles = smaller(tiles, contiguous / most);
+    return tiles < 1 ? 1 : tiles;
+}
 #endif
 
 /* What the tiles of a panel fetch: `tiles` of them one thing, the others the next. */
@@ -163,11 +207,6 @@ typedef struct fetching {
 } fetching;
 
 enum { LINE_BYTES = 64 };
-
-/* Steps of a tile; over wide weights it runs twice. */
-MBN_INLINE int32_t count_steps(const mbn_pointwise_args *args) {
-    return steps_of(args->input_channels) << args->operands.wide;
-}
 
 /* The next panel, and where there are tiles enough `bytes` of what the caller wants fetched: then a
  * line with each step for the panel, and at most that for the rest. */
@@ -201,24 +240,31 @@ static void pointwise_panel(const mbn_pointwise_args *args, const epilogue *e, p
         if (i + pixels > end) i = end - pixels;
         const int32_t y = i / args->width, x = i % args->width;
         const ptrdiff_t column = (ptrdiff_t)x * PIXEL_BYTES;
-        const tile_place place = {
+        tile_place place = {
             .input = input + (ptrdiff_t)(i - begin) * PIXEL_BYTES,
             .weights = weights,
             .bias = bias,
             .output = mbn_row_at(&args->output, b, y) + column,
             .residual =
                 args->residual.data == NULL ? NULL : mbn_row_at(&args->residual, b, y) + column,
-            .contiguous = flat ? pixels : args->width - x,
+            .contiguous = flat ? end - i : args->width - x,
             .ahead = fetch->at,
             .ahead_step = fetch->step,
         };
+        int32_t count = 1;
+#if !RUN_PIXELS
+        count = tiles_alike(pixels, end - i, place.contiguous, args->width, tiles.most, vectors);
+        if (fetch->tiles > 0) count = smaller(count, fetch->tiles);
+        place.tiles = count;
+#endif
         tiles.run(args, e, pixels, &place);
-        fetch->at += count_steps(args) * fetch->step;
-        if (--fetch->tiles == 0) {
+        fetch->at += (ptrdiff_t)count * count_steps(args) * fetch->step;
+        fetch->tiles -= count;
+        if (fetch->tiles == 0) {
             fetch->at = fetch->then;
             fetch->step = fetch->then_step;
         }
-        i += pixels;
+        i += count * pixels;
     }
 }
 

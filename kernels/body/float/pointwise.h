@@ -8,16 +8,26 @@
 #include "lanes.h"
 #include "matrix.h"
 
-/* Where a tile reads and writes. */
+/* Where tiles side by side read and write, the next of them. */
 typedef struct tile_place {
     const char *input;          /* first pixel in channel block 0; the others follow */
     const char *weights, *bias; /* the panel's */
     char *output;               /* first pixel in the panel's first block ... */
     const char *residual;       /* ... likewise, or NULL */
     int32_t contiguous;         /* pixels until the output's row ends */
+    int32_t tiles;              /* how many */
     const char *ahead;          /* weights to fetch in the first step; each step moves on by ... */
     ptrdiff_t ahead_step;
 } tile_place;
+
+/* The panel's biases, which tiles begin with. */
+typedef const char *tile_start;
+
+MBN_INLINE tile_start tile_start_of(const mbn_pointwise_args *args, const epilogue *e,
+                                    int32_t pixels, int32_t vectors, const tile_place *place) {
+    (void)args, (void)e, (void)pixels, (void)vectors;
+    return place->bias;
+}
 
 MBN_INLINE void add_residual(const mbn_pointwise_args *args, int32_t pixels, int32_t vectors,
                              vec acc[16][4], const char *residual) {
@@ -58,7 +68,8 @@ MBN_INLINE void finish_tile(const mbn_pointwise_args *args, const epilogue *e, i
     if (TILES_FEW || place->contiguous < pixels) {
         float values[TILE_FLOATS];
         spill_tile(pixels, 0, vectors, acc, values);
-        store_apart(args, e, pixels, vectors, place, values);
+        const tile_place own = *place; /* the tiles' place is in registers */
+        store_apart(args, e, pixels, vectors, &own, values);
         return;
     }
     if (place->residual != NULL) add_residual(args, pixels, vectors, acc, place->residual);
@@ -89,7 +100,7 @@ MBN_INLINE void pointwise_step(int32_t pixels, int32_t vectors, const char *x, c
 
 /* The sums of a tile, from its biases on; pixels and vectors are constants. */
 MBN_INLINE void pointwise_sums(const mbn_pointwise_args *args, int32_t pixels, int32_t vectors,
-                               const tile_place *place, vec acc[16][4]) {
+                               const tile_start *start, const tile_place *place, vec acc[16][4]) {
     const ptrdiff_t step = vectors * STEP_BYTES;
     const char *w = place->weights;
     const char *x = place->input;
@@ -99,7 +110,7 @@ MBN_INLINE void pointwise_sums(const mbn_pointwise_args *args, int32_t pixels, i
     vec bias[4];
     MBN_UNROLL
     for (int32_t v = 0; v < vectors; v++) {
-        bias[v] = vec_load(place->bias + v * VECTOR_BYTES);
+        bias[v] = vec_load(*start + v * VECTOR_BYTES);
     }
 #if VEC_LANES
     MBN_UNROLL
@@ -153,9 +164,9 @@ MBN_INLINE void pointwise_sums(const mbn_pointwise_args *args, int32_t pixels, i
 }
 
 MBN_INLINE void pointwise_tile(const mbn_pointwise_args *args, const epilogue *e, int32_t pixels,
-                               int32_t vectors, const tile_place *place) {
+                               int32_t vectors, const tile_start *start, const tile_place *place) {
     vec acc[16][4];
-    pointwise_sums(args, pixels, vectors, place, acc);
+    pointwise_sums(args, pixels, vectors, start, place, acc);
     finish_tile(args, e, pixels, vectors, acc, place);
 }
 
@@ -186,7 +197,8 @@ MBN_INLINE void halves_step(int32_t pixels, int32_t whole, const char *x, const 
 }
 
 MBN_INLINE void pointwise_tile_halves(const mbn_pointwise_args *args, const epilogue *e,
-                                      int32_t pixels, int32_t vectors, const tile_place *place) {
+                                      int32_t pixels, int32_t vectors, const tile_start *start,
+                                      const tile_place *place) {
     const int32_t whole = vectors - 1;
     const ptrdiff_t step = vectors * STEP_BYTES;
     const char *w = place->weights;
@@ -197,9 +209,9 @@ MBN_INLINE void pointwise_tile_halves(const mbn_pointwise_args *args, const epil
     vec acc[16][4], pair[8], bias[4];
     MBN_UNROLL
     for (int32_t v = 0; v < whole; v++) {
-        bias[v] = vec_load(place->bias + v * VECTOR_BYTES);
+        bias[v] = vec_load(*start + v * VECTOR_BYTES);
     }
-    bias[whole] = vec_load_twice(place->bias + whole * VECTOR_BYTES);
+    bias[whole] = vec_load_twice(*start + whole * VECTOR_BYTES);
     halves_step(pixels, whole, x, w, ahead, bias, acc, pair);
     w += step;
     ahead += ahead_step;

@@ -4,17 +4,23 @@
 #include "lanes.h"
 #include "tile.h"
 
-/* Where a tile reads and writes. */
+/* Where tiles side by side read and write, the next of them. */
 typedef struct tile_place {
     const char *input;          /* first pixel in channel block 0; the others follow */
     const char *weights, *bias; /* the panel's weights and channels */
     char *output;               /* first pixel in the panel's first block ... */
     const char *residual;       /* ... likewise, or NULL */
     int32_t contiguous;         /* pixels until the output's row ends */
+    int32_t tiles;              /* how many */
     const char *ahead;          /* weights to fetch in the first step; each step moves on by ... */
     ptrdiff_t ahead_step;
     int32_t panel; /* its blocks, where the tile has fewer; else 0 */
 } tile_place;
+
+/* The sums that tiles of a panel begin with. */
+typedef struct tile_start {
+    int32_t sums[4][BLOCK];
+} tile_start;
 
 /* A tile from memory to where it belongs, row by row: sums, or else bytes that want more.  staged:
  * NULL, or where these are, if the tile goes on in the next row. */
@@ -56,7 +62,8 @@ MBN_INLINE void finish_tile(const mbn_pointwise_args *args, const epilogue *e,
         for (int32_t v = 0; v < vectors; v++) {
             spill_pixels(pixels, v, acc, values + v * pixels * BLOCK);
         }
-        finish_rows(args, e, pixels, vectors, place, values, NULL);
+        const tile_place own = *place; /* the tiles' place is in registers */
+        finish_rows(args, e, pixels, vectors, &own, values, NULL);
         return;
     }
     char staged[TILE_SUMS];
@@ -65,13 +72,14 @@ MBN_INLINE void finish_tile(const mbn_pointwise_args *args, const epilogue *e,
                in_row ? place->output : staged,
                in_row ? args->output.block_stride : (ptrdiff_t)pixels * PIXEL_BYTES);
     if (!in_row || place->residual != NULL || lookup_left(e) != NULL) {
-        finish_rows(args, e, pixels, vectors, place, NULL, in_row ? NULL : staged);
+        const tile_place own = *place;
+        finish_rows(args, e, pixels, vectors, &own, NULL, in_row ? NULL : staged);
     }
 }
 
 /* The sums of a tile; pixels, vectors and halved are constants. */
 MBN_INLINE void pointwise_sums(const mbn_pointwise_args *args, int32_t pixels, int32_t vectors,
-                               bool halved, enum finish_kind kind, const tile_place *place,
+                               bool halved, const tile_start *start, const tile_place *place,
                                sums acc[16][4]) {
     const char *w = place->weights + vectors * HEAD_BYTES;
     const int32_t panel = PANEL_SPLIT && place->panel > 0 ? place->panel : vectors;
@@ -79,10 +87,8 @@ MBN_INLINE void pointwise_sums(const mbn_pointwise_args *args, int32_t pixels, i
     const char *ahead = place->ahead;
     MBN_UNROLL
     for (int32_t v = 0; v < vectors; v++) {
-        const sums start = start_of(kind, place->bias + v * args->operands.bias_stride,
-                                    place->weights + v * HEAD_BYTES);
         MBN_UNROLL
-        for (int32_t p = 0; p < pixels; p++) acc[p][v] = start;
+        for (int32_t p = 0; p < pixels; p++) acc[p][v] = sums_load(start->sums[v]);
     }
     for (int32_t pass = passes_of(&args->operands);;) {
 #if VEC_LANES
@@ -105,10 +111,9 @@ MBN_INLINE void pointwise_sums(const mbn_pointwise_args *args, int32_t pixels, i
         if (--pass == 0) break;
         MBN_UNROLL
         for (int32_t v = 0; v < vectors; v++) {
-            const sums start = start_of(kind, place->bias + v * args->operands.bias_stride,
-                                        place->weights + v * HEAD_BYTES);
+            const sums once = sums_load(start->sums[v]);
             MBN_UNROLL
-            for (int32_t p = 0; p < pixels; p++) acc[p][v] = sums_twice(acc[p][v], start);
+            for (int32_t p = 0; p < pixels; p++) acc[p][v] = sums_twice(acc[p][v], once);
         }
     }
 }
@@ -130,29 +135,47 @@ MBN_INLINE epilogue pointwise_epilogue(const mbn_pointwise_args *args, mbn_range
     return e;
 }
 
+/* The kind of tiles of that size. */
+MBN_INLINE enum finish_kind tile_kind(const epilogue *e, int32_t pixels, int32_t vectors) {
+    return is_frequent(pixels, vectors) ? e->kind : FINISH_ANY;
+}
+
+MBN_INLINE tile_start tile_start_of(const mbn_pointwise_args *args, const epilogue *e,
+                                    int32_t pixels, int32_t vectors, const tile_place *place) {
+    tile_start start;
+    MBN_UNROLL
+    for (int32_t v = 0; v < vectors; v++) {
+        sums_store(start.sums[v], start_of(tile_kind(e, pixels, vectors),
+                                           place->bias + v * args->operands.bias_stride,
+                                           place->weights + v * HEAD_BYTES));
+    }
+    return start;
+}
+
 MBN_INLINE void tile_of(const mbn_pointwise_args *args, const epilogue *e, int32_t pixels,
-                        int32_t vectors, bool halved, const tile_place *place) {
+                        int32_t vectors, bool halved, const tile_start *start,
+                        const tile_place *place) {
     sums acc[16][4];
-    const enum finish_kind kind = is_frequent(pixels, vectors) ? e->kind : FINISH_ANY;
-    pointwise_sums(args, pixels, vectors, halved, kind, place, acc);
+    pointwise_sums(args, pixels, vectors, halved, start, place, acc);
 #if VEC_HALVES
     MBN_UNROLL
     for (int32_t p = 0; p < pixels && halved; p++) {
         acc[p][vectors - 1] = sums_half(acc[p][vectors - 1]);
     }
 #endif
-    finish_tile(args, e, kind, pixels, vectors, acc, place);
+    finish_tile(args, e, tile_kind(e, pixels, vectors), pixels, vectors, acc, place);
 }
 
 MBN_INLINE void pointwise_tile(const mbn_pointwise_args *args, const epilogue *e, int32_t pixels,
-                               int32_t vectors, const tile_place *place) {
-    tile_of(args, e, pixels, vectors, false, place);
+                               int32_t vectors, const tile_start *start, const tile_place *place) {
+    tile_of(args, e, pixels, vectors, false, start, place);
 }
 
 #if VEC_HALVES
 MBN_INLINE void pointwise_tile_halves(const mbn_pointwise_args *args, const epilogue *e,
-                                      int32_t pixels, int32_t vectors, const tile_place *place) {
-    tile_of(args, e, pixels, vectors, true, place);
+                                      int32_t pixels, int32_t vectors, const tile_start *start,
+                                      const tile_place *place) {
+    tile_of(args, e, pixels, vectors, true, start, place);
 }
 #endif
 
