@@ -237,14 +237,17 @@ static inline byte_limits byte_limits_of(mbn_byte_range range) {
         _mm512_set1_epi8((char)range.high),
     };
 }
-static inline bytes64 bytes_of(const byte_limits *limits, sums a, sums b, sums c, sums d) {
-    const __m512i turn = _mm512_set_epi32(15, 11, 7, 3, 14, 10, 6, 2, 13, 9, 5, 1, 12, 8, 4, 0);
+/* Of sums that are packed where they belong (bytes_fourth). */
+static inline bytes64 bytes_of_fourths(const byte_limits *limits, sums a, sums b, sums c, sums d) {
     const __m512i ab = _mm512_packs_epi32((__m512i)a, (__m512i)b);
     const __m512i cd = _mm512_packs_epi32((__m512i)c, (__m512i)d);
     const __m512i all = _mm512_packus_epi16(_mm512_adds_epi16(ab, limits->zero),
                                             _mm512_adds_epi16(cd, limits->zero));
-    const __m512i clamped = _mm512_min_epu8(_mm512_max_epu8(all, limits->low), limits->high);
-    return _mm512_permutexvar_epi32(turn, clamped);
+    return _mm512_min_epu8(_mm512_max_epu8(all, limits->low), limits->high);
+}
+static inline bytes64 bytes_of(const byte_limits *limits, sums a, sums b, sums c, sums d) {
+    const __m512i turn = _mm512_set_epi32(15, 11, 7, 3, 14, 10, 6, 2, 13, 9, 5, 1, 12, 8, 4, 0);
+    return _mm512_permutexvar_epi32(turn, bytes_of_fourths(limits, a, b, c, d));
 }
 /* Without zero point and clamp, but to 0 and 255. */
 static inline bytes64 bytes_positive(sums a, sums b, sums c, sums d) {
@@ -290,6 +293,18 @@ static inline sums bytes_widen(bytes64 a, int32_t i) {
     return (sums)_mm512_cvtepu8_epi32(_mm512_castsi512_si128(_mm512_permutexvar_epi32(at, a)));
 }
 
+/* Channels 4 i to 4 i + 3 of each of the four pixels, and of 16 numbers as often. */
+static inline sums bytes_fourth(bytes64 a, int32_t i) {
+    const __m512i none = _mm512_setzero_si512();
+    const __m512i half = i < 2 ? _mm512_unpacklo_epi8(a, none) : _mm512_unpackhi_epi8(a, none);
+    return (sums)(i % 2 == 0 ? _mm512_unpacklo_epi16(half, none)
+                             : _mm512_unpackhi_epi16(half, none));
+}
+static inline sums sums_fourth(sums a, int32_t i) {
+    const __m512i lane = _mm512_set_epi32(3, 2, 1, 0, 3, 2, 1, 0, 3, 2, 1, 0, 3, 2, 1, 0);
+    return (sums)_mm512_permutexvar_epi32(_mm512_add_epi32(lane, _mm512_set1_epi32(4 * i)),
+                                          (__m512i)a);
+}
 /* The sum of bytes by MBN_ADD_SHIFT, for factors below 2^30 in magnitude: pairs of a and b as int16
  * times pairs of the factors' lower 15 bits, and of what is above. */
 #define ADD_PREPARED 1

@@ -25,11 +25,26 @@ static uniform_block uniform_block_of(const mbn_q8_finish *finish) {
     return block;
 }
 
+/* The range with rows that have no gap between them as one. */
+typedef struct long_rows {
+    int32_t width, end; /* of a row; one past the last one */
+} long_rows;
+
+MBN_INLINE long_rows long_rows_of(const mbn_elementwise_args *args, mbn_range range) {
+    const ptrdiff_t row = (ptrdiff_t)args->width * PIXEL_BYTES;
+    const bool flat = args->input.row_stride == row && args->output.row_stride == row &&
+                      (args->other.data == NULL || args->other.row_stride == row);
+    const int32_t rows = range.row_end - range.row_begin;
+    if (!flat || rows == 0) return (long_rows){args->width, range.row_end};
+    return (long_rows){rows * args->width, range.row_begin + 1};
+}
+
 static void batch_norm(const mbn_elementwise_args *args, mbn_range range) {
     mbn_assert_elementwise(args, range, ELEMENT_BYTES);
+    const long_rows rows = long_rows_of(args, range);
     for (int32_t b = range.block_begin; b < range.block_end; b++) {
-        for (int32_t y = range.row_begin; y < range.row_end; y++) {
-            lookup_run(args->finish.q8->lookup, mbn_row_at(&args->input, b, y), args->width,
+        for (int32_t y = range.row_begin; y < rows.end; y++) {
+            lookup_run(args->finish.q8->lookup, mbn_row_at(&args->input, b, y), rows.width,
                        mbn_row_at(&args->output, b, y));
         }
     }
@@ -120,9 +135,15 @@ MBN_INLINE sums scale_product(const scaling *s, sums product) {
     return rescale(s->finish->rescaling, product, s->block.channels);
 }
 
-/* gate: what the inputs, less their zero point, are multiplied with. */
+/* gate: what the inputs, less their zero point, are multiplied with.  All channels have one
+ * multiplier, so products may stand in the order that takes the least to make and to pack. */
 static void scale_row(const scaling *s, sums gate, const char *input, int32_t width, char *output) {
-    const sums rest = sums_mul(gate, sums_splat(-s->finish->input_zero));
+    sums gates[QUAD], rest[QUAD];
+    MBN_UNROLL
+    for (int32_t i = 0; i < QUAD; i++) {
+        gates[i] = sums_fourth(gate, i);
+        rest[i] = sums_mul(gates[i], sums_splat(-s->finish->input_zero));
+    }
     for (int32_t x = 0; x < width; x += QUAD) {
         const int32_t count = width - x < QUAD ? width - x : QUAD;
         const ptrdiff_t at = (ptrdiff_t)x * PIXEL_BYTES;
@@ -131,10 +152,10 @@ static void scale_row(const scaling *s, sums gate, const char *input, int32_t wi
         sums quad[QUAD];
         MBN_UNROLL
         for (int32_t i = 0; i < QUAD; i++) {
-            quad[i] = scale_product(s, sums_add_product(bytes_widen(in, i), gate, rest));
+            quad[i] = scale_product(s, sums_add_product(bytes_fourth(in, i), gates[i], rest[i]));
         }
         bytes_store_some(output + at, count,
-                         bytes_of(&s->limits, quad[0], quad[1], quad[2], quad[3]));
+                         bytes_of_fourths(&s->limits, quad[0], quad[1], quad[2], quad[3]));
     }
 }
 #endif
@@ -143,12 +164,13 @@ static void channel_scale(const mbn_elementwise_args *args, mbn_range range) {
     mbn_assert_channel_scale(args, range, ELEMENT_BYTES);
     const scaling s = scaling_of(&args->finish);
     const sums gate_zero = sums_splat(args->finish.q8->gate_zero);
+    const long_rows rows = long_rows_of(args, range);
     for (int32_t b = range.block_begin; b < range.block_end; b++) {
         const bytes64 gates =
             bytes_load_some((const char *)args->scale + (ptrdiff_t)b * VECTOR_BYTES, 1);
         const sums gate = sums_sub(bytes_widen(gates, 0), gate_zero);
-        for (int32_t y = range.row_begin; y < range.row_end; y++) {
-            scale_row(&s, gate, mbn_row_at(&args->input, b, y), args->width,
+        for (int32_t y = range.row_begin; y < rows.end; y++) {
+            scale_row(&s, gate, mbn_row_at(&args->input, b, y), rows.width,
                       mbn_row_at(&args->output, b, y));
         }
     }
@@ -157,9 +179,10 @@ static void channel_scale(const mbn_elementwise_args *args, mbn_range range) {
 static void add(const mbn_elementwise_args *args, mbn_range range) {
     mbn_assert_add(args, range, ELEMENT_BYTES);
     const adding s = adding_of(args->finish.q8->add);
+    const long_rows rows = long_rows_of(args, range);
     for (int32_t b = range.block_begin; b < range.block_end; b++) {
-        for (int32_t y = range.row_begin; y < range.row_end; y++) {
-            add_run(&s, mbn_row_at(&args->input, b, y), mbn_row_at(&args->other, b, y), args->width,
+        for (int32_t y = range.row_begin; y < rows.end; y++) {
+            add_run(&s, mbn_row_at(&args->input, b, y), mbn_row_at(&args->other, b, y), rows.width,
                     mbn_row_at(&args->output, b, y));
         }
     }

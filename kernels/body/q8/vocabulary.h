@@ -85,6 +85,10 @@
  *     lookup_is_level(table)     whether it begins with equal bytes, so many of them that ...
  *     bytes_lookup_above(table, a)   ... this is bytes_lookup, and shorter
  *     bytes_widen(a, i)          pixel i
+ *     without VEC_PARTS:
+ *     bytes_fourth(a, i)         channels 4 i to 4 i + 3 of each pixel, ...
+ *     sums_fourth(a, i)          ... and of one pixel, four times
+ *     bytes_of_fourths(limits, a, b, c, d)   bytes_of (below) of such sums
  *     bytes_spread(a)            a's first 48: a byte of the last pixel behind every third
  *     bytes_interleave(a)        the first byte of each pixel, the second of each, ...
  *     quantize(p, quantizing, scale)
