@@ -12,6 +12,10 @@
 #include "kernels/inline.h"
 #include "taps.h"
 
+#if !defined(PANEL_SPLIT)
+#define PANEL_SPLIT 0 /* whether panels of 3 run as 2 and 1: fewer sizes of tiles */
+#endif
+
 /* Steps of a tile; over wide weights it runs twice. */
 MBN_INLINE int32_t count_steps(const mbn_pointwise_args *args) {
     return steps_of(args->input_channels) << args->operands.wide;
@@ -26,6 +30,14 @@ MBN_INLINE bool is_tile(int32_t pixels, int32_t most) {
 #endif
     return pixels == most || pixels == most - 4 || pixels == most / 2 || pixels == 4 ||
            pixels == 2 || pixels == 1;
+}
+
+/* Whether tiles of half the pixels, if there are any, may do for the largest: their sums are enough
+ * to hide their latency (of a panel that is split, of each part). */
+MBN_INLINE bool is_gapped_tile(int32_t pixels, int32_t most, int32_t vectors) {
+    enum { SUMS = 12 };
+    const int32_t part = PANEL_SPLIT && vectors == 3 ? 1 : vectors;
+    return is_tile(pixels, most) && pixels == most / 2 && pixels * part >= SUMS;
 }
 
 /* Whether there is one more tile, and its place. */
@@ -52,7 +64,7 @@ MBN_INLINE bool next_place(const mbn_pointwise_args *args, int32_t pixels, tile_
     case pixels:                                                                                   \
         if (pixels <= most && is_tile(pixels, most)) {                                             \
             const tile_start start = tile_start_of(args, e, pixels, vectors, place);               \
-            if (pixels < most) {                                                                   \
+            if (pixels != most && !is_gapped_tile(pixels, most, vectors)) {                        \
                 tile(args, e, pixels, vectors, &start, place);                                     \
                 break;                                                                             \
             }                                                                                      \
@@ -187,6 +199,14 @@ MBN_INLINE int32_t next_tile(int32_t left, int32_t done, int32_t most, int32_t v
     return pixels;
 }
 
+/* Pixels of the tile for rows of `width` that have gaps between them: the largest, or half of that
+ * if rows are whole numbers of these alone. */
+MBN_INLINE int32_t gapped_tile(int32_t width, int32_t most, int32_t vectors) {
+    const int32_t half = most / 2;
+    return width % most > 0 && width % half == 0 && is_gapped_tile(half, most, vectors) ? half
+                                                                                        : most;
+}
+
 /* How many tiles of that size are next, of `left` pixels, without one that goes on in the next row:
  * there are `contiguous` until it, and `width` in a row. */
 MBN_INLINE int32_t tiles_alike(int32_t pixels, int32_t left, int32_t contiguous, int32_t width,
@@ -226,13 +246,18 @@ static fetching fetch_beside(const mbn_pointwise_args *args, const char *panel, 
     };
 }
 
+/* Whether what a tile writes, and adds, has no gaps between rows. */
+MBN_INLINE bool has_flat_output(const mbn_pointwise_args *args) {
+    const ptrdiff_t row = (ptrdiff_t)args->width * PIXEL_BYTES;
+    return args->output.row_stride == row &&
+           (args->residual.data == NULL || args->residual.row_stride == row);
+}
+
 /* Pixels [begin, end) of the panel of `vectors` blocks from b on. */
 static void pointwise_panel(const mbn_pointwise_args *args, const epilogue *e, panel_tiles tiles,
                             int32_t vectors, int32_t begin, int32_t end, const char *input,
                             int32_t b, fetching *fetch) {
-    const ptrdiff_t row = (ptrdiff_t)args->width * PIXEL_BYTES;
-    const bool flat = args->output.row_stride == row &&
-                      (args->residual.data == NULL || args->residual.row_stride == row);
+    const bool flat = has_flat_output(args);
     const char *weights = mbn_weights_at(&args->operands, b);
     const char *bias = mbn_bias_at(&args->operands, b);
     for (int32_t i = begin; i < end;) {
@@ -284,7 +309,10 @@ static void pointwise(const mbn_pointwise_args *args, mbn_range range) {
     const size_t more_per_block = args->fetch_bytes / (size_t)(range.block_end - range.block_begin);
     for (int32_t b = range.block_begin; b < range.block_end;) {
         const int32_t vectors = mbn_panel_width(blocks - b, PANEL);
-        const panel_tiles tiles = tiles_of(args, b, vectors);
+        panel_tiles tiles = tiles_of(args, b, vectors);
+#if !RUN_PIXELS
+        if (!has_flat_output(args)) tiles.most = gapped_tile(width, tiles.most, vectors);
+#endif
         const int32_t tile_count = (pixels - 1) / tiles.most + 1; /* no pixels: 1, too */
         const size_t more_bytes = more_per_block * (size_t)vectors;
         fetching fetch = fetch_beside(args, mbn_weights_at(&args->operands, b + vectors), vectors,

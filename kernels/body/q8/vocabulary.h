@@ -155,9 +155,6 @@
 #if !defined(INPUTS_SIGNED)
 #define INPUTS_SIGNED 0
 #endif
-#if !defined(PANEL_SPLIT)
-#define PANEL_SPLIT 0 /* whether panels of 3 run as 2 and 1: fewer sizes of tiles */
-#endif
 #if !defined(VEC_HALVES)
 #define VEC_HALVES 0
 #endif
