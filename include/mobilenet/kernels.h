@@ -432,7 +432,8 @@ MBN_API size_t mbn_pack_depthwise_q8(const mbn_pack_depthwise_args *args, void *
 MBN_API size_t mbn_pack_channels_q8(const mbn_pack_channels_args *args, void *packed);
 
 /* What q8 tables have whose instructions sum four products: bytes.  Of a convolution, panel after
- * panel as above, with depth 4; of a depthwise one, [channels / B][KH][KW / 4, rounded up][B][4].
+ * panel as above, with depth 4; of a depthwise one, for each channel block, [KH][B][4] with the
+ * first four columns, and if there is a fifth [4][2][B][4] with its rows behind 0 to 3 zeros.
  * Of `wide` weights every panel, every block of a depthwise convolution, is packed twice in a row:
  * their halves, rounded down, then what is left, 0 or 1. */
 MBN_API size_t mbn_pack_convolution_q8_quads(const mbn_pack_convolution_args *args, void *packed);

@@ -46,6 +46,22 @@ static inline operand quad_load(const void *p) {
 static inline operand quad_load_some(const void *p, int32_t pixels) {
     return bytes_interleave(bytes_load_some(p, pixels));
 }
+static inline bytes64 two_load_apart(const char *p, ptrdiff_t stride, int32_t n) {
+    const __m128i first = _mm_loadu_si128((const __m128i *)p);
+    if (n == 1) return _mm512_zextsi128_si512(first);
+    const __m256i both = _mm256_zextsi128_si256(first);
+    return _mm512_zextsi256_si512(
+        _mm256_inserti128_si256(both, _mm_loadu_si128((const __m128i *)(p + stride)), 1));
+}
+/* Of two vectors half full, which cost less than one that is, and no permutation more. */
+static inline operand quad_load_apart(const void *p, ptrdiff_t stride, int32_t n) {
+    const char *from = p;
+    const __m512i lane = _mm512_set_epi32(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0);
+    const __m512i four = _mm512_mullo_epi32(lane, _mm512_set1_epi32(0x01010101));
+    const bytes64 a = two_load_apart(from, stride, n);
+    const bytes64 b = n > 2 ? two_load_apart(from + 2 * stride, stride, n - 2) : a;
+    return _mm512_permutex2var_epi8(a, _mm512_add_epi32(four, _mm512_set1_epi32(0x50401000)), b);
+}
 static inline sums pixels_sum(const void *p, sums sum) {
     return operand_dot(quad_load(p), operand_splat(1), sum);
 }

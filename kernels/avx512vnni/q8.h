@@ -33,6 +33,16 @@ static inline operand quad_load(const void *p) {
 static inline operand quad_load_some(const void *p, int32_t pixels) {
     return bytes_interleave(bytes_load_some(p, pixels));
 }
+/* By blends, which run where neither dot products nor permutations do. */
+static inline operand quad_load_apart(const void *p, ptrdiff_t stride, int32_t n) {
+    const char *from = p;
+    __m512i a = _mm512_zextsi128_si512(_mm_loadu_si128(p));
+    for (int32_t i = 1; i < n; i++) {
+        const __m128i pixel = _mm_loadu_si128((const __m128i *)(from + i * stride));
+        a = _mm512_mask_broadcast_i32x4(a, (__mmask16)(0xF << 4 * i), pixel);
+    }
+    return bytes_interleave(a);
+}
 static inline sums pixels_sum(const void *p, sums sum) {
     return operand_dot(quad_load(p), operand_splat(1), sum);
 }

@@ -56,32 +56,50 @@ size_t mbn_pack_convolution_q8_quads(const mbn_pack_convolution_args *args, void
 static int8_t tap_part(const mbn_pack_depthwise_args *args, int32_t c, int32_t ky, int32_t kx,
                        int32_t pass) {
     if (c >= args->channels || kx >= args->kernel_width) return 0;
+    if (ky < 0 || ky >= args->kernel_height) return 0;
     const int16_t *weights = args->weights;
     return part_of(
         weights[c * args->channel_stride + ky * args->row_stride + kx * args->column_stride],
         args->wide, pass);
 }
 
-/* [channels / B][pass][KH][KW / 4, rounded up][B][4]. */
+/* Of a block's channels from c on: taps of a row from kx on, or of column kx from row ky on. */
+static int8_t *pack_across(const mbn_pack_depthwise_args *args, int32_t c, int32_t ky, int32_t kx,
+                           int32_t pass, int8_t *out) {
+    for (const int32_t end = c + args->blocking.block; c < end; c++) {
+        for (int32_t i = 0; i < FOUR; i++) *out++ = tap_part(args, c, ky, kx + i, pass);
+    }
+    return out;
+}
+
+static int8_t *pack_down(const mbn_pack_depthwise_args *args, int32_t c, int32_t ky, int32_t kx,
+                         int32_t pass, int8_t *out) {
+    for (const int32_t end = c + args->blocking.block; c < end; c++) {
+        for (int32_t i = 0; i < FOUR; i++) *out++ = tap_part(args, c, ky + i, kx, pass);
+    }
+    return out;
+}
+
+/* [channels / B][pass] of [KH][B][4], the first four columns, and of a fifth [4][2][B][4]: behind 0
+ * to 3 rows of zeros. */
 size_t mbn_pack_depthwise_q8_quads(const mbn_pack_depthwise_args *args, void *packed) {
     const int32_t block = args->blocking.block;
     const int32_t blocks = mbn_block_count(args->channels, block);
+    const bool fifth = args->kernel_width > FOUR;
     int8_t *out = packed;
     for (int32_t b = 0; packed != NULL && b < blocks; b++) {
         for (int32_t pass = 0; pass < passes_of(args->wide); pass++) {
             for (int32_t ky = 0; ky < args->kernel_height; ky++) {
-                for (int32_t kx = 0; kx < args->kernel_width; kx += FOUR) {
-                    for (int32_t c = b * block; c < (b + 1) * block; c++) {
-                        for (int32_t i = 0; i < FOUR; i++) {
-                            *out++ = tap_part(args, c, ky, kx + i, pass);
-                        }
-                    }
-                }
+                out = pack_across(args, b * block, ky, 0, pass, out);
+            }
+            for (int32_t shift = 0; fifth && shift < FOUR; shift++) {
+                out = pack_down(args, b * block, -shift, FOUR, pass, out);
+                out = pack_down(args, b * block, FOUR - shift, FOUR, pass, out);
             }
         }
     }
-    return (size_t)blocks * (size_t)block * (size_t)args->kernel_height *
-           (size_t)mbn_block_count(args->kernel_width, FOUR) * FOUR * (size_t)passes_of(args->wide);
+    const size_t quads = (size_t)args->kernel_height + (fifth ? 2 * FOUR : 0);
+    return (size_t)blocks * (size_t)block * quads * FOUR * (size_t)passes_of(args->wide);
 }
 
 /* A channel's factor and the two numbers by which its first rounding costs nothing: with an X for

@@ -1,12 +1,14 @@
-/* Depthwise convolution: four taps of a row to a multiply-add, so that 3x3 takes three and 5x5 ten
- * for each output.  A quad, four pixels from a column on with each channel's bytes side by side, is
- * made once in a row of a tile and serves as many output rows as the kernel has.  The fifth tap is
- * the first of a quad of its own, which is that of a column further right where there is one. */
+/* Depthwise convolution: four taps to a multiply-add, of a row, and of a fifth column, so that 3x3
+ * takes three and 5x5 seven for each output.  A quad, four pixels from a column on with each
+ * channel's bytes side by side, is made once in a row of a tile and serves as many output rows as
+ * the kernel has.  A fifth column's are of four rows, from each fourth of the tile on, two to an
+ * output row, wherever that begins: it has weights that are shifted by as many rows, and zero for
+ * those that are not its own. */
 #include "finish.h"
 
 /* What the tiles of one channel block share. */
 typedef struct depthwise_block {
-    const char *weights; /* [pass][row of taps][quads of a row][channel][4] */
+    const char *weights; /* as mbn_pack_depthwise_q8_quads packs them */
     const char *channels;
     sums start;
     enum finish_kind kind;
@@ -24,55 +26,67 @@ MBN_INLINE depthwise_block depthwise_block_of(const mbn_depthwise_args *args, co
     };
 }
 
-/* Quads of a row of taps; the bytes of all weights of a pass. */
-MBN_INLINE int32_t quads_of(int32_t kernel) {
-    return steps_of(kernel);
-}
+/* A fifth column's quads of weights: of each shift the first's and the second's. */
+enum { DOWN = 2 };
+
+/* The bytes of all weights of a pass. */
 MBN_INLINE ptrdiff_t pass_bytes(int32_t kernel) {
-    return (ptrdiff_t)kernel * quads_of(kernel) * STEP_BYTES;
+    return (kernel + (kernel > QUAD ? QUAD * DOWN : 0)) * STEP_BYTES;
 }
 
-/* The quad from pixel x on of `count` pixels, which may be all that there is to read; `wanted`
- * of it have a weight.  All are constants. */
-MBN_INLINE operand quad_of(const char *line, int32_t x, int32_t count, int32_t wanted) {
+/* The quad from pixel x on of `count` pixels, which may be all that there is to read. */
+MBN_INLINE operand quad_across(const char *line, int32_t x, int32_t count) {
     const char *p = line + x * PIXEL_BYTES;
-    if (wanted == 1) return operand_first(p);
     return x + QUAD <= count ? quad_load(p) : quad_load_some(p, count - x);
+}
+
+/* The fifth column's taps in one quad of rows, number q of `read` rows; line: the quad's first.
+ * weights: the column's. */
+MBN_INLINE void depthwise_down(int32_t rows, int32_t columns, int32_t vertical, int32_t horizontal,
+                               int32_t read, int32_t q, const char *line, ptrdiff_t row_stride,
+                               const char *weights, sums acc[16][4]) {
+    const int32_t left = read - q * QUAD;
+    operand quads[16];
+    MBN_UNROLL
+    for (int32_t c = 0; c < columns; c++) {
+        const char *p = line + (c * horizontal + QUAD) * PIXEL_BYTES;
+        quads[c] = left == 1 ? operand_first(p)
+                             : quad_load_apart(p, row_stride, left < QUAD ? left : QUAD);
+    }
+    MBN_UNROLL
+    for (int32_t r = 0; r < rows; r++) {
+        const int32_t shift = r * vertical % QUAD, i = q - r * vertical / QUAD;
+        if (i < 0 || i >= DOWN) continue;
+        const packed w = packed_load(weights + (shift * DOWN + i) * STEP_BYTES);
+        MBN_UNROLL
+        for (int32_t c = 0; c < columns; c++) acc[c][r] = operand_dot(quads[c], w, acc[c][r]);
+    }
 }
 
 /* One pass over the taps. */
 MBN_INLINE void depthwise_sums(int32_t rows, int32_t columns, int32_t kernel, int32_t vertical,
                                int32_t horizontal, const char *input, ptrdiff_t input_row_stride,
                                const char *weights, sums acc[16][4]) {
-    const int32_t read = (columns - 1) * horizontal + kernel; /* pixels of a row */
-    const int32_t next = QUAD / horizontal; /* columns to the one whose first quad is this second */
+    const int32_t read = (rows - 1) * vertical + kernel;       /* rows */
+    const int32_t count = (columns - 1) * horizontal + kernel; /* pixels of each */
     const char *line = input;
     MBN_UNROLL
-    for (int32_t iy = 0; iy < (rows - 1) * vertical + kernel; iy++, line += input_row_stride) {
-        operand quads[2][16];
+    for (int32_t iy = 0; iy < read; iy++, line += input_row_stride) {
+        operand quads[16];
         line = fenced(line);
-        MBN_UNROLL
-        for (int32_t j = 0; j < quads_of(kernel); j++) {
-            const int32_t wanted = kernel - j * QUAD;
-            MBN_UNROLL
-            for (int32_t c = 0; c < columns; c++) {
-                const bool known = j > 0 && c + next < columns;
-                quads[j][c] = known ? quads[0][c + next]
-                                    : quad_of(line, c * horizontal + j * QUAD, read, wanted);
-            }
+        if (kernel > QUAD && iy % QUAD == 0) {
+            depthwise_down(rows, columns, vertical, horizontal, read, iy / QUAD, line,
+                           input_row_stride, weights + kernel * STEP_BYTES, acc);
         }
+        MBN_UNROLL
+        for (int32_t c = 0; c < columns; c++) quads[c] = quad_across(line, c * horizontal, count);
         MBN_UNROLL
         for (int32_t r = 0; r < rows; r++) {
             const int32_t ky = iy - r * vertical;
             if (ky < 0 || ky >= kernel) continue;
+            const packed w = packed_load(weights + ky * STEP_BYTES);
             MBN_UNROLL
-            for (int32_t j = 0; j < quads_of(kernel); j++) {
-                const packed w = packed_load(weights + (ky * quads_of(kernel) + j) * STEP_BYTES);
-                MBN_UNROLL
-                for (int32_t c = 0; c < columns; c++) {
-                    acc[c][r] = operand_dot(quads[j][c], w, acc[c][r]);
-                }
-            }
+            for (int32_t c = 0; c < columns; c++) acc[c][r] = operand_dot(quads[c], w, acc[c][r]);
         }
     }
 }
@@ -134,30 +148,29 @@ MBN_INLINE void depthwise_tile(int32_t rows, int32_t columns, int32_t kernel, in
 static void depthwise_border(const mbn_depthwise_args *args, int32_t kernel, const char *input,
                              const depthwise_block *block, const epilogue *e, int32_t oy,
                              int32_t ox, char *output) {
-    enum { KERNEL_MOST = 5, QUADS_MOST = (KERNEL_MOST + QUAD - 1) / QUAD };
+    enum { MOST = 5, FIFTH = MOST * QUAD }; /* the kernel's size; the column's first pixel */
     const int32_t top = oy * args->stride_vertical - args->pad_top;
     const int32_t left = ox * args->stride_horizontal - args->pad_left;
-    char window[KERNEL_MOST][QUADS_MOST * QUAD * PIXEL_BYTES];
+    char window[(MOST + DOWN) * QUAD][PIXEL_BYTES];
     memset(window, e->input_zero, sizeof window);
     for (int32_t ky = 0; ky < kernel; ky++) {
         if (top + ky < 0 || top + ky >= args->input_height) continue;
         const char *line = input + (top + ky) * args->input.row_stride;
         for (int32_t kx = 0; kx < kernel; kx++) {
             if (left + kx < 0 || left + kx >= args->input_width) continue;
-            memcpy(window[ky] + kx * PIXEL_BYTES, line + (ptrdiff_t)(left + kx) * PIXEL_BYTES,
-                   PIXEL_BYTES);
+            memcpy(window[kx < QUAD ? ky * QUAD + kx : FIFTH + ky],
+                   line + (ptrdiff_t)(left + kx) * PIXEL_BYTES, PIXEL_BYTES);
         }
     }
     const char *weights = block->weights;
     const sums bias = start_of(FINISH_ANY, block->channels, NULL);
     sums sum = bias;
     for (int32_t pass = block->passes;;) {
-        for (int32_t ky = 0; ky < kernel; ky++) {
-            for (int32_t j = 0; j < quads_of(kernel); j++, weights += STEP_BYTES) {
-                sum = operand_dot(quad_load(window[ky] + j * QUAD * PIXEL_BYTES),
-                                  packed_load(weights), sum);
-            }
+        for (int32_t i = 0; i < kernel + (kernel > QUAD ? DOWN : 0); i++) {
+            sum = operand_dot(quad_load(window[i * QUAD]), packed_load(weights + i * STEP_BYTES),
+                              sum);
         }
+        weights += pass_bytes(kernel);
         if (--pass == 0) break;
         sum = sums_twice(sum, bias);
     }

@@ -21,11 +21,13 @@
  *     pixel_sum(p, sum)          sum + a pixel's bytes
  *     pixels_sum(p, sum)         sum + those of four pixels
  *
- * and for depthwise convolution
+ * and for depthwise convolution (what is a number of pixels is a constant)
  *
  *     operand_first(p)           a pixel: each channel's byte, and three zeros
  *     quad_load(p)               four pixels: each channel's four bytes
  *     quad_load_some(p, n)       n pixels, 1 to 3, and anything for the others
+ *     quad_load_apart(p, stride, n)
+ *                                n pixels, 1 to 4, so many bytes apart, and anything for the others
  *
  * or where INPUTS_SIGNED, which says that instructions multiply signed bytes alone (then operands
  * that are inputs are made of bytes less what the packers know, and the head of a block's weights
