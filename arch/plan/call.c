@@ -23,20 +23,39 @@ typedef struct operands {
     const mbn_packed_layer *packed;
     mbn_plane input, gate, residual, output;
     int32_t input_block; /* channels side by side in the input */
+    /* Of the plane that the kernel sees; where that includes the halo that the layer needs, so that
+     * none of its outputs is a border case, without pads. */
+    int32_t input_height, input_width, pad_top, pad_left;
 } operands;
+
+static void include_halo(const mbn_value *value, operands *o) {
+    const mbn_layer *layer = o->layer;
+    o->input.data = (char *)o->input.data - layer->pad_top * value->row_stride -
+                    layer->pad_left * value->pixel_bytes;
+    o->input_height = (layer->output_height - 1) * layer->stride_vertical + layer->kernel_height;
+    o->input_width = (layer->output_width - 1) * layer->stride_horizontal + layer->kernel_width;
+    o->pad_top = o->pad_left = 0;
+}
 
 static operands operands_of(const planner *p, int32_t i) {
     const mbn_plan *plan = p->plan;
+    const mbn_layer *layer = &plan->network->layers[i];
     const int32_t input = mbn_read_value(plan, i, MBN_READS_INPUT);
-    return (operands){
-        .layer = &plan->network->layers[i],
+    operands o = {
+        .layer = layer,
         .packed = &plan->packed[i],
         .input = plane_of(p, input),
         .gate = plane_of(p, mbn_read_value(plan, i, MBN_READS_GATE)),
         .residual = plane_of(p, mbn_read_value(plan, i, MBN_READS_RESIDUAL)),
         .output = plane_of(p, i),
         .input_block = input < 0 ? 0 : plan->values[input].block,
+        .input_height = layer->input_height,
+        .input_width = layer->input_width,
+        .pad_top = layer->pad_top,
+        .pad_left = layer->pad_left,
     };
+    if (mbn_reads_halo(plan, i)) include_halo(&plan->values[input], &o);
+    return o;
 }
 
 static void plan_pointwise(const operands *o, mbn_call *call) {
@@ -55,23 +74,18 @@ static void plan_pointwise(const operands *o, mbn_call *call) {
     };
 }
 
-/* The plane that the kernel sees includes the halo that this layer needs, so none of its outputs is
- * a border case. */
 static void plan_depthwise(const operands *o, mbn_call *call) {
     const mbn_kernels *kernels = o->packed->kernels;
     const mbn_layer *layer = o->layer;
-    mbn_plane input = o->input;
-    input.data = (char *)input.data - layer->pad_top * input.row_stride -
-                 (ptrdiff_t)layer->pad_left * kernels->blocking.block * kernels->element_bytes;
     call->run.depthwise = kernels->depthwise[layer->kernel_height == 5][layer->stride_vertical - 1]
                                             [layer->stride_horizontal - 1];
     call->args.depthwise = (mbn_depthwise_args){
-        .input = input,
+        .input = o->input,
         .output = o->output,
         .operands = o->packed->operands,
         .finish = o->packed->finish,
-        .input_height = (layer->output_height - 1) * layer->stride_vertical + layer->kernel_height,
-        .input_width = (layer->output_width - 1) * layer->stride_horizontal + layer->kernel_width,
+        .input_height = o->input_height,
+        .input_width = o->input_width,
         .output_height = layer->output_height,
         .output_width = layer->output_width,
         .channels = layer->output_channels,
@@ -93,8 +107,8 @@ static void plan_convolution(const operands *o, mbn_call *call) {
         .operands = o->packed->operands,
         .finish = o->packed->finish,
         .input_block = o->input_block,
-        .input_height = layer->input_height,
-        .input_width = layer->input_width,
+        .input_height = o->input_height,
+        .input_width = o->input_width,
         .output_height = layer->output_height,
         .output_width = layer->output_width,
         .input_channels = layer->input_channels,
@@ -103,8 +117,8 @@ static void plan_convolution(const operands *o, mbn_call *call) {
         .kernel_width = layer->kernel_width,
         .stride_vertical = layer->stride_vertical,
         .stride_horizontal = layer->stride_horizontal,
-        .pad_top = layer->pad_top,
-        .pad_left = layer->pad_left,
+        .pad_top = o->pad_top,
+        .pad_left = o->pad_left,
         .blocking = o->packed->kernels->blocking,
     };
 }

@@ -167,6 +167,10 @@ enum { MBN_READINGS = MBN_READS_RESIDUAL + 1 };
  * as it is. */
 int32_t mbn_read_value(const mbn_plan *plan, int32_t layer, mbn_reading reading);
 
+/* Whether a layer's padding is in the plane that it reads: a depthwise layer's, and a convolution's
+ * of bytes that a conversion writes for it, as the image's. */
+bool mbn_reads_halo(const mbn_plan *plan, int32_t layer);
+
 /* Cuts the network into groups.  A wanted layer is the last of its group, so that its whole output
  * is in the arena when the step is done. */
 void mbn_plan_groups(mbn_plan *plan, const mbn_plan_options *options);

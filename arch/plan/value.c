@@ -6,16 +6,27 @@ static void note_use(mbn_value *values, int32_t value, int32_t step) {
     if (value >= 0) values[values[value].owner].last_use = step;
 }
 
-/* What a depthwise layer reads around its input. */
-static void want_halo(const mbn_layer *depthwise, mbn_value *input) {
-    const int32_t rows = (depthwise->output_height - 1) * depthwise->stride_vertical +
-                         depthwise->kernel_height - depthwise->pad_top;
-    const int32_t columns = (depthwise->output_width - 1) * depthwise->stride_horizontal +
-                            depthwise->kernel_width - depthwise->pad_left;
-    input->halo_top = mbn_larger(input->halo_top, depthwise->pad_top);
-    input->halo_left = mbn_larger(input->halo_left, depthwise->pad_left);
-    input->halo_bottom = mbn_larger(input->halo_bottom, rows - depthwise->input_height);
-    input->halo_right = mbn_larger(input->halo_right, columns - depthwise->input_width);
+bool mbn_reads_halo(const mbn_plan *plan, int32_t layer) {
+    const int32_t input = mbn_read_value(plan, layer, MBN_READS_INPUT);
+    switch (plan->network->layers[layer].kind) {
+    case MBN_LAYER_DEPTHWISE: return input >= 0;
+    case MBN_LAYER_CONVOLUTION:
+        return input >= plan->network->layer_count &&
+               plan->values[input].form->element == MBN_ELEMENT_Q8;
+    default: return false;
+    }
+}
+
+/* What a layer reads around its input. */
+static void want_halo(const mbn_layer *layer, mbn_value *input) {
+    const int32_t rows =
+        (layer->output_height - 1) * layer->stride_vertical + layer->kernel_height - layer->pad_top;
+    const int32_t columns = (layer->output_width - 1) * layer->stride_horizontal +
+                            layer->kernel_width - layer->pad_left;
+    input->halo_top = mbn_larger(input->halo_top, layer->pad_top);
+    input->halo_left = mbn_larger(input->halo_left, layer->pad_left);
+    input->halo_bottom = mbn_larger(input->halo_bottom, rows - layer->input_height);
+    input->halo_right = mbn_larger(input->halo_right, columns - layer->input_width);
 }
 
 static mbn_value value_of(const mbn_kernels *form, int32_t index, int32_t step, int32_t height,
@@ -50,7 +61,7 @@ static void begin_conversion(const mbn_plan *plan, int32_t step, int32_t index) 
                               network->input_width, channels);
         const int32_t depth = conversion->form->blocking.depth;
         values[at].block = mbn_block_count(channels, depth) * depth;
-        values[at].quantization = plan->image;
+        set_quantization(&plan->image, &values[at]);
     } else {
         const mbn_layer *layer = &network->layers[source];
         values[at] = value_of(conversion->form, at, step, layer->output_height, layer->output_width,
@@ -70,7 +81,7 @@ static void begin_layer(const mbn_plan *plan, const mbn_group *group, int32_t st
         note_use(values, mbn_read_value(plan, i, (mbn_reading)which), step);
     }
     const int32_t input = mbn_read_value(plan, i, MBN_READS_INPUT);
-    if (layer->kind == MBN_LAYER_DEPTHWISE && input >= 0) want_halo(layer, &values[input]);
+    if (mbn_reads_halo(plan, i)) want_halo(layer, &values[input]);
     /* What squeeze-excite scales is read by nothing else afterwards. */
     if (layer->kind == MBN_LAYER_CHANNEL_SCALE && group->scale < 0) {
         values[i].owner = values[input].owner;
