@@ -16,7 +16,8 @@ static void run(bench_state *state, const void *context) {
     const mbn_fully_connected_args args = {
         .input = bench_input_plane(&memory, vectors, l->input_channels, 1, 1).data,
         .output = bench_output_plane(&memory, vectors, l->output_channels, 1, 1).data,
-        .operands = bench_packed_operands(&memory, k, l->output_channels, l->input_channels, 1, 1),
+        .operands =
+            bench_packed_operands(&memory, k, l->output_channels, l->input_channels, 1, 1, 0),
         .finish = bench_finish(&memory, k, l),
         .input_channels = l->input_channels,
         .output_channels = l->output_channels,

@@ -27,10 +27,10 @@ static void run(bench_state *state, const void *context) {
     const bool planes = (c->variant & NCHW) != 0;
     const bool interleaved = image && (c->variant & TO_BLOCKED) != 0 && !k->reads_floats;
     mbn_blocking blocking = k->blocking;
-    if (interleaved) blocking.block = bench_image_block(k, channels);
+    if (interleaved) blocking.block = bench_image_block(k, l);
     bench_memory memory = {0};
     const mbn_layout_args args = {
-        .blocked = interleaved ? bench_image_plane(&memory, k, channels, height, width)
+        .blocked = interleaved ? bench_image_plane(&memory, k, l, height, width)
                                : bench_input_plane(&memory, k, channels, height, width),
         .strided = bench_random(&memory, (size_t)height * (size_t)width * (size_t)channels),
         .channel_stride = planes ? (ptrdiff_t)height * width : 1,

@@ -132,20 +132,21 @@ mbn_plane bench_input_plane(bench_memory *memory, const mbn_kernels *kernels, in
     return plane;
 }
 
-int32_t bench_image_block(const mbn_kernels *kernels, int32_t channels) {
-    const int32_t depth = kernels->reads_floats ? 1 : kernels->blocking.depth;
-    return mbn_block_count(channels, depth) * depth;
+int32_t bench_image_block(const mbn_kernels *kernels, const mbn_layer *layer) {
+    if (kernels->reads_floats) return layer->input_channels;
+    return mbn_image_block(kernels, layer->input_channels, layer->kernel_height,
+                           layer->kernel_width, layer->stride_horizontal);
 }
 
-mbn_plane bench_image_plane(bench_memory *memory, const mbn_kernels *kernels, int32_t channels,
-                            int32_t height, int32_t width) {
-    const int32_t block = bench_image_block(kernels, channels);
+mbn_plane bench_image_plane(bench_memory *memory, const mbn_kernels *kernels,
+                            const mbn_layer *layer, int32_t height, int32_t width) {
+    const int32_t block = bench_image_block(kernels, layer);
     const size_t count = (size_t)height * (size_t)width * (size_t)block;
     const int32_t bytes = kernels->reads_floats ? (int32_t)sizeof(float) : kernels->element_bytes;
     const ptrdiff_t row = (ptrdiff_t)width * block * bytes;
     if (kernels->reads_floats) return (mbn_plane){bench_random(memory, count), row, height * row};
     const mbn_plane plane = {bench_bytes(memory, count * (size_t)bytes), row, height * row};
-    fill(memory, kernels, plane, block, channels, height, width);
+    fill(memory, kernels, plane, block, layer->input_channels, height, width);
     return plane;
 }
 
@@ -224,7 +225,8 @@ static mbn_operands operands_of(bench_memory *memory, const mbn_kernels *kernels
 
 mbn_operands bench_packed_operands(bench_memory *memory, const mbn_kernels *kernels,
                                    int32_t output_channels, int32_t input_channels,
-                                   int32_t kernel_height, int32_t kernel_width) {
+                                   int32_t kernel_height, int32_t kernel_width,
+                                   int32_t input_block) {
     const ptrdiff_t taps = (ptrdiff_t)kernel_height * kernel_width;
     const mbn_pack_convolution_args args = {
         .weights =
@@ -238,6 +240,7 @@ mbn_operands bench_packed_operands(bench_memory *memory, const mbn_kernels *kern
         .kernel_height = kernel_height,
         .kernel_width = kernel_width,
         .blocking = kernels->blocking,
+        .input_block = input_block,
     };
     const size_t bytes = kernels->pack_convolution(&args, NULL);
     void *packed = bench_bytes(memory, bytes);
@@ -277,7 +280,7 @@ mbn_pointwise_args bench_pointwise_args(bench_memory *memory, const mbn_kernels 
         .residual = residual_plane(memory, kernels, layer),
         .output = bench_output_plane(memory, kernels, layer->output_channels, height, width),
         .operands = bench_packed_operands(memory, kernels, layer->output_channels,
-                                          layer->input_channels, 1, 1),
+                                          layer->input_channels, 1, 1, 0),
         .finish = bench_finish(memory, kernels, layer),
         .height = height,
         .width = width,
@@ -316,22 +319,24 @@ mbn_convolution_args bench_convolution_args(bench_memory *memory, const mbn_kern
                                             const mbn_layer *layer) {
     const mbn_kernels *source =
         kernels->reads_floats ? mbn_kernels_best(MBN_ELEMENT_F32, 1u << kernels->isa) : kernels;
-    const bool halo = layer->input_channels > 4;
+    const bool image = layer->input_channels <= 4;
+    const bool halo = !image || kernels->element == MBN_ELEMENT_Q8; /* as in networks */
+    const int32_t height = layer->input_height + (halo ? layer->pad_top + layer->pad_bottom : 0);
+    const int32_t width = layer->input_width + (halo ? layer->pad_left + layer->pad_right : 0);
+    const int32_t input_block = image ? bench_image_block(kernels, layer) : source->blocking.block;
     return (mbn_convolution_args){
-        .input = halo ? haloed_plane(memory, source, layer)
-                      : bench_image_plane(memory, kernels, layer->input_channels,
-                                          layer->input_height, layer->input_width),
+        .input = image ? bench_image_plane(memory, kernels, layer, height, width)
+                       : haloed_plane(memory, source, layer),
         .residual = residual_plane(memory, kernels, layer),
         .output = bench_output_plane(memory, kernels, layer->output_channels, layer->output_height,
                                      layer->output_width),
         .operands =
             bench_packed_operands(memory, kernels, layer->output_channels, layer->input_channels,
-                                  layer->kernel_height, layer->kernel_width),
+                                  layer->kernel_height, layer->kernel_width, input_block),
         .finish = bench_finish(memory, kernels, layer),
-        .input_block =
-            halo ? source->blocking.block : bench_image_block(kernels, layer->input_channels),
-        .input_height = layer->input_height + (halo ? layer->pad_top + layer->pad_bottom : 0),
-        .input_width = layer->input_width + (halo ? layer->pad_left + layer->pad_right : 0),
+        .input_block = input_block,
+        .input_height = height,
+        .input_width = width,
         .output_height = layer->output_height,
         .output_width = layer->output_width,
         .input_channels = layer->input_channels,

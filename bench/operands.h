@@ -39,9 +39,9 @@ mbn_plane bench_output_plane(bench_memory *memory, const mbn_kernels *kernels, i
 
 /* Interleaved pixels, random, as a table's convolution reads an image: floats, or its own elements
  * with zeros up to whole steps of its depth, so many side by side. */
-mbn_plane bench_image_plane(bench_memory *memory, const mbn_kernels *kernels, int32_t channels,
-                            int32_t height, int32_t width);
-int32_t bench_image_block(const mbn_kernels *kernels, int32_t channels);
+mbn_plane bench_image_plane(bench_memory *memory, const mbn_kernels *kernels,
+                            const mbn_layer *layer, int32_t height, int32_t width);
+int32_t bench_image_block(const mbn_kernels *kernels, const mbn_layer *layer);
 
 /* The table whose elements the vectors of a table have. */
 const mbn_kernels *bench_vectors(const mbn_kernels *kernels);
@@ -49,7 +49,8 @@ const mbn_kernels *bench_vectors(const mbn_kernels *kernels);
 /* [output_channels][input_channels][kernel_height][kernel_width], packed, and a bias. */
 mbn_operands bench_packed_operands(bench_memory *memory, const mbn_kernels *kernels,
                                    int32_t output_channels, int32_t input_channels,
-                                   int32_t kernel_height, int32_t kernel_width);
+                                   int32_t kernel_height, int32_t kernel_width,
+                                   int32_t input_block);
 
 /* All rows of the plane, all blocks of its channels. */
 mbn_range bench_whole(int32_t height, int32_t channels, int32_t block);

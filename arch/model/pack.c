@@ -41,6 +41,10 @@ size_t mbn_pack_weights(const mbn_layer *layer, const mbn_kernels *kernels,
         .kernel_width = layer->kernel_width,
         .blocking = kernels->blocking,
         .wide = weights->wide,
+        .input_block = layer->input >= 0
+                           ? 0
+                           : mbn_image_block(kernels, layer->input_channels, layer->kernel_height,
+                                             layer->kernel_width, layer->stride_horizontal),
     };
     return kernels->pack_convolution(&args, packed);
 }

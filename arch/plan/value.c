@@ -56,11 +56,12 @@ static void begin_conversion(const mbn_plan *plan, int32_t step, int32_t index) 
     const int32_t at = network->layer_count + index, source = conversion->source;
     mbn_value *values = plan->values;
     if (source < 0) {
-        const int32_t channels = network->layers[conversion->reader].input_channels;
+        const mbn_layer *reader = &network->layers[conversion->reader];
+        const int32_t channels = reader->input_channels;
         values[at] = value_of(conversion->form, at, step, network->input_height,
                               network->input_width, channels);
-        const int32_t depth = conversion->form->blocking.depth;
-        values[at].block = mbn_block_count(channels, depth) * depth;
+        values[at].block = mbn_image_block(conversion->form, channels, reader->kernel_height,
+                                           reader->kernel_width, reader->stride_horizontal);
         set_quantization(&plan->image, &values[at]);
     } else {
         const mbn_layer *layer = &network->layers[source];

@@ -208,8 +208,8 @@ typedef struct mbn_depthwise_args {
  * may be blocked differently from the output: by input_block channels, so that interleaved pixels
  * (NHWC, input_block == input_channels, row_stride == width * input_channels elements) and planes
  * (NCHW, input_block == 1, block_stride == height * width elements) are read as they are; it is a
- * multiple of the table's depth.  Taps outside the input plane count as zero.  Packed by the
- * table's pack_convolution; the range's blocks lie on panel borders. */
+ * multiple of the table's depth, or what mbn_image_block gives.  Taps outside the input plane count
+ * as zero.  Packed by the table's pack_convolution; the range's blocks lie on panel borders. */
 typedef struct mbn_convolution_args {
     mbn_plane input;    /* [input_channels / input_block][input_height][input_width][input_block] */
     mbn_plane residual; /* the output's shape, or none */
@@ -287,7 +287,7 @@ typedef struct mbn_softmax_args {
  * (channel_stride 1, pixel_stride C) and NCHW (channel_stride height * width, pixel_stride 1).
  *   to_blocked    blocked = strided; lanes past `channels` become 0 (of q8 the zero point)
  *                 (of a table that does not read floats also with blocking.block at all channels,
- *                 rounded up to the table's depth: images)
+ *                 rounded up to the table's depth or not: images)
  *   from_blocked  strided = blocked */
 typedef struct mbn_layout_args {
     mbn_plane blocked; /* [channels / B][height][width][B] */
@@ -318,7 +318,8 @@ typedef struct mbn_pack_convolution_args {
     const float *scale; /* of q8 not read */
     int32_t output_channels, input_channels, kernel_height, kernel_width;
     mbn_blocking blocking;
-    bool wide; /* q8: there are weights outside -128 .. 127 */
+    bool wide;           /* q8: there are weights outside -128 .. 127 */
+    int32_t input_block; /* as the convolution's, where that is no multiple of the table's depth */
 } mbn_pack_convolution_args;
 
 /* Depthwise weights: element (c, ky, kx) is at weights[c * channel_stride + ky * row_stride + kx *
@@ -377,8 +378,21 @@ typedef struct mbn_kernels {
     /* The table whose elements vectors have (pools' outputs, what fully connected layers read and
      * write, channel_scale's factors); NULL: this one.  Its block is the same. */
     const struct mbn_kernels *vectors;
-    bool reads_floats; /* `convolution` reads the image as it is: floats, whatever the element */
+    bool reads_floats;  /* `convolution` reads the image as it is: floats, whatever the element */
+    bool reads_triples; /* mbn_image_block */
 } mbn_kernels;
+
+/* The input_block of a convolution of an image that is converted (to_blocked): a pixel's channels,
+ * rounded up to the table's depth, but where it has reads_triples not the three of a 3x3 of a
+ * horizontal stride of 2, whose packing has to know it. */
+static inline int32_t mbn_image_block(const mbn_kernels *kernels, int32_t channels,
+                                      int32_t kernel_height, int32_t kernel_width,
+                                      int32_t stride_horizontal) {
+    const bool triples = kernels->reads_triples && channels == 3 && kernel_height == 3 &&
+                         kernel_width == 3 && stride_horizontal == 2;
+    const int32_t depth = triples ? 1 : kernels->blocking.depth;
+    return mbn_block_count(channels, depth) * depth;
+}
 
 /* The table of an element type for one instruction set, or NULL where there is none or it was not
  * built in.  That it was built in does not mean that this machine can run it. */

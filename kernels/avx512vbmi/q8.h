@@ -13,6 +13,7 @@
 #define FIXED_INLINE 1
 #define LOOKUP_INLINE 1
 
+#define IMAGE_TRIPLES 1
 #define RELU_RAISED 1
 #define VEC_HALVES 1
 #define HALVES_PIXELS_1 POINTWISE_PIXELS_1
@@ -64,6 +65,36 @@ static inline operand quad_load_apart(const void *p, ptrdiff_t stride, int32_t n
 }
 static inline sums pixels_sum(const void *p, sums sum) {
     return operand_dot(quad_load(p), operand_splat(1), sum);
+}
+
+static inline bytes64 bytes_interleave_three(bytes64 a) {
+    static const uint8_t at[64] = {
+        0,  16, 32, 1,  17, 33, 2,  18, 34, 3,  19, 35, 4,  20, 36, 5,
+        21, 37, 6,  22, 38, 7,  23, 39, 8,  24, 40, 9,  25, 41, 10, 26,
+        42, 11, 27, 43, 12, 28, 44, 13, 29, 45, 14, 30, 46, 15, 31, 47,
+    };
+    return _mm512_permutexvar_epi8(_mm512_loadu_si512(at), a);
+}
+
+/* A row of taps of 14 pixels is 13 * 6 + 9 bytes, as two vectors of which the second begins at
+ * byte 23. */
+static inline void stem_ninths(const char *rows, ptrdiff_t row_stride, char *ninths) {
+    enum { SECOND = 13 * 6 + 9 - 64 };
+    const __m512i lane = _mm512_set_epi32(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0);
+    const __m512i byte =
+        _mm512_add_epi32(_mm512_mullo_epi32(lane, _mm512_set1_epi32(6)), _mm512_set1_epi32(8));
+    const __m512i at =
+        _mm512_mask_add_epi32(byte, _mm512_cmpgt_epi32_mask(byte, _mm512_set1_epi32(63)), byte,
+                              _mm512_set1_epi32(64 - SECOND));
+    const __m512i bytes = _mm512_mullo_epi32(_mm512_and_si512(at, _mm512_set1_epi32(127)),
+                                             _mm512_set1_epi32(0x01010101));
+    __m512i all = _mm512_setzero_si512();
+    for (int y = 0; y < 3; y++, rows += row_stride) {
+        all = _mm512_or_si512(all, _mm512_maskz_permutex2var_epi8(
+                                       0x1111111111111111ull << y, _mm512_loadu_si512(rows), bytes,
+                                       _mm512_loadu_si512(rows + SECOND)));
+    }
+    _mm512_storeu_si512(ninths, all);
 }
 
 /* Of either half of the table by seven bits, one of them by the eighth. */

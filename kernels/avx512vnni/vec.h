@@ -237,24 +237,31 @@ static inline byte_limits byte_limits_of(mbn_byte_range range) {
         _mm512_set1_epi8((char)range.high),
     };
 }
-/* Of sums that are packed where they belong (bytes_fourth). */
-static inline bytes64 bytes_of_fourths(const byte_limits *limits, sums a, sums b, sums c, sums d) {
+/* Four quarters of each of four vectors in their order. */
+static inline __m512i quarters_turned(__m512i a) {
+    const __m512i turn = _mm512_set_epi32(15, 11, 7, 3, 14, 10, 6, 2, 13, 9, 5, 1, 12, 8, 4, 0);
+    return _mm512_permutexvar_epi32(turn, a);
+}
+static inline __m512i bytes_packed(__m512i zero, sums a, sums b, sums c, sums d) {
     const __m512i ab = _mm512_packs_epi32((__m512i)a, (__m512i)b);
     const __m512i cd = _mm512_packs_epi32((__m512i)c, (__m512i)d);
-    const __m512i all = _mm512_packus_epi16(_mm512_adds_epi16(ab, limits->zero),
-                                            _mm512_adds_epi16(cd, limits->zero));
+    return _mm512_packus_epi16(_mm512_adds_epi16(ab, zero), _mm512_adds_epi16(cd, zero));
+}
+/* Of sums that are packed where they belong (bytes_fourth). */
+static inline bytes64 bytes_of_fourths(const byte_limits *limits, sums a, sums b, sums c, sums d) {
+    const __m512i all = bytes_packed(limits->zero, a, b, c, d);
     return _mm512_min_epu8(_mm512_max_epu8(all, limits->low), limits->high);
 }
 static inline bytes64 bytes_of(const byte_limits *limits, sums a, sums b, sums c, sums d) {
-    const __m512i turn = _mm512_set_epi32(15, 11, 7, 3, 14, 10, 6, 2, 13, 9, 5, 1, 12, 8, 4, 0);
-    return _mm512_permutexvar_epi32(turn, bytes_of_fourths(limits, a, b, c, d));
+    return quarters_turned(bytes_of_fourths(limits, a, b, c, d));
 }
-/* Without zero point and clamp, but to 0 and 255. */
+static inline bytes64 bytes_of_all(const byte_limits *limits, sums a, sums b, sums c, sums d) {
+    return quarters_turned(bytes_packed(limits->zero, a, b, c, d));
+}
 static inline bytes64 bytes_positive(sums a, sums b, sums c, sums d) {
-    const __m512i turn = _mm512_set_epi32(15, 11, 7, 3, 14, 10, 6, 2, 13, 9, 5, 1, 12, 8, 4, 0);
     const __m512i ab = _mm512_packs_epi32((__m512i)a, (__m512i)b);
     const __m512i cd = _mm512_packs_epi32((__m512i)c, (__m512i)d);
-    return _mm512_permutexvar_epi32(turn, _mm512_packus_epi16(ab, cd));
+    return quarters_turned(_mm512_packus_epi16(ab, cd));
 }
 static inline void bytes_store(void *p, bytes64 a) {
     _mm512_storeu_si512(p, a);

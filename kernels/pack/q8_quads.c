@@ -30,7 +30,50 @@ static int8_t *pack_tap(const mbn_pack_convolution_args *args, const int16_t *we
     return out + quads * step;
 }
 
+/* Of a 3x3 kernel that reads pixels of three bytes (mbn_image_block): a row of taps is nine bytes,
+ * of which two fours of each row come first, then the ninth bytes of all three and a zero. */
+enum {
+    PIXEL = 3,
+    ROWS = 3,
+    ROW_BYTES = 3 * PIXEL,
+    ROW_FOURS = ROW_BYTES / FOUR,
+    IMAGE_FOURS = ROWS * ROW_FOURS + 1
+};
+
+static int8_t image_part(const mbn_pack_convolution_args *args, int32_t lane, int32_t four,
+                         int32_t i, int32_t pass) {
+    const bool ninths = four == IMAGE_FOURS - 1;
+    const int32_t ky = ninths ? i : four / ROW_FOURS;
+    const int32_t k = ninths ? ROW_BYTES - 1 : four % ROW_FOURS * FOUR + i;
+    if (lane >= args->output_channels || ky >= ROWS) return 0;
+    const int16_t *weights = args->weights;
+    return part_of(weights[lane * args->output_stride + ky * args->row_stride +
+                           k / PIXEL * args->column_stride + k % PIXEL * args->input_stride],
+                   args->wide, pass);
+}
+
+/* [panel][pass][four][lane][4]. */
+static size_t pack_image(const mbn_pack_convolution_args *args, void *packed) {
+    const int32_t block = args->blocking.block;
+    const int32_t blocks = mbn_block_count(args->output_channels, block);
+    int8_t *out = packed;
+    for (int32_t b = 0, width; packed != NULL && b < blocks; b += width) {
+        width = mbn_panel_width(blocks - b, args->blocking.panel);
+        for (int32_t pass = 0; pass < passes_of(args->wide); pass++) {
+            for (int32_t four = 0; four < IMAGE_FOURS; four++) {
+                for (int32_t lane = b * block; lane < (b + width) * block; lane++) {
+                    for (int32_t i = 0; i < FOUR; i++) {
+                        *out++ = image_part(args, lane, four, i, pass);
+                    }
+                }
+            }
+        }
+    }
+    return (size_t)blocks * (size_t)block * IMAGE_FOURS * FOUR * (size_t)passes_of(args->wide);
+}
+
 size_t mbn_pack_convolution_q8_quads(const mbn_pack_convolution_args *args, void *packed) {
+    if (args->input_block == PIXEL) return pack_image(args, packed);
     const int32_t block = args->blocking.block;
     const int32_t blocks = mbn_block_count(args->output_channels, block);
     int8_t *out = packed;

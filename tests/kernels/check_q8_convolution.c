@@ -5,13 +5,16 @@ static void run_convolution(const kernel_call *call, mbn_range range) {
     call->table->convolution(call->args, range);
 }
 
-/* Blocked like the output, interleaved pixels, or blocked in some other way; by whole steps of the
- * table's depth. */
-static int32_t choose_input_block(const mbn_kernels *table, int32_t channels, random_state *r) {
-    const int32_t depth = table->blocking.depth, kind = random_int(r, 0, 3);
-    const int32_t least = random_int(r, 1, channels);
-    return kind == 0   ? table->blocking.block
-           : kind == 1 ? mbn_block_count(channels, depth) * depth
+/* Blocked like the output, pixels as networks have them of images, or others by whole steps of the
+ * table's depth: interleaved, or blocked in some other way. */
+static int32_t choose_input_block(const mbn_kernels *table, const convolution_case *s,
+                                  random_state *r) {
+    const int32_t depth = table->blocking.depth, kind = random_int(r, 0, 5);
+    const int32_t least = random_int(r, 1, s->channels);
+    return kind >= 4   ? mbn_image_block(table, s->channels, s->kernel_height, s->kernel_width,
+                                         s->stride_horizontal)
+           : kind == 0 ? table->blocking.block
+           : kind == 1 ? mbn_block_count(s->channels, depth) * depth
            : kind == 2 ? depth
                        : mbn_block_count(least, depth) * depth;
 }
@@ -22,7 +25,7 @@ static void check_convolution(const mbn_kernels *table, q8_problem *p, operands 
     q8_describe(table, "convolution", s, &p->finish, side);
     plane output = lay_out_output(&p->tensors, memory, side, table, r);
     const mbn_plane residual = lay_out_residual(&p->tensors, memory, side, table, r);
-    const int32_t input_block = choose_input_block(table, s->channels, r);
+    const int32_t input_block = p->input_block = choose_input_block(table, s, r);
     const mbn_convolution_args args = {
         .input = lay_out_input(&p->tensors, memory, side, MBN_ELEMENT_Q8, input_block,
                                table->blocking.depth, r)

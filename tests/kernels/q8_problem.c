@@ -267,6 +267,7 @@ static size_t pack_weights(const q8_problem *p, const mbn_kernels *table, void *
             .kernel_width = s->kernel_width,
             .blocking = table->blocking,
             .wide = p->wide,
+            .input_block = p->input_block,
         },
         packed);
 }

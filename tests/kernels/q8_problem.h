@@ -25,6 +25,7 @@ typedef struct q8_problem {
     convolution_problem tensors; /* its shape, input, residual; the other tensors are NULL */
     int16_t *weights; /* [outputs][channels, depthwise: 1][kernel_height][kernel_width] */
     bool wide;
+    int32_t input_block; /* as a standard convolution is called; 0 before */
     int32_t *bias;
     mbn_multiplier *multipliers;
     q8_finish finish;

@@ -11,6 +11,9 @@
 #include "pointwise_run.h"
 #else
 #include "convolution.h"
+#if IMAGE_TRIPLES
+#include "stem.h"
+#endif
 #if INPUTS_SIGNED
 #include "depthwise_down.h"
 #else
@@ -49,7 +52,11 @@ const mbn_kernels VEC_TABLE = {
         },
 #endif
     .pointwise = pointwise,
+#if IMAGE_TRIPLES
+    .convolution = convolution_or_stem,
+#else
     .convolution = convolution,
+#endif
     .batch_norm = batch_norm,
     .channel_scale = channel_scale,
     .add = add,
@@ -64,4 +71,5 @@ const mbn_kernels VEC_TABLE = {
     .pack_channels = PACK_CHANNELS,
     .vectors = NULL,
     .reads_floats = READS_FLOATS,
+    .reads_triples = IMAGE_TRIPLES,
 };

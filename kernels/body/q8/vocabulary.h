@@ -93,6 +93,12 @@
  *     bytes_of_fourths(limits, a, b, c, d)   bytes_of (below) of such sums
  *     bytes_spread(a)            a's first 48: a byte of the last pixel behind every third
  *     bytes_interleave(a)        the first byte of each pixel, the second of each, ...
+ *     with IMAGE_TRIPLES:
+ *     bytes_of_all(limits, a, b, c, d)   bytes_of for limits of 0 and 255
+ *     bytes_interleave_three(a)  the same of the first three pixels
+ *     stem_ninths(rows, row_stride, ninths)
+ *                                of 14 pixels six bytes apart the ninth bytes of three rows, and
+ *                                anything as a fourth, to 16 pixels of four bytes
  *     quantize(p, quantizing, scale)
  *                                16 floats as mobilenet/q8.h says, without the zero point
  *     byte_limits                an mbn_byte_range ...
@@ -173,6 +179,10 @@
 #define RELU_RAISED 0
 #endif
 
+#if !defined(IMAGE_TRIPLES)
+#define IMAGE_TRIPLES 0 /* the table's reads_triples */
+#endif
+
 #define PACK_CHANNELS (FIXED_OFFSET ? mbn_pack_channels_q8_quads : mbn_pack_channels_q8)
 
 #define DEPTH 4
@@ -185,8 +195,9 @@
 enum {
     BLOCK = 16,
     ELEMENT_BYTES = 1,
-    IMAGE_BYTES = 1,       /* of an element of what standard convolution reads */
-    IMAGE_BLOCK = DEPTH,   /* of an image with 3 channels */
+    IMAGE_BYTES = 1, /* of an element of what standard convolution reads */
+    IMAGE_CHANNELS = 3,
+    IMAGE_BLOCK = DEPTH,   /* of an image with so many */
     PIXEL_BYTES = BLOCK,   /* of one channel block */
     VECTOR_BYTES = BLOCK,  /* of one channel block of a vector */
     QUAD = 4,              /* pixels, or taps of a row */
