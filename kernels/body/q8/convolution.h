@@ -5,6 +5,9 @@
 #include "kernels/walk/taps.h"
 #include "tile.h"
 
+/* Whether the stem has tiles of its own here; of pixels of three bytes it has others. */
+#define STEM_TILES (!TILES_FEW && !IMAGE_TRIPLES)
+
 /* Where the sums of block b + v begin, of a panel of `vectors` blocks from b on: at `start`, and
  * what taps outside of the plane add. */
 static sums outside_sums(const mbn_convolution_args *args, const epilogue *e, int32_t vectors,
@@ -162,6 +165,7 @@ static __attribute__((noinline)) void convolution_any(const mbn_convolution_args
     }
 }
 
+#if STEM_TILES
 /* A tile of the stem, of 1 or 2 blocks.  A function each: the walk around it would take its
  * registers. */
 static __attribute__((noinline)) void stem_tile(const mbn_convolution_args *args, const epilogue *e,
@@ -175,17 +179,19 @@ static __attribute__((noinline)) void stem_tile(const mbn_convolution_args *args
                          input_offset, 0, oy, ox);
     }
 }
+#endif
 
 MBN_INLINE void convolution_tile(const mbn_convolution_args *args, const epilogue *e,
                                  int32_t pixels, int32_t vectors, ptrdiff_t pixel_stride,
                                  taps inside_taps, ptrdiff_t input_offset, int32_t b, int32_t oy,
                                  int32_t ox) {
-    if (!TILES_FEW && b == 0 && vectors <= 2 && pixels > 1 && is_stem(args)) {
+#if STEM_TILES
+    if (b == 0 && vectors <= 2 && pixels > 1 && is_stem(args)) {
         stem_tile(args, e, vectors, &inside_taps, input_offset, oy, ox);
-    } else {
-        convolution_any(args, e, pixels, vectors, pixel_stride, inside_taps, input_offset, b, oy,
-                        ox);
+        return;
     }
+#endif
+    convolution_any(args, e, pixels, vectors, pixel_stride, inside_taps, input_offset, b, oy, ox);
 }
 
 #include "kernels/walk/convolution.h"
