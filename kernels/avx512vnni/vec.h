@@ -160,13 +160,15 @@ typedef struct fixed_factors {
     __m512i right, less, offset;
 } fixed_factors;
 
-static inline fixed_factors fixed_factors_of(sums fixed, sums shift, sums less, sums offset) {
+static inline fixed_factors fixed_factors_of(sums fixed, sums shift, sums less, sums offset,
+                                             uint8_t zero) {
     const __m512i twice = _mm512_slli_epi32((__m512i)fixed, 1);
+    const __m512i right = _mm512_sub_epi32(_mm512_setzero_si512(), (__m512i)shift);
     return (fixed_factors){
         twice,
         _mm512_srli_epi64(twice, 32),
-        _mm512_sub_epi32(_mm512_setzero_si512(), (__m512i)shift),
-        (__m512i)less,
+        right,
+        _mm512_sub_epi32((__m512i)less, _mm512_sllv_epi32(_mm512_set1_epi32(zero), right)),
         (__m512i)offset,
     };
 }
@@ -247,10 +249,12 @@ static inline __m512i bytes_packed(__m512i zero, sums a, sums b, sums c, sums d)
     const __m512i cd = _mm512_packs_epi32((__m512i)c, (__m512i)d);
     return _mm512_packus_epi16(_mm512_adds_epi16(ab, zero), _mm512_adds_epi16(cd, zero));
 }
+static inline bytes64 bytes_clamped(const byte_limits *limits, bytes64 a) {
+    return _mm512_min_epu8(_mm512_max_epu8(a, limits->low), limits->high);
+}
 /* Of sums that are packed where they belong (bytes_fourth). */
 static inline bytes64 bytes_of_fourths(const byte_limits *limits, sums a, sums b, sums c, sums d) {
-    const __m512i all = bytes_packed(limits->zero, a, b, c, d);
-    return _mm512_min_epu8(_mm512_max_epu8(all, limits->low), limits->high);
+    return bytes_clamped(limits, bytes_packed(limits->zero, a, b, c, d));
 }
 static inline bytes64 bytes_of(const byte_limits *limits, sums a, sums b, sums c, sums d) {
     return quarters_turned(bytes_of_fourths(limits, a, b, c, d));
@@ -348,8 +352,7 @@ static inline bytes64 bytes_add_prepared(const prepared_add *add, const byte_lim
         }
         words[i] = _mm512_adds_epi16(_mm512_packs_epi32(sum[0], sum[1]), limits->zero);
     }
-    const __m512i all = _mm512_packus_epi16(words[0], words[1]);
-    return _mm512_min_epu8(_mm512_max_epu8(all, limits->low), limits->high);
+    return bytes_clamped(limits, _mm512_packus_epi16(words[0], words[1]));
 }
 
 #endif

@@ -17,6 +17,8 @@ enum finish_kind { FINISH_ANY, FINISH_FLOAT, FINISH_FIXED, FINISH_RELU };
 typedef struct epilogue {
     mbn_rescaling rescaling;
     byte_limits limits;
+    uint8_t zero;
+    bool is_whole;         /* limits of 0 and 255 */
     bool is_relu;          /* below its zero point a result is clamped */
     bool is_plain_relu;    /* ... to 0, else to 255, and that is all */
     const uint8_t *lookup; /* or NULL */
@@ -31,6 +33,8 @@ MBN_INLINE epilogue epilogue_of(const mbn_finish *finish) {
     epilogue e = {
         .rescaling = q8->rescaling,
         .limits = byte_limits_of(range),
+        .zero = range.zero,
+        .is_whole = range.low == 0 && range.high == 255,
         .is_relu = range.low >= range.zero,
         .is_plain_relu = range.zero == 0 && range.high == 255 && q8->lookup == NULL,
         .lookup = q8->lookup,
@@ -126,9 +130,12 @@ MBN_INLINE bool sum_within(const char *channels, int32_t products, bool wide, in
 }
 #endif
 
+/* A zero point that is shifted by that is below 2^30. */
+enum { FIXED_SHIFT_MOST = 22 };
+
 /* FLOAT is for factors below 1, by which no sum leaves the int32.  FIXED with FIXED_OFFSET is for
  * shifts to the right of sums below 2^30 in magnitude: those begin at FIXED_START, which is the
- * bias and an X that lets the first rounding cost nothing.  RELU is FLOAT where bytes are 0 for
+ * bias and an X that lets the first rounding cost nothing; the zero point is added before the shift.  RELU is FLOAT where bytes are 0 for
  * what is negative, and neither looked up nor added to: see rescale_raised.  products: how many a
  * sum has. */
 MBN_INLINE enum finish_kind finish_kind_of(const epilogue *e, const char *channels,
@@ -145,8 +152,9 @@ MBN_INLINE enum finish_kind finish_kind_of(const epilogue *e, const char *channe
     }
     if (!FIXED_INLINE || e->rescaling != MBN_RESCALE_FIXED) return FINISH_ANY;
 #if FIXED_OFFSET
-    return sum_within(channels, products, wide, 1 << 30) &&
-                   sums_negative(sums_load(channel_vector(channels, SHIFT)))
+    const sums shift = sums_load(channel_vector(channels, SHIFT));
+    return sum_within(channels, products, wide, 1 << 30) && sums_negative(shift) &&
+                   sums_within(shift, FIXED_SHIFT_MOST)
                ? FINISH_FIXED
                : FINISH_ANY;
 #else
@@ -220,7 +228,8 @@ MBN_INLINE void store_of_kind(const epilogue *e, enum finish_kind kind, const ch
                                  sums_load(channel_vector(channels, SHIFT)),
                                  sums_load(channel_vector(channels, FIXED_LESS)),
                                  sums_sub(sums_load(channel_vector(channels, FIXED_START)),
-                                          sums_load(channel_vector(channels, BIAS))));
+                                          sums_load(channel_vector(channels, BIAS))),
+                                 e->zero);
     }
 #endif
     MBN_UNROLL
@@ -257,14 +266,16 @@ MBN_INLINE void store_of_kind(const epilogue *e, enum finish_kind kind, const ch
         }
 #endif
         bytes64 y;
-#if RELU_RAISED
-        if (kind == FINISH_RELU) {
-            y = bytes_positive(quad[0], quad[1], quad[2], quad[3]);
-        } else
+#if VEC_PARTS
+        y = bytes_of(&e->limits, quad[0], quad[1], quad[2], quad[3]);
+#else
+        /* A zero point is in what FIXED shifts. */
+        y = kind == FINISH_FLOAT ? bytes_of_all(&e->limits, quad[0], quad[1], quad[2], quad[3])
+                                 : bytes_positive(quad[0], quad[1], quad[2], quad[3]);
+        if (kind != FINISH_RELU && !e->is_whole) y = bytes_clamped(&e->limits, y);
 #endif
-        {
-            y = bytes_of(&e->limits, quad[0], quad[1], quad[2], quad[3]);
-            if (LOOKUP_INLINE && e->lookup != NULL) y = bytes_lookup(e->lookup, y);
+        if (LOOKUP_INLINE && kind != FINISH_RELU && e->lookup != NULL) {
+            y = bytes_lookup(e->lookup, y);
         }
         bytes_store_some(output + p * PIXEL_BYTES, pixels - p < QUAD ? pixels - p : QUAD, y);
     }

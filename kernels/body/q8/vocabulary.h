@@ -64,7 +64,7 @@
  *     rescale_small(x, m)        ... as this wants them
  *     rescale_inside(x, m, inside)   the nearest to x m + inside in float32, rounded twice
  * with FIXED_OFFSET, where rescale_fixed takes long:
- *     fixed_factors, fixed_factors_of(fixed, shift, less, X)
+ *     fixed_factors, fixed_factors_of(fixed, shift, less, X), and without VEC_PARTS the zero point
  *                                what these have in common: of a sum x below 2^30, given as x + X,
  *     fixed_round(f, x + X)      SRDHM(x, fixed) + 2^(-shift - 1): the upper half of the unsigned
  *                                (x + X) 2 fixed, minus less
@@ -76,7 +76,6 @@
  *     factors_raised(m)          whether these serve, and are below 1
  *     rescale_raised(x, m)       rescale_small of such a sum; of one below 0 anything that is not
  *                                above 0
- *     bytes_positive(a, b, c, d) bytes_of without a zero point, for bytes of 0 to 255
  *
  *     bytes64                    four pixels of a block
  *     bytes_load(p)              bytes_store(p, a)
@@ -91,10 +90,12 @@
  *     bytes_fourth(a, i)         channels 4 i to 4 i + 3 of each pixel, ...
  *     sums_fourth(a, i)          ... and of one pixel, four times
  *     bytes_of_fourths(limits, a, b, c, d)   bytes_of (below) of such sums
+ *     bytes_of_all(limits, a, b, c, d)       bytes_of for limits of 0 and 255, ...
+ *     bytes_positive(a, b, c, d) ... and without a zero point
+ *     bytes_clamped(limits, a)
  *     bytes_spread(a)            a's first 48: a byte of the last pixel behind every third
  *     bytes_interleave(a)        the first byte of each pixel, the second of each, ...
  *     with IMAGE_TRIPLES:
- *     bytes_of_all(limits, a, b, c, d)   bytes_of for limits of 0 and 255
  *     bytes_interleave_three(a)  the same of the first three pixels
  *     stem_ninths(rows, row_stride, ninths)
  *                                of 14 pixels six bytes apart the ninth bytes of three rows, and
