@@ -2,6 +2,7 @@
 
 #include "clock.h"
 
+#include <assert.h>
 #include <stdlib.h>
 
 enum { PROBES = 9, PROBES_AGAIN = 3 };
@@ -29,6 +30,7 @@ static const peak_probe *find(const mbn_kernels *kernels) {
         if (all[i]->element == kernels->element) return all[i];
         if (all[i]->element == MBN_ELEMENT_F32) found = all[i];
     }
+    assert(found != NULL);
     return found;
 }
 

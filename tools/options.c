@@ -129,10 +129,11 @@ void mbn_option_size(struct argp_state *state, const char *name, const char *tex
 int mbn_option_choice(struct argp_state *state, const char *option, const char *text,
                       const char *(*name)(int), int first) {
     char list[128] = "";
-    for (int i = first; name(i) != NULL; i++) {
-        if (strcmp(name(i), text) == 0) return i;
+    const char *choice;
+    for (int i = first; (choice = name(i)) != NULL; i++) {
+        if (strcmp(choice, text) == 0) return i;
         size_t length = strlen(list);
-        snprintf(list + length, sizeof list - length, "%s%s", i == first ? "" : ", ", name(i));
+        snprintf(list + length, sizeof list - length, "%s%s", i == first ? "" : ", ", choice);
     }
     argp_error(state, "%s: '%s' is none of %s", option, text, list);
     return first;

@@ -15,8 +15,8 @@ void mbn_report(const char *subject, const char *reason);
 __attribute__((format(printf, 3, 4))) mbn_status mbn_explain(mbn_error *error, mbn_status status,
                                                              const char *format, ...);
 
-/* clang's analyser sees one file at a time: the status is the one that was given. */
-#ifdef __clang_analyzer__
+/* Analysers see one file at a time: the status is the one that was given. */
+#if defined __clang_analyzer__ || defined MBN_ANALYSER /* gcc's has no name of its own */
 #define mbn_explain(error, status, ...) ((void)mbn_explain(error, status, __VA_ARGS__), (status))
 #endif
 
