@@ -4,6 +4,7 @@
 
 #include <tests/random.h>
 
+#include <assert.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
@@ -40,6 +41,7 @@ static mbn_status run(const mbn_model *model, int32_t threads, outputs *out, mbn
     const size_t pixels = (size_t)network->input_height * (size_t)network->input_width *
                           (size_t)network->input_channels;
     out->count = stage.height * stage.width * stage.channels;
+    assert(out->count > 0);
     out->integers = is_of_integers(model);
     out->values = malloc((size_t)out->count * sizeof *out->values);
     float *image = malloc(pixels * sizeof *image);

@@ -4,6 +4,7 @@
 #include "arch/system/memory.h"
 #include "quantizer.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -52,9 +53,11 @@ mbn_folded *mbn_folded_copy(const mbn_folded *folded) {
 
 /* The file's order of weights becomes [outputs][inputs][rows][columns]. */
 static void fold_layer(const mbn_layer *layer, const mbn_layer_floats *from, double epsilon,
-                       float *scale, mbn_folded_layer *to) {
+                       mbn_folded_layer *to) {
     const int32_t outputs = layer->output_channels;
     const float *const *values = from->values;
+    float *scale = to->scales; /* whose place serves as scratch: there are none yet */
+    assert(scale != NULL);
     if (values[MBN_MEAN] != NULL) {
         mbn_fold_batch_norm(outputs, values[MBN_GAMMA], values[MBN_BETA], values[MBN_MEAN],
                             values[MBN_VARIANCE], values[MBN_BIAS], epsilon, scale, to->bias);
@@ -92,9 +95,7 @@ mbn_status mbn_fold(const mbn_safetensors *file, const mbn_network *network, mbn
         mbn_layer_floats floats;
         status = mbn_find_floats(file, network, layer, &allocator, &floats, error);
         if (status == MBN_OK) {
-            /* The scales' place serves as scratch: there are none yet. */
-            fold_layer(layer, &floats, network->batch_norm_epsilon, folded->layers[i].scales,
-                       &folded->layers[i]);
+            fold_layer(layer, &floats, network->batch_norm_epsilon, &folded->layers[i]);
         }
         mbn_release(&allocator, floats.converted, floats.converted_bytes);
     }

@@ -3,6 +3,7 @@
 #include "arch/error.h"
 #include "quantizer.h"
 
+#include <assert.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -269,6 +270,7 @@ static void run_workers(worker *workers, int32_t count) {
 
 static mbn_status run_all(run *r, mbn_error *error) {
     mbn_reader *reader = r->reader;
+    assert(reader->threads > 0);
     worker *workers = calloc((size_t)reader->threads, sizeof *workers);
     if (workers == NULL) return mbn_fail(error, MBN_OUT_OF_MEMORY, "no memory to calibrate with");
     mbn_status status = MBN_OK;
