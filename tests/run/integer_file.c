@@ -140,7 +140,7 @@ static void put_vector(maker *m, const char *what, const char *dtype, int64_t co
 }
 
 static void put_quantization(maker *m, const char *what, quantization q) {
-    char name[48];
+    char name[32];
     const double zero = q.zero - origin_of(m);
     snprintf(name, sizeof name, "%s_scale", what);
     put_vector(m, name, "F32", 1, &q.scale);
