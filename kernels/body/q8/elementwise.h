@@ -57,6 +57,9 @@ typedef struct scaling {
     byte_limits limits;
     epilogue e; /* without the lookup, which is of the inputs */
     enum finish_kind kind;
+#if !VEC_PARTS
+    fixed_factors fixed; /* of FIXED, without the zero point */
+#endif
 } scaling;
 
 static scaling scaling_of(const mbn_finish *finish) {
@@ -70,6 +73,16 @@ static scaling scaling_of(const mbn_finish *finish) {
     s.limits = s.e.limits;
     const bool inside = mbn_rounds_inside(finish->q8);
     s.kind = inside ? FINISH_ANY : finish_kind_of(&s.e, s.block.channels, PRODUCTS, false);
+#if !VEC_PARTS
+    const char *channels = s.block.channels;
+    if (s.kind == FINISH_RELU) s.kind = FINISH_FLOAT; /* without its start */
+    if (s.kind == FINISH_FIXED) {
+        s.fixed = fixed_factors_of(sums_load(channel_vector(channels, MULTIPLIER)),
+                                   sums_load(channel_vector(channels, SHIFT)),
+                                   sums_load(channel_vector(channels, FIXED_LESS)),
+                                   sums_load(channel_vector(channels, FIXED_START)), 0);
+    }
+#endif
     if (inside) {
         mbn_byte_range range = finish->q8->range;
         range.zero = (uint8_t)finish->q8->origin;
@@ -131,6 +144,11 @@ MBN_INLINE sums scale_product(const scaling *s, sums product) {
     if (s->kind == FINISH_FLOAT) {
         return rescale_small(product, factors_load(channel_vector(s->block.channels, MULTIPLIER)));
     }
+    if (s->kind == FINISH_FIXED) {
+        sums y = fixed_round(&s->fixed, product);
+        if (!s->e.is_relu) y = fixed_round_negative(&s->fixed, product, y);
+        return fixed_shift(&s->fixed, y);
+    }
     if (mbn_rounds_inside(s->finish)) return scale_inside(s, product);
     return rescale(s->finish->rescaling, product, s->block.channels);
 }
@@ -143,6 +161,9 @@ static void scale_row(const scaling *s, sums gate, const char *input, int32_t wi
     for (int32_t i = 0; i < QUAD; i++) {
         gates[i] = sums_fourth(gate, i);
         rest[i] = sums_mul(gates[i], sums_splat(-s->finish->input_zero));
+        if (s->kind == FINISH_FIXED) {
+            rest[i] = sums_add(rest[i], sums_load(channel_vector(s->block.channels, FIXED_START)));
+        }
     }
     for (int32_t x = 0; x < width; x += QUAD) {
         const int32_t count = width - x < QUAD ? width - x : QUAD;
