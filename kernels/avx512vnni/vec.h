@@ -249,6 +249,7 @@ static inline __m512i bytes_packed(__m512i zero, sums a, sums b, sums c, sums d)
     const __m512i cd = _mm512_packs_epi32((__m512i)c, (__m512i)d);
     return _mm512_packus_epi16(_mm512_adds_epi16(ab, zero), _mm512_adds_epi16(cd, zero));
 }
+#define CLAMP_APART 1
 static inline bytes64 bytes_clamped(const byte_limits *limits, bytes64 a) {
     return _mm512_min_epu8(_mm512_max_epu8(a, limits->low), limits->high);
 }
@@ -304,6 +305,7 @@ static inline sums bytes_widen(bytes64 a, int32_t i) {
     return (sums)_mm512_cvtepu8_epi32(_mm512_castsi512_si128(_mm512_permutexvar_epi32(at, a)));
 }
 
+#define BYTES_IN_FOURTHS 1
 /* Channels 4 i to 4 i + 3 of each of the four pixels, and of 16 numbers as often. */
 static inline sums bytes_fourth(bytes64 a, int32_t i) {
     const __m512i none = _mm512_setzero_si512();

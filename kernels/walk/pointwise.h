@@ -12,10 +12,6 @@
 #include "kernels/inline.h"
 #include "taps.h"
 
-#if !defined(PANEL_SPLIT)
-#define PANEL_SPLIT 0 /* whether panels of 3 run as 2 and 1: fewer sizes of tiles */
-#endif
-
 /* Steps of a tile; over wide weights it runs twice. */
 MBN_INLINE int32_t count_steps(const mbn_pointwise_args *args) {
     return steps_of(args->input_channels) << args->operands.wide;

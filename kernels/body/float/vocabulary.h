@@ -101,6 +101,7 @@
 #endif
 #define DEPTHWISE_NARROW_ROWS DEPTHWISE_ROWS
 #define STEM_ONLY 0
+#define PANEL_SPLIT 0
 #if !defined(FULLY_CONNECTED_AHEAD)
 #error "FULLY_CONNECTED_AHEAD: bytes that fully connected fetches ahead of its weights; 0: none"
 #endif

@@ -57,7 +57,7 @@ typedef struct scaling {
     byte_limits limits;
     epilogue e; /* without the lookup, which is of the inputs */
     enum finish_kind kind;
-#if !VEC_PARTS
+#if FIXED_OFFSET && !VEC_PARTS
     fixed_factors fixed; /* of FIXED, without the zero point */
 #endif
 } scaling;
@@ -73,9 +73,9 @@ static scaling scaling_of(const mbn_finish *finish) {
     s.limits = s.e.limits;
     const bool inside = mbn_rounds_inside(finish->q8);
     s.kind = inside ? FINISH_ANY : finish_kind_of(&s.e, s.block.channels, PRODUCTS, false);
-#if !VEC_PARTS
-    const char *channels = s.block.channels;
     if (s.kind == FINISH_RELU) s.kind = FINISH_FLOAT; /* without its start */
+#if FIXED_OFFSET && !VEC_PARTS
+    const char *channels = s.block.channels;
     if (s.kind == FINISH_FIXED) {
         s.fixed = fixed_factors_of(sums_load(channel_vector(channels, MULTIPLIER)),
                                    sums_load(channel_vector(channels, SHIFT)),
@@ -144,11 +144,13 @@ MBN_INLINE sums scale_product(const scaling *s, sums product) {
     if (s->kind == FINISH_FLOAT) {
         return rescale_small(product, factors_load(channel_vector(s->block.channels, MULTIPLIER)));
     }
+#if FIXED_OFFSET
     if (s->kind == FINISH_FIXED) {
         sums y = fixed_round(&s->fixed, product);
         if (!s->e.is_relu) y = fixed_round_negative(&s->fixed, product, y);
         return fixed_shift(&s->fixed, y);
     }
+#endif
     if (mbn_rounds_inside(s->finish)) return scale_inside(s, product);
     return rescale(s->finish->rescaling, product, s->block.channels);
 }
@@ -161,7 +163,7 @@ static void scale_row(const scaling *s, sums gate, const char *input, int32_t wi
     for (int32_t i = 0; i < QUAD; i++) {
         gates[i] = sums_fourth(gate, i);
         rest[i] = sums_mul(gates[i], sums_splat(-s->finish->input_zero));
-        if (s->kind == FINISH_FIXED) {
+        if (FIXED_OFFSET && s->kind == FINISH_FIXED) {
             rest[i] = sums_add(rest[i], sums_load(channel_vector(s->block.channels, FIXED_START)));
         }
     }

@@ -266,7 +266,7 @@ MBN_INLINE void store_of_kind(const epilogue *e, enum finish_kind kind, const ch
         }
 #endif
         bytes64 y;
-#if VEC_PARTS
+#if !CLAMP_APART
         y = bytes_of(&e->limits, quad[0], quad[1], quad[2], quad[3]);
 #else
         /* A zero point is in what FIXED shifts. */

@@ -86,10 +86,11 @@
  *     lookup_is_level(table)     whether it begins with equal bytes, so many of them that ...
  *     bytes_lookup_above(table, a)   ... this is bytes_lookup, and shorter
  *     bytes_widen(a, i)          pixel i
- *     without VEC_PARTS:
+ *     with BYTES_IN_FOURTHS, where pixels take longer to widen and to pack:
  *     bytes_fourth(a, i)         channels 4 i to 4 i + 3 of each pixel, ...
  *     sums_fourth(a, i)          ... and of one pixel, four times
  *     bytes_of_fourths(limits, a, b, c, d)   bytes_of (below) of such sums
+ *     with CLAMP_APART, where most layers need none:
  *     bytes_of_all(limits, a, b, c, d)       bytes_of for limits of 0 and 255, ...
  *     bytes_positive(a, b, c, d) ... and without a zero point
  *     bytes_clamped(limits, a)
@@ -164,6 +165,9 @@
 #if !defined(INPUTS_SIGNED)
 #define INPUTS_SIGNED 0
 #endif
+#if !defined(PANEL_SPLIT)
+#define PANEL_SPLIT 0 /* whether panels of 3 run as 2 and 1: fewer sizes of tiles */
+#endif
 #if !defined(VEC_HALVES)
 #define VEC_HALVES 0
 #endif
@@ -172,6 +176,9 @@
 #endif
 #if !defined(FIXED_OFFSET)
 #define FIXED_OFFSET 1
+#endif
+#if !defined(CLAMP_APART)
+#define CLAMP_APART 0
 #endif
 #if !defined(LOOKUP_LEVEL)
 #define LOOKUP_LEVEL 0
@@ -217,6 +224,19 @@ MBN_INLINE prepared_add prepared_add_of(const mbn_q8_add *add) {
 MBN_INLINE bytes64 bytes_add_prepared(const prepared_add *add, const byte_limits *limits, bytes64 a,
                                       bytes64 b) {
     return bytes_add_shift(*add, limits, a, b);
+}
+#endif
+
+#if !VEC_PARTS && !defined(BYTES_IN_FOURTHS)
+MBN_INLINE sums bytes_fourth(bytes64 a, int32_t i) {
+    return bytes_widen(a, i);
+}
+MBN_INLINE sums sums_fourth(sums a, int32_t i) {
+    (void)i;
+    return a;
+}
+MBN_INLINE bytes64 bytes_of_fourths(const byte_limits *limits, sums a, sums b, sums c, sums d) {
+    return bytes_of(limits, a, b, c, d);
 }
 #endif
 
