@@ -44,6 +44,12 @@ static inline bytes64 bytes_spread(bytes64 a) {
 static inline operand quad_load(const void *p) {
     return bytes_interleave(bytes_load(p));
 }
+static inline operand quad_load_last(const void *p) {
+    const __m512i lane = _mm512_set_epi32(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0);
+    const __m512i four = _mm512_mullo_epi32(lane, _mm512_set1_epi32(0x01010101));
+    return _mm512_permutexvar_epi8(_mm512_add_epi32(four, _mm512_set1_epi32(0x00302010)),
+                                   bytes_load((const char *)p - 16));
+}
 static inline operand quad_load_some(const void *p, int32_t pixels) {
     return bytes_interleave(bytes_load_some(p, pixels));
 }

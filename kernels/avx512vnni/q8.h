@@ -33,6 +33,9 @@ static inline operand quad_load(const void *p) {
 static inline operand quad_load_some(const void *p, int32_t pixels) {
     return bytes_interleave(bytes_load_some(p, pixels));
 }
+static inline operand quad_load_last(const void *p) {
+    return quad_load_some(p, 3);
+}
 /* By blends, which run where neither dot products nor permutations do. */
 static inline operand quad_load_apart(const void *p, ptrdiff_t stride, int32_t n) {
     const char *from = p;

@@ -34,10 +34,12 @@ MBN_INLINE ptrdiff_t pass_bytes(int32_t kernel) {
     return (kernel + (kernel > QUAD ? QUAD * DOWN : 0)) * STEP_BYTES;
 }
 
-/* The quad from pixel x on of `count` pixels, which may be all that there is to read. */
+/* The quad from pixel x on of `count` pixels, which may be all that there is to read.  Three pixels
+ * are all that a kernel of three needs. */
 MBN_INLINE operand quad_across(const char *line, int32_t x, int32_t count) {
     const char *p = line + x * PIXEL_BYTES;
-    return x + QUAD <= count ? quad_load(p) : quad_load_some(p, count - x);
+    if (x + QUAD <= count) return quad_load(p);
+    return x > 0 ? quad_load_last(p) : quad_load_some(p, count);
 }
 
 /* The fifth column's taps in one quad of rows, number q of `read` rows; line: the quad's first.

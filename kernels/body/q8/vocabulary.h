@@ -26,6 +26,7 @@
  *     operand_first(p)           a pixel: each channel's byte, and three zeros
  *     quad_load(p)               four pixels: each channel's four bytes
  *     quad_load_some(p, n)       n pixels, 1 to 3, and anything for the others
+ *     quad_load_last(p)          three pixels and anything, where the one before may be read
  *     quad_load_apart(p, stride, n)
  *                                n pixels, 1 to 4, so many bytes apart, and anything for the others
  *
