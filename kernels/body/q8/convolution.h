@@ -152,14 +152,14 @@ static __attribute__((noinline)) void convolution_any(const mbn_convolution_args
         if (pixels == 1) {
             convolution_part(args, e, false, 1, panel, v, 1, 0, inside_taps, input_offset, b, oy,
                              ox);
-        } else if (pixels == POINTWISE_PIXELS_1) {
-            convolution_part(args, e, false, POINTWISE_PIXELS_1, panel, v, 1, pixel_stride,
+        } else if (pixels == POINTWISE_PIXELS_3 && POINTWISE_PIXELS_3 != POINTWISE_PIXELS_1) {
+            convolution_part(args, e, false, POINTWISE_PIXELS_3, panel, v, 1, pixel_stride,
                              inside_taps, input_offset, b, oy, ox);
-        } else if (pixels == POINTWISE_PIXELS_2) {
+        } else if (pixels == POINTWISE_PIXELS_2 && POINTWISE_PIXELS_2 != POINTWISE_PIXELS_1) {
             convolution_part(args, e, false, POINTWISE_PIXELS_2, panel, v, 1, pixel_stride,
                              inside_taps, input_offset, b, oy, ox);
         } else {
-            convolution_part(args, e, false, POINTWISE_PIXELS_3, panel, v, 1, pixel_stride,
+            convolution_part(args, e, false, POINTWISE_PIXELS_1, panel, v, 1, pixel_stride,
                              inside_taps, input_offset, b, oy, ox);
         }
     }

@@ -94,16 +94,21 @@ MBN_INLINE void depthwise_sums(int32_t rows, int32_t columns, int32_t kernel, in
 }
 
 /* A tile's rows from memory: values, or where the kind is not ANY, bytes that want more. */
-static void finish_rows_of(const epilogue *e, const depthwise_block *block, int32_t rows,
-                           int32_t columns, const int32_t *values, char *output,
+static void finish_rows_of(const epilogue *e, enum finish_kind kind, const depthwise_block *block,
+                           int32_t rows, int32_t columns, const int32_t *values, char *output,
                            ptrdiff_t output_row_stride) {
     for (int32_t r = 0; r < rows; r++, output += output_row_stride) {
-        if (block->kind != FINISH_ANY) {
+        if (kind != FINISH_ANY) {
             finish_bytes(e, e->lookup, NULL, columns, output);
         } else {
             finish_run(e, block->channels, values + r * columns * BLOCK, columns, NULL, output);
         }
     }
+}
+
+/* Tiles that are not for what is left of a plane; those finish from memory. */
+MBN_INLINE bool is_frequent_tile(int32_t rows, int32_t columns) {
+    return (rows == DEPTHWISE_ROWS && columns == DEPTHWISE_COLUMNS) || columns == DEPTHWISE_NARROW;
 }
 
 /* rows x columns outputs, all taps inside the plane; every size but the strides in memory is a
@@ -112,11 +117,15 @@ MBN_INLINE void depthwise_tile(int32_t rows, int32_t columns, int32_t kernel, in
                                int32_t horizontal, const char *input, ptrdiff_t input_row_stride,
                                const depthwise_block *block, const epilogue *e, char *output,
                                ptrdiff_t output_row_stride) {
+    const enum finish_kind kind = is_frequent_tile(rows, columns) ? block->kind : FINISH_ANY;
+    const sums start = is_frequent_tile(rows, columns)
+                           ? block->start
+                           : start_of(FINISH_ANY, block->channels, NULL);
     sums acc[16][4]; /* [column][row] */
     MBN_UNROLL
     for (int32_t r = 0; r < rows; r++) {
         MBN_UNROLL
-        for (int32_t c = 0; c < columns; c++) acc[c][r] = block->start;
+        for (int32_t c = 0; c < columns; c++) acc[c][r] = start;
     }
     const char *weights = block->weights;
     for (int32_t pass = block->passes;; weights += pass_bytes(kernel)) {
@@ -127,14 +136,13 @@ MBN_INLINE void depthwise_tile(int32_t rows, int32_t columns, int32_t kernel, in
         for (int32_t r = 0; r < rows; r++) {
             MBN_UNROLL
             for (int32_t c = 0; c < columns; c++) {
-                acc[c][r] = sums_twice(acc[c][r], block->start);
+                acc[c][r] = sums_twice(acc[c][r], start);
             }
         }
     }
     int32_t values[TILE_SUMS];
-    if (block->kind != FINISH_ANY) {
-        store_tile(e, block->kind, block->channels, 0, columns, rows, acc, output,
-                   output_row_stride);
+    if (kind != FINISH_ANY) {
+        store_tile(e, kind, block->channels, 0, columns, rows, acc, output, output_row_stride);
         if (lookup_left(e) == NULL) return;
     } else {
         MBN_UNROLL
@@ -142,7 +150,7 @@ MBN_INLINE void depthwise_tile(int32_t rows, int32_t columns, int32_t kernel, in
             spill_pixels(columns, r, acc, values + r * columns * BLOCK);
         }
     }
-    finish_rows_of(e, block, rows, columns, values, output, output_row_stride);
+    finish_rows_of(e, kind, block, rows, columns, values, output, output_row_stride);
 }
 
 /* Output (oy, ox) of the channel block: its taps are copied, with the zero point for those outside

@@ -24,9 +24,10 @@ typedef struct tile_start {
 
 /* A tile from memory to where it belongs, row by row: sums, or else bytes that want more.  staged:
  * NULL, or where these are, if the tile goes on in the next row. */
-static void finish_rows(const mbn_pointwise_args *args, const epilogue *e, int32_t pixels,
-                        int32_t vectors, const tile_place *place, const int32_t *values,
-                        const char *staged) {
+static __attribute__((noinline)) void finish_rows(const mbn_pointwise_args *args, const epilogue *e,
+                                                  int32_t pixels, int32_t vectors,
+                                                  const tile_place *place, const int32_t *values,
+                                                  const char *staged) {
     for (int32_t v = 0; v < vectors; v++) {
         const char *channels = place->bias + v * args->operands.bias_stride;
         char *output = place->output + v * args->output.block_stride;
@@ -123,7 +124,7 @@ MBN_INLINE bool is_frequent(int32_t pixels, int32_t vectors) {
     const int32_t most = vectors == 1   ? POINTWISE_PIXELS_1
                          : vectors == 2 ? POINTWISE_PIXELS_2
                                         : POINTWISE_PIXELS_3;
-    return pixels == most || pixels == most / 2;
+    return pixels == most || (pixels == most / 2 && vectors > 1);
 }
 
 /* With the kind that serves for all of the range's blocks. */

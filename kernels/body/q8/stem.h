@@ -16,16 +16,16 @@ enum {
 /* Blocks [first, first + vectors) of the panel of `panel` blocks that begins with block b, of
  * pixels whose rows of taps are at `rows` and on; ninths: the last bytes of these, three for each
  * pixel and one that counts nothing.  pixels and vectors are constants. */
-MBN_INLINE void stem_part(const mbn_convolution_args *args, const epilogue *e, int32_t pixels,
-                          int32_t panel, int32_t first, int32_t vectors, const char *rows,
-                          ptrdiff_t row_stride, const char *ninths, int32_t b, int32_t oy,
-                          int32_t ox) {
+MBN_INLINE void stem_part(const mbn_convolution_args *args, const epilogue *e,
+                          enum finish_kind kind, int32_t pixels, int32_t panel, int32_t first,
+                          int32_t vectors, const char *rows, ptrdiff_t row_stride,
+                          const char *ninths, int32_t b, int32_t oy, int32_t ox) {
     const ptrdiff_t step = (ptrdiff_t)panel * STEP_BYTES;
     const char *w = mbn_weights_at(&args->operands, b) + first * STEP_BYTES;
     sums acc[16][4];
     MBN_UNROLL
     for (int32_t v = 0; v < vectors; v++) {
-        const sums start = start_of(e->kind, mbn_bias_at(&args->operands, b + first + v), NULL);
+        const sums start = start_of(kind, mbn_bias_at(&args->operands, b + first + v), NULL);
         MBN_UNROLL
         for (int32_t p = 0; p < pixels; p++) acc[p][v] = start;
     }
@@ -45,12 +45,12 @@ MBN_INLINE void stem_part(const mbn_convolution_args *args, const epilogue *e, i
         MBN_UNROLL
         for (int32_t v = 0; v < vectors; v++) {
             const char *channels = fenced(mbn_bias_at(&args->operands, b + first + v));
-            const sums start = start_of(e->kind, channels, NULL);
+            const sums start = start_of(kind, channels, NULL);
             MBN_UNROLL
             for (int32_t p = 0; p < pixels; p++) acc[p][v] = sums_twice(acc[p][v], start);
         }
     }
-    finish_convolution(args, e, e->kind, pixels, vectors, acc, b + first, oy, ox);
+    finish_convolution(args, e, kind, pixels, vectors, acc, b + first, oy, ox);
 }
 
 /* A function each: the walk around them would take their registers. */
@@ -58,15 +58,15 @@ static __attribute__((noinline)) void stem_tile_1(const mbn_convolution_args *ar
                                                   const epilogue *e, int32_t panel, int32_t first,
                                                   const char *rows, const char *ninths, int32_t b,
                                                   int32_t oy, int32_t ox) {
-    stem_part(args, e, STEM_PIXELS, panel, first, 1, rows, args->input.row_stride, ninths, b, oy,
-              ox);
+    stem_part(args, e, e->kind, STEM_PIXELS, panel, first, 1, rows, args->input.row_stride, ninths,
+              b, oy, ox);
 }
 static __attribute__((noinline)) void stem_tile_2(const mbn_convolution_args *args,
                                                   const epilogue *e, int32_t panel, int32_t first,
                                                   const char *rows, const char *ninths, int32_t b,
                                                   int32_t oy, int32_t ox) {
-    stem_part(args, e, STEM_PIXELS, panel, first, 2, rows, args->input.row_stride, ninths, b, oy,
-              ox);
+    stem_part(args, e, e->kind, STEM_PIXELS, panel, first, 2, rows, args->input.row_stride, ninths,
+              b, oy, ox);
 }
 
 /* One pixel, wherever it lies. */
@@ -85,7 +85,7 @@ static void stem_single(const mbn_convolution_args *args, const epilogue *e, int
     const char ninths[OPERAND_BYTES] = {rows[0][STEM_ROW - 1], rows[1][STEM_ROW - 1],
                                         rows[2][STEM_ROW - 1]};
     for (int32_t v = 0; v < panel; v++) {
-        stem_part(args, e, 1, panel, v, 1, rows[0], STEM_ROW, ninths, b, oy, ox);
+        stem_part(args, e, FINISH_ANY, 1, panel, v, 1, rows[0], STEM_ROW, ninths, b, oy, ox);
     }
 }
 
