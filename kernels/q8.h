@@ -182,6 +182,12 @@ static inline mbn_multiplier mbn_mean_multiplier(const mbn_q8_mean *mean, int32_
     return m;
 }
 
+/* MBN_MEAN_INTEGER, as below. */
+static inline uint8_t mbn_mean_quotient(int32_t sum, int32_t n, int32_t origin) {
+    const int32_t raw = sum - n * origin;
+    return (uint8_t)((raw + (raw < 0 ? -n / 2 : n / 2)) / n + origin);
+}
+
 /* Of bytes whose sum is `sum`, n of them, at most 2^23; multiplier: mbn_mean_multiplier.  Not of
  * VALUES (q8_mean.h). */
 static inline uint8_t mbn_mean_of(const mbn_q8_mean *mean, const mbn_multiplier *multiplier,
@@ -189,7 +195,7 @@ static inline uint8_t mbn_mean_of(const mbn_q8_mean *mean, const mbn_multiplier 
                                   mbn_byte_range range) {
     const int32_t origin = mean->origin, raw = sum - n * origin, x = sum - n * input_zero;
     switch (mean->kind) {
-    case MBN_MEAN_INTEGER: return (uint8_t)((raw + (raw < 0 ? -n / 2 : n / 2)) / n + origin);
+    case MBN_MEAN_INTEGER: return mbn_mean_quotient(sum, n, origin);
     case MBN_MEAN_FLOAT: return mbn_rescale_float(x, multiplier->real, range);
     case MBN_MEAN_OFFSET: {
         const float m = multiplier->real, zeros = (float)(n * (input_zero - origin)) * m;

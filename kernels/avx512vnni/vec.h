@@ -313,6 +313,24 @@ static inline sums bytes_fourth(bytes64 a, int32_t i) {
     return (sums)(i % 2 == 0 ? _mm512_unpacklo_epi16(half, none)
                              : _mm512_unpackhi_epi16(half, none));
 }
+/* The same as floats, 2^15 more: a byte is the middle of what such a float has behind the comma. */
+static inline factors bytes_fourth_raised(bytes64 a, int32_t i) {
+    const __m512i none = _mm512_setzero_si512(), raise = _mm512_set1_epi16(0x4700);
+    const __m512i half = i < 2 ? _mm512_unpacklo_epi8(none, a) : _mm512_unpackhi_epi8(none, a);
+    return _mm512_castsi512_ps(i % 2 == 0 ? _mm512_unpacklo_epi16(half, raise)
+                                          : _mm512_unpackhi_epi16(half, raise));
+}
+/* Of such a byte x: x gate, less what `rest` has of it, which is exact, times m to the nearest. */
+typedef struct raised_gate {
+    factors gate, rest;
+} raised_gate;
+static inline raised_gate raised_gate_of(sums gate, int32_t input_zero) {
+    const __m512 g = _mm512_cvtepi32_ps((__m512i)gate);
+    return (raised_gate){g, _mm512_mul_ps(g, _mm512_set1_ps(-0x1p15F - (float)input_zero))};
+}
+static inline sums rescale_gated(factors raised, const raised_gate *g, factors m) {
+    return (sums)_mm512_cvtps_epi32(_mm512_mul_ps(_mm512_fmadd_ps(raised, g->gate, g->rest), m));
+}
 static inline sums sums_fourth(sums a, int32_t i) {
     const __m512i lane = _mm512_set_epi32(3, 2, 1, 0, 3, 2, 1, 0, 3, 2, 1, 0, 3, 2, 1, 0);
     return (sums)_mm512_permutexvar_epi32(_mm512_add_epi32(lane, _mm512_set1_epi32(4 * i)),

@@ -141,7 +141,7 @@ static void scale_row(const scaling *s, sums gate, const char *input, int32_t wi
 }
 #else
 MBN_INLINE sums scale_product(const scaling *s, sums product) {
-    if (s->kind == FINISH_FLOAT) {
+    if (!BYTES_IN_FOURTHS && s->kind == FINISH_FLOAT) {
         return rescale_small(product, factors_load(channel_vector(s->block.channels, MULTIPLIER)));
     }
 #if FIXED_OFFSET
@@ -155,9 +155,41 @@ MBN_INLINE sums scale_product(const scaling *s, sums product) {
     return rescale(s->finish->rescaling, product, s->block.channels);
 }
 
+#if BYTES_IN_FOURTHS
+/* As below, of FLOAT. */
+static void scale_row_float(const scaling *s, sums gate, const char *input, int32_t width,
+                            char *output) {
+    const factors m = factors_load(channel_vector(s->block.channels, MULTIPLIER));
+    raised_gate gates[QUAD];
+    MBN_UNROLL
+    for (int32_t i = 0; i < QUAD; i++) {
+        gates[i] = raised_gate_of(sums_fourth(gate, i), s->finish->input_zero);
+    }
+    for (int32_t x = 0; x < width; x += QUAD) {
+        const int32_t count = width - x < QUAD ? width - x : QUAD;
+        const ptrdiff_t at = (ptrdiff_t)x * PIXEL_BYTES;
+        bytes64 in = bytes_load_some(input + at, count);
+        if (s->finish->lookup != NULL) in = bytes_lookup(s->finish->lookup, in);
+        sums quad[QUAD];
+        MBN_UNROLL
+        for (int32_t i = 0; i < QUAD; i++) {
+            quad[i] = rescale_gated(bytes_fourth_raised(in, i), &gates[i], m);
+        }
+        bytes_store_some(output + at, count,
+                         bytes_of_fourths(&s->limits, quad[0], quad[1], quad[2], quad[3]));
+    }
+}
+#endif
+
 /* gate: what the inputs, less their zero point, are multiplied with.  All channels have one
  * multiplier, so products may stand in the order that takes the least to make and to pack. */
 static void scale_row(const scaling *s, sums gate, const char *input, int32_t width, char *output) {
+#if BYTES_IN_FOURTHS
+    if (s->kind == FINISH_FLOAT) {
+        scale_row_float(s, gate, input, width, output);
+        return;
+    }
+#endif
     sums gates[QUAD], rest[QUAD];
     MBN_UNROLL
     for (int32_t i = 0; i < QUAD; i++) {

@@ -66,8 +66,7 @@ static void store_mean(const averaging *a, sums sum, char *output) {
         int32_t values[BLOCK];
         sums_store(values, sum);
         for (int32_t c = 0; c < BLOCK; c++) {
-            output[c] = (char)mbn_mean_of(mean, &a->multiplier, values[c], a->n,
-                                          a->finish->input_zero, a->finish->range);
+            output[c] = (char)mbn_mean_quotient(values[c], a->n, mean->origin);
         }
         return;
     }

@@ -91,6 +91,8 @@
  *     bytes_fourth(a, i)         channels 4 i to 4 i + 3 of each pixel, ...
  *     sums_fourth(a, i)          ... and of one pixel, four times
  *     bytes_of_fourths(limits, a, b, c, d)   bytes_of (below) of such sums
+ *     bytes_fourth_raised(a, i), raised_gate, raised_gate_of(gate, zero), rescale_gated(x, gate, m)
+ *                                of such channels x: rescale_small of (x - zero) gate
  *     with CLAMP_APART, where most layers need none:
  *     bytes_of_all(limits, a, b, c, d)       bytes_of for limits of 0 and 255, ...
  *     bytes_positive(a, b, c, d) ... and without a zero point
@@ -228,7 +230,10 @@ MBN_INLINE bytes64 bytes_add_prepared(const prepared_add *add, const byte_limits
 }
 #endif
 
-#if !VEC_PARTS && !defined(BYTES_IN_FOURTHS)
+#if !defined(BYTES_IN_FOURTHS)
+#define BYTES_IN_FOURTHS 0
+#endif
+#if !VEC_PARTS && !BYTES_IN_FOURTHS
 MBN_INLINE sums bytes_fourth(bytes64 a, int32_t i) {
     return bytes_widen(a, i);
 }
