@@ -82,10 +82,10 @@ static inline bytes64 bytes_interleave_three(bytes64 a) {
     return _mm512_permutexvar_epi8(_mm512_loadu_si512(at), a);
 }
 
-/* A row of taps of 14 pixels is 13 * 6 + 9 bytes, as two vectors of which the second begins at
- * byte 23. */
+/* A row of taps of 16 pixels is 15 * 6 + 9 bytes, as two vectors of which the second begins at
+ * byte 35. */
 static inline void stem_ninths(const char *rows, ptrdiff_t row_stride, char *ninths) {
-    enum { SECOND = 13 * 6 + 9 - 64 };
+    enum { SECOND = 15 * 6 + 9 - 64 };
     const __m512i lane = _mm512_set_epi32(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0);
     const __m512i byte =
         _mm512_add_epi32(_mm512_mullo_epi32(lane, _mm512_set1_epi32(6)), _mm512_set1_epi32(8));

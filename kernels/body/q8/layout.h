@@ -26,32 +26,23 @@ static void convert_pixels(const mbn_layout_args *args, bool to_blocked, int32_t
 }
 
 /* Row y of an image of three channels, whose floats lie side by side, or in planes: whole runs of
- * pixels, as many as it returns.  block, a constant: bytes of a pixel. */
-MBN_INLINE int32_t convert_image(const mbn_layout_args *args, int32_t block, int32_t y) {
+ * pixels, as many as it returns. */
+static int32_t convert_image(const mbn_layout_args *args, int32_t y) {
     const mbn_quantization *q = &args->quantization;
     const byte_limits limits = byte_limits_of((mbn_byte_range){(uint8_t)q->zero, 0, 255});
     const bool interleaved = args->channel_stride == 1;
     const ptrdiff_t vector = interleaved ? BLOCK : args->channel_stride;
-    const mbn_quantizing quantizing = q->quantizing;
-    const float scale = q->scale;
     const float *from = args->strided + y * args->strided_row_stride;
     char *to = mbn_row_at(&args->blocked, 0, y);
     int32_t x = 0;
-    for (; x + IMAGE_PIXELS <= args->width; x += IMAGE_PIXELS, to += IMAGE_PIXELS * block) {
+    for (; x + IMAGE_PIXELS <= args->width; x += IMAGE_PIXELS, to += IMAGE_PIXELS * IMAGE_BLOCK) {
         sums part[IMAGE_CHANNELS];
         MBN_UNROLL
         for (int32_t i = 0; i < IMAGE_CHANNELS; i++) {
-            part[i] = quantize(from + i * vector, quantizing, scale);
+            part[i] = quantize(from + i * vector, q->quantizing, q->scale);
         }
         const bytes64 all = bytes_of(&limits, part[0], part[1], part[2], sums_zero());
-#if IMAGE_TRIPLES
-        if (block == IMAGE_CHANNELS) {
-            bytes_store_some(to, IMAGE_CHANNELS, bytes_interleave_three(all));
-        } else
-#endif
-        {
-            bytes_store(to, interleaved ? bytes_spread(all) : bytes_interleave(all));
-        }
+        bytes_store(to, interleaved ? bytes_spread(all) : bytes_interleave(all));
         from += IMAGE_PIXELS * args->pixel_stride;
     }
     return x;
@@ -76,13 +67,41 @@ MBN_INLINE void quantize_run(const mbn_quantization *q, mbn_quantizing quantizin
     }
 }
 
-/* Row y of an image as it is kept for the stem: channels that are side by side are a run of floats.
- * As above. */
+/* Of planes whole runs of pixels; returns how many of them. */
+static int32_t quantize_planes(const mbn_quantization *q, const float *from, ptrdiff_t plane,
+                               int32_t width, char *to) {
+    const byte_limits limits = byte_limits_of((mbn_byte_range){(uint8_t)q->zero, 0, 255});
+    const mbn_quantizing quantizing = q->quantizing;
+    const float scale = q->scale;
+    int32_t x = 0;
+    for (; x + IMAGE_PIXELS <= width; x += IMAGE_PIXELS) {
+        sums part[IMAGE_CHANNELS];
+        MBN_UNROLL
+        for (int32_t i = 0; i < IMAGE_CHANNELS; i++) {
+            part[i] = quantize(from + x + i * plane, quantizing, scale);
+        }
+        const bytes64 all =
+            bytes_interleave_three(bytes_of_all(&limits, part[0], part[1], part[2], sums_zero()));
+        char *pixels = to + x * IMAGE_CHANNELS;
+        /* Whole, where the next run comes over what is too much. */
+        if (x + 2 * IMAGE_PIXELS <= width) {
+            bytes_store(pixels, all);
+        } else {
+            bytes_store_some(pixels, IMAGE_CHANNELS, all);
+        }
+    }
+    return x;
+}
+
+/* Row y of an image as the stem reads it; returns how many of its pixels. */
 static int32_t convert_triples(const mbn_layout_args *args, int32_t y) {
     const mbn_quantization *q = &args->quantization;
     const float *from = args->strided + y * args->strided_row_stride;
     char *to = mbn_row_at(&args->blocked, 0, y);
     const int32_t count = args->width * IMAGE_CHANNELS;
+    if (args->channel_stride != 1) {
+        return quantize_planes(q, from, args->channel_stride, args->width, to);
+    }
     if (count < QUAD * BLOCK) return 0;
     switch (q->quantizing) {
     case MBN_QUANTIZE_INVERSE: quantize_run(q, MBN_QUANTIZE_INVERSE, from, count, to); break;
@@ -94,19 +113,14 @@ static int32_t convert_triples(const mbn_layout_args *args, int32_t y) {
 #endif
 
 MBN_INLINE void convert_row(const mbn_layout_args *args, bool to_blocked, int32_t b, int32_t y) {
-    const int32_t block = args->blocking.block;
     const bool side_by_side = args->channel_stride == 1 && args->pixel_stride == IMAGE_CHANNELS;
     const bool image =
         to_blocked && args->channels == IMAGE_CHANNELS && (side_by_side || args->pixel_stride == 1);
     int32_t done = 0;
+    if (image && args->blocking.block == IMAGE_BLOCK) done = convert_image(args, y);
 #if IMAGE_TRIPLES
-    if (image && side_by_side && block == IMAGE_CHANNELS) {
-        done = convert_triples(args, y);
-    } else if (image && block == IMAGE_CHANNELS) {
-        done = convert_image(args, IMAGE_CHANNELS, y);
-    }
+    if (image && args->blocking.block == IMAGE_CHANNELS) done = convert_triples(args, y);
 #endif
-    if (image && block == IMAGE_BLOCK) done = convert_image(args, IMAGE_BLOCK, y);
     convert_pixels(args, to_blocked, b, y, done, args->width);
 }
 

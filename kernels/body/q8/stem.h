@@ -7,7 +7,8 @@
 
 enum {
     STEM_KERNEL = 3,
-    STEM_PIXELS = POINTWISE_PIXELS_1,        /* of a tile */
+    STEM_PIXELS = 16,                        /* whose ninth bytes are brought together */
+    STEM_SUMS = 16,                          /* of a tile */
     STEM_ROW = STEM_KERNEL * IMAGE_CHANNELS, /* bytes of a row of taps */
     STEM_STRIDE = 2 * IMAGE_CHANNELS,        /* between those of neighbouring outputs */
     STEM_ROW_OPERANDS = STEM_ROW / DEPTH,
@@ -30,15 +31,17 @@ MBN_INLINE void stem_part(const mbn_convolution_args *args, const epilogue *e,
         for (int32_t p = 0; p < pixels; p++) acc[p][v] = start;
     }
     for (int32_t pass = passes_of(&args->operands);;) {
+        const char *row = rows;
         int32_t left = STEM_KERNEL;
         __asm__("" : "+r"(left)); /* or the compiler unrolls the loop */
-        for (const char *row = rows; left > 0; left--, row += row_stride) {
+        do {
             MBN_UNROLL
             for (int32_t k = 0; k < STEM_ROW_OPERANDS; k++, w += step) {
                 tile_step(pixels, vectors, false, fenced(row) + k * OPERAND_BYTES, STEM_STRIDE, w,
                           acc);
             }
-        }
+            row += row_stride;
+        } while (--left != 0);
         tile_step(pixels, vectors, false, fenced(ninths), OPERAND_BYTES, w, acc);
         if (--pass == 0) break;
         w += step;
@@ -53,20 +56,29 @@ MBN_INLINE void stem_part(const mbn_convolution_args *args, const epilogue *e,
     finish_convolution(args, e, kind, pixels, vectors, acc, b + first, oy, ox);
 }
 
-/* A function each: the walk around them would take their registers. */
-static __attribute__((noinline)) void stem_tile_1(const mbn_convolution_args *args,
-                                                  const epilogue *e, int32_t panel, int32_t first,
-                                                  const char *rows, const char *ninths, int32_t b,
-                                                  int32_t oy, int32_t ox) {
-    stem_part(args, e, e->kind, STEM_PIXELS, panel, first, 1, rows, args->input.row_stride, ninths,
-              b, oy, ox);
+/* Tiles are small, so that the next one's dot products are in the CPU's sight while one is finished:
+ * on Zen 4 with 16 sums 5 % faster than with 28, and of one block than with 8 or 14. */
+MBN_INLINE void stem_tiles(const mbn_convolution_args *args, const epilogue *e, int32_t panel,
+                           int32_t first, int32_t vectors, const char *rows, const char *ninths,
+                           int32_t b, int32_t oy, int32_t ox) {
+    const int32_t pixels = STEM_SUMS / vectors;
+    for (int32_t p = 0; p < STEM_PIXELS; p += pixels) {
+        stem_part(args, e, e->kind, pixels, panel, first, vectors, rows + p * STEM_STRIDE,
+                  args->input.row_stride, ninths + p * OPERAND_BYTES, b, oy, ox + p);
+    }
 }
-static __attribute__((noinline)) void stem_tile_2(const mbn_convolution_args *args,
-                                                  const epilogue *e, int32_t panel, int32_t first,
-                                                  const char *rows, const char *ninths, int32_t b,
-                                                  int32_t oy, int32_t ox) {
-    stem_part(args, e, e->kind, STEM_PIXELS, panel, first, 2, rows, args->input.row_stride, ninths,
-              b, oy, ox);
+/* A function each: the walk around them would take their registers. */
+static __attribute__((noinline)) void stem_tiles_1(const mbn_convolution_args *args,
+                                                   const epilogue *e, int32_t panel, int32_t first,
+                                                   const char *rows, const char *ninths, int32_t b,
+                                                   int32_t oy, int32_t ox) {
+    stem_tiles(args, e, panel, first, 1, rows, ninths, b, oy, ox);
+}
+static __attribute__((noinline)) void stem_tiles_2(const mbn_convolution_args *args,
+                                                   const epilogue *e, int32_t panel, int32_t first,
+                                                   const char *rows, const char *ninths, int32_t b,
+                                                   int32_t oy, int32_t ox) {
+    stem_tiles(args, e, panel, first, 2, rows, ninths, b, oy, ox);
 }
 
 /* One pixel, wherever it lies. */
@@ -103,8 +115,8 @@ static void stem_row(const mbn_convolution_args *args, const epilogue *e, int32_
         char ninths[BLOCK * OPERAND_BYTES];
         stem_ninths(rows, args->input.row_stride, ninths);
         int32_t v = 0;
-        for (; v + 2 <= panel; v += 2) stem_tile_2(args, e, panel, v, rows, ninths, b, oy, ox);
-        if (v < panel) stem_tile_1(args, e, panel, v, rows, ninths, b, oy, ox);
+        for (; v + 2 <= panel; v += 2) stem_tiles_2(args, e, panel, v, rows, ninths, b, oy, ox);
+        if (v < panel) stem_tiles_1(args, e, panel, v, rows, ninths, b, oy, ox);
         ox += STEM_PIXELS;
         /* The last tile ends with the row, over outputs that have their value already. */
         if (ox < whole.end && ox + STEM_PIXELS > whole.end) ox = whole.end - STEM_PIXELS;

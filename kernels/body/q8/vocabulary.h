@@ -102,8 +102,8 @@
  *     with IMAGE_TRIPLES:
  *     bytes_interleave_three(a)  the same of the first three pixels
  *     stem_ninths(rows, row_stride, ninths)
- *                                of 14 pixels six bytes apart the ninth bytes of three rows, and
- *                                anything as a fourth, to 16 pixels of four bytes
+ *                                of 16 pixels six bytes apart the ninth bytes of three rows, and
+ *                                anything as a fourth, four bytes for each pixel
  *     quantize(p, quantizing, scale)
  *                                16 floats as mobilenet/q8.h says, without the zero point
  *     byte_limits                an mbn_byte_range ...
