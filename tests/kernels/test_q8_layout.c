@@ -26,7 +26,7 @@ Test(q8_layout, images) {
         convolution_case c = awkward_case(i, 1, 1, &r);
         c.channels = i % 3 != 0 ? 3 : 1 + i % 9;
         c.width = random_int(&r, 1, 150);
-        const int32_t depth = 1 << i % 3;
+        const int32_t depth = 1 << i / 3 % 3;
         check_q8_to_blocked(&c, mbn_block_count(c.channels, depth) * depth, &memory, &r);
     }
     operands_free(&memory);
