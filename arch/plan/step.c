@@ -37,14 +37,18 @@ static mbn_range task_range(const mbn_group *group, int32_t task) {
 
 /* ---- Halos ----------------------------------------------------------------------------------- */
 
-/* Left and right of `rows` rows from `row` on (its halo's first byte). */
+/* Left and right of `rows` rows from `row` on (its halo's first byte).  What is right of a row and
+ * left of the next one lies together. */
 static void fill_sides(const mbn_value *value, char *row, int32_t rows) {
     const size_t left = (size_t)(value->halo_left * value->pixel_bytes);
     const size_t right = (size_t)(value->halo_right * value->pixel_bytes);
-    for (int32_t y = 0; y < rows; y++, row += value->row_stride) {
-        memset(row, value->halo, left);
-        memset(row + value->row_stride - (ptrdiff_t)right, value->halo, right);
+    if (rows == 0 || left + right == 0) return;
+    memset(row, value->halo, left);
+    row += value->row_stride - (ptrdiff_t)right;
+    for (int32_t y = 1; y < rows; y++, row += value->row_stride) {
+        memset(row, value->halo, right + left);
     }
+    memset(row, value->halo, right);
 }
 
 static void fill_rows(const mbn_value *value, char *row, int32_t rows) {
