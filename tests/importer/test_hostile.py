@@ -433,5 +433,6 @@ class Bombs(Case):
 
 if __name__ == "__main__":
     if "--examples" in sys.argv:
-        del sys.argv[sys.argv.index("--examples"):][:2]
+        at = sys.argv.index("--examples")
+        del sys.argv[at:at + 2]
     unittest.main()
