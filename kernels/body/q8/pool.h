@@ -3,10 +3,10 @@
 
 #include "kernels/q8_mean.h"
 
-/* The sum of a channel block's pixels: four vectors of sums, for each addition waits for the one
- * before it in its vector. */
+/* The sum of a channel block's pixels, in chains, for each addition waits for the one before it: in
+ * four vectors at least. */
 static sums plane_sum(const mbn_pool_args *args, int32_t b) {
-    enum { PLANE_CHAINS = 4 };
+    enum { PLANE_CHAINS = VEC_PARTS ? 2 : 4 };
     const bool flat = args->input.row_stride == (ptrdiff_t)args->input_width * PIXEL_BYTES;
     const int32_t rows = flat ? 1 : args->input_height;
     const int32_t width = flat ? args->input_height * args->input_width : args->input_width;
@@ -26,10 +26,12 @@ static sums plane_sum(const mbn_pool_args *args, int32_t b) {
         }
         MBN_UNROLL
         for (int32_t i = 0; i < QUAD - 1; i++) {
-            if (x + i < width) chain[i] = pixel_sum(row + i * PIXEL_BYTES, chain[i]);
+            if (x + i < width) chain[i % 2] = pixel_sum(row + i * PIXEL_BYTES, chain[i % 2]);
         }
     }
-    return sums_add(sums_add(chain[0], chain[1]), sums_add(chain[2], chain[3]));
+    MBN_UNROLL
+    for (int32_t i = 1; i < PLANE_CHAINS; i++) chain[0] = sums_add(chain[0], chain[i]);
+    return chain[0];
 }
 
 /* What the means of a call have in common. */
