@@ -4,8 +4,9 @@
  * faster than they come from memory.
  *
  * The body gives pointwise_epilogue, pointwise_tile, for VEC_HALVES pointwise_tile_halves, a
- * tile_place, and a tile_start, which tiles of a panel have in common; or instead of tiles, where RUN_PIXELS is a number of pixels, pointwise_run and
- * pointwise_half_run, which take up to so many, the latter where half a block is enough. */
+ * tile_place, and a tile_start, which tiles of a panel have in common; or instead of tiles, where
+ * RUN_PIXELS is a number of pixels, pointwise_run and pointwise_half_run, which take up to so many,
+ * the latter where half a block is enough. */
 #ifndef MBN_KERNELS_WALK_POINTWISE_H
 #define MBN_KERNELS_WALK_POINTWISE_H
 

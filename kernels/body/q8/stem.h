@@ -2,8 +2,8 @@
  * nothing between them.  A row of taps is nine bytes: eight are two operands as they lie in memory,
  * and the ninth ones of the three rows make a seventh, where pixels of four bytes take nine.
  *
- * Networks have the image's padding in its plane; pixels whose taps leave the plane nevertheless are
- * computed one by one, from a copy. */
+ * Networks have the image's padding in its plane; pixels whose taps leave the plane all the same
+ * are computed one by one, from a copy. */
 
 enum {
     STEM_KERNEL = 3,
@@ -56,8 +56,8 @@ MBN_INLINE void stem_part(const mbn_convolution_args *args, const epilogue *e,
     finish_convolution(args, e, kind, pixels, vectors, acc, b + first, oy, ox);
 }
 
-/* Tiles are small, so that the next one's dot products are in the CPU's sight while one is finished:
- * on Zen 4 with 16 sums 5 % faster than with 28, and of one block than with 8 or 14. */
+/* Tiles are small, so that the next one's dot products are in the CPU's sight while one is
+ * finished: on Zen 4 with 16 sums 5 % faster than with 28, and of one block than with 8 or 14. */
 MBN_INLINE void stem_tiles(const mbn_convolution_args *args, const epilogue *e, int32_t panel,
                            int32_t first, int32_t vectors, const char *rows, const char *ninths,
                            int32_t b, int32_t oy, int32_t ox) {

@@ -75,8 +75,8 @@
  * with RELU_RAISED, where a sum can be a float without being converted:
  *     sums_raised(a)             where sums begin that are at most RAISED_SUM_MOST in magnitude
  *     factors_raised(m)          whether these serve, and are below 1
- *     rescale_raised(x, m)       rescale_small of such a sum; of one below 0 anything that is not
- *                                above 0
+ *     raised_times(x, m)         to be rounded: rescale_small of such a sum; of one below 0
+ *                                anything that is not above 0
  *
  *     bytes64                    four pixels of a block
  *     bytes_load(p)              bytes_store(p, a)
