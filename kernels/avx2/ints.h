@@ -155,7 +155,8 @@ typedef struct fixed_part {
     __m256i right, less, negative; /* middles swapped; negative: what is below has a sign */
 } fixed_part;
 
-static inline fixed_part fixed_part_of(ints fixed, ints shift, ints less, ints offset) {
+static inline fixed_part fixed_part_of(ints fixed, ints shift, ints less, ints offset,
+                                       int32_t zero) {
     (void)offset;
     const __m256i twice = _mm256_slli_epi32(fixed, 1);
     const __m256i right = _mm256_sub_epi32(_mm256_setzero_si256(), shift);
@@ -165,7 +166,7 @@ static inline fixed_part fixed_part_of(ints fixed, ints shift, ints less, ints o
         twice,
         _mm256_srli_epi64(twice, 32),
         middles_swapped(right),
-        middles_swapped(less),
+        middles_swapped(_mm256_sub_epi32(less, _mm256_sllv_epi32(_mm256_set1_epi32(zero), right))),
         middles_swapped(_mm256_add_epi32(less, half)),
     };
 }

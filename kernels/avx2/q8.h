@@ -65,22 +65,26 @@ static inline byte_limits byte_limits_of(mbn_byte_range range) {
         range.zero == 0 && range.low == 0 && range.high == 255,
     };
 }
+static inline __m256i pixels_clamped(const byte_limits *limits, __m256i a) {
+    return _mm256_min_epu8(_mm256_max_epu8(a, limits->low), limits->high);
+}
+/* The channels of two pixels, of which every lane has four by turns, in their order. */
+static inline __m256i channels_turned(__m256i a) {
+    return _mm256_permutevar8x32_epi32(a, _mm256_set_epi32(7, 3, 6, 2, 5, 1, 4, 0));
+}
 static inline __m256i two_pixels(const byte_limits *limits, sums a, sums b) {
-    const __m256i turn = _mm256_set_epi32(7, 3, 6, 2, 5, 1, 4, 0);
     const __m256i wide_a = _mm256_packs_epi32(a.part[0], a.part[1]);
     const __m256i wide_b = _mm256_packs_epi32(b.part[0], b.part[1]);
-    __m256i both;
-    if (limits->plain) {
-        both = _mm256_packus_epi16(wide_a, wide_b);
-    } else {
-        both = _mm256_packus_epi16(_mm256_adds_epi16(wide_a, limits->zero),
-                                   _mm256_adds_epi16(wide_b, limits->zero));
-        both = _mm256_min_epu8(_mm256_max_epu8(both, limits->low), limits->high);
-    }
-    return _mm256_permutevar8x32_epi32(both, turn);
+    if (limits->plain) return channels_turned(_mm256_packus_epi16(wide_a, wide_b));
+    const __m256i both = _mm256_packus_epi16(_mm256_adds_epi16(wide_a, limits->zero),
+                                             _mm256_adds_epi16(wide_b, limits->zero));
+    return channels_turned(pixels_clamped(limits, both));
 }
 static inline bytes64 bytes_of(const byte_limits *limits, sums a, sums b, sums c, sums d) {
     return (bytes64){{two_pixels(limits, a, b), two_pixels(limits, c, d)}};
+}
+static inline bytes64 bytes_clamped(const byte_limits *limits, bytes64 a) {
+    return (bytes64){{pixels_clamped(limits, a.two[0]), pixels_clamped(limits, a.two[1])}};
 }
 
 /* Of each 16 bytes of the table the one by a byte's lower half; of these, bit by bit of the upper
@@ -141,12 +145,19 @@ static inline bytes64 bytes_lookup_above(const uint8_t *table, bytes64 a) {
     return (bytes64){{lookup_pixels_above(table, a.two[0]), lookup_pixels_above(table, a.two[1])}};
 }
 
-/* Of sums that part_rescale left in its order. */
-static inline bytes64 bytes_of_rescaled(const byte_limits *limits, sums a, sums b, sums c, sums d) {
+MBN_INLINE bytes64 bytes_rescaled(const fixed_factors *f, const int32_t *p, int32_t n, bool signs) {
     const __m256i swap = _mm256_broadcastsi128_si256(
         _mm_set_epi8(15, 13, 14, 12, 11, 9, 10, 8, 7, 5, 6, 4, 3, 1, 2, 0));
-    const bytes64 y = bytes_of(limits, a, b, c, d);
-    return (bytes64){{_mm256_shuffle_epi8(y.two[0], swap), _mm256_shuffle_epi8(y.two[1], swap)}};
+    bytes64 y;
+    MBN_UNROLL
+    for (int32_t i = 0; i < 2; i++) {
+        const sums a = fixed_rescale(f, p + (2 * i < n ? 2 * i * 16 : 0), signs);
+        const sums b = fixed_rescale(f, p + (2 * i + 1 < n ? (2 * i + 1) * 16 : 0), signs);
+        const __m256i both = _mm256_packus_epi16(_mm256_packs_epi32(a.part[0], a.part[1]),
+                                                 _mm256_packs_epi32(b.part[0], b.part[1]));
+        y.two[i] = _mm256_shuffle_epi8(channels_turned(both), swap);
+    }
+    return y;
 }
 
 #include "kernels/sse/bytes.h"

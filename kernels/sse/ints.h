@@ -179,13 +179,15 @@ typedef struct fixed_part {
     __m128i less, offset;
 } fixed_part;
 
-static inline fixed_part fixed_part_of(ints fixed, ints shift, ints less, ints offset) {
+static inline fixed_part fixed_part_of(ints fixed, ints shift, ints less, ints offset,
+                                       int32_t zero) {
     const __m128i twice = _mm_slli_epi32(fixed, 1);
+    const __m128i places = power_of_two(_mm_sub_epi32(_mm_setzero_si128(), shift));
     return (fixed_part){
         twice,
         _mm_srli_epi64(twice, 32),
         power_of_two(_mm_add_epi32(_mm_set1_epi32(31), shift)),
-        less,
+        _mm_sub_epi32(less, _mm_mullo_epi32(_mm_set1_epi32(zero), places)),
         offset,
     };
 }

@@ -61,20 +61,33 @@ static inline byte_limits byte_limits_of(mbn_byte_range range) {
         _mm_set1_epi8((char)range.high),
     };
 }
+static inline __m128i pixel_clamped(const byte_limits *limits, __m128i a) {
+    return _mm_min_epu8(_mm_max_epu8(a, limits->low), limits->high);
+}
 static inline __m128i pixel_of(const byte_limits *limits, sums a) {
     const __m128i low = _mm_packs_epi32(a.part[0], a.part[1]);
     const __m128i high = _mm_packs_epi32(a.part[2], a.part[3]);
-    const __m128i all =
-        _mm_packus_epi16(_mm_adds_epi16(low, limits->zero), _mm_adds_epi16(high, limits->zero));
-    return _mm_min_epu8(_mm_max_epu8(all, limits->low), limits->high);
+    return pixel_clamped(limits, _mm_packus_epi16(_mm_adds_epi16(low, limits->zero),
+                                                  _mm_adds_epi16(high, limits->zero)));
 }
 static inline bytes64 bytes_of(const byte_limits *limits, sums a, sums b, sums c, sums d) {
     return (bytes64){
         {pixel_of(limits, a), pixel_of(limits, b), pixel_of(limits, c), pixel_of(limits, d)}};
 }
+static inline bytes64 bytes_clamped(const byte_limits *limits, bytes64 a) {
+    for (int i = 0; i < 4; i++) a.pixels[i] = pixel_clamped(limits, a.pixels[i]);
+    return a;
+}
 
-static inline bytes64 bytes_of_rescaled(const byte_limits *limits, sums a, sums b, sums c, sums d) {
-    return bytes_of(limits, a, b, c, d);
+MBN_INLINE bytes64 bytes_rescaled(const fixed_factors *f, const int32_t *p, int32_t n, bool signs) {
+    bytes64 y;
+    MBN_UNROLL
+    for (int32_t i = 0; i < 4; i++) {
+        const sums a = fixed_rescale(f, p + (i < n ? i * 16 : 0), signs);
+        y.pixels[i] = _mm_packus_epi16(_mm_packs_epi32(a.part[0], a.part[1]),
+                                       _mm_packs_epi32(a.part[2], a.part[3]));
+    }
+    return y;
 }
 
 static inline bytes64 bytes_lookup(const uint8_t *table, bytes64 a) {

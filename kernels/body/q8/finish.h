@@ -135,8 +135,8 @@ enum { FIXED_SHIFT_MOST = 22 };
 
 /* FLOAT is for factors below 1, by which no sum leaves the int32.  FIXED with FIXED_OFFSET is for
  * shifts to the right of sums below 2^30 in magnitude: those begin at FIXED_START, which is the
- * bias and an X that lets the first rounding cost nothing; tables without VEC_PARTS add the zero
- * point before they shift.  RELU is FLOAT where bytes are 0 for what is negative, and neither
+ * bias and an X that lets the first rounding cost nothing; the zero point is added before the
+ * shift.  RELU is FLOAT where bytes are 0 for what is negative, and neither
  * looked up nor added to: see raised_times.  products: how many a sum has. */
 MBN_INLINE enum finish_kind finish_kind_of(const epilogue *e, const char *channels,
                                            int32_t products, bool wide) {

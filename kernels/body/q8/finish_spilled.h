@@ -29,13 +29,8 @@ MBN_INLINE void finish_floats(const epilogue *e, const char *channels, const int
 /* signs: whether negative results matter; a constant, as `pixels`, a quad or one. */
 MBN_INLINE void finish_fixed(const epilogue *e, const fixed_factors *f, bool signs,
                              const int32_t *values, int32_t pixels, char *output) {
-    sums quad[QUAD];
-    MBN_UNROLL
-    for (int32_t i = 0; i < QUAD; i++) {
-        quad[i] = i < pixels ? fixed_rescale(f, values + i * BLOCK, signs) : quad[0];
-    }
-    bytes_store_some(output, pixels,
-                     bytes_of_rescaled(&e->limits, quad[0], quad[1], quad[2], quad[3]));
+    const bytes64 y = bytes_rescaled(f, values, pixels, signs);
+    bytes_store_some(output, pixels, e->is_whole ? y : bytes_clamped(&e->limits, y));
 }
 
 /* The last quad is over some that are finished. */
@@ -62,7 +57,8 @@ MBN_INLINE void finish_fixed_pixels(const epilogue *e, const char *channels, con
         sums_load(channel_vector(channels, MULTIPLIER)), sums_load(channel_vector(channels, SHIFT)),
         sums_load(channel_vector(channels, FIXED_LESS)),
         sums_sub(sums_load(channel_vector(channels, FIXED_START)),
-                 sums_load(channel_vector(channels, BIAS))));
+                 sums_load(channel_vector(channels, BIAS))),
+        e->zero);
     if (pixels < QUAD) {
         for (int32_t p = 0; p < pixels; p++) {
             finish_fixed(e, &f, true, values + p * BLOCK, 1, output + p * PIXEL_BYTES);

@@ -33,7 +33,8 @@
  *     fixed_part, fixed_part_of  as vocabulary.h says of sums and fixed_factors
  *     part_rescale(f, p, signs)  fixed_round and fixed_shift of the numbers at p, with signs
  *                                fixed_round_negative between them; p[WIDTH] may be read, too.
- *                                In an order that bytes_of_rescaled knows, as bytes_of
+ *                                In an order that is bytes_rescaled's alone
+ *     bytes_rescaled(f, p, n, signs)   bytes of n pixels' sums at p, by fixed_rescale; n is 1 or 4
  */
 #ifndef MBN_KERNELS_BODY_Q8_PARTS_H
 #define MBN_KERNELS_BODY_Q8_PARTS_H
@@ -194,11 +195,12 @@ MBN_INLINE bool factors_small(factors m) {
     return small;
 }
 
-MBN_INLINE fixed_factors fixed_factors_of(sums fixed, sums shift, sums less, sums offset) {
+MBN_INLINE fixed_factors fixed_factors_of(sums fixed, sums shift, sums less, sums offset,
+                                          int32_t zero) {
     fixed_factors f;
     MBN_UNROLL
     for (int i = 0; i < PARTS; i++) {
-        f.part[i] = fixed_part_of(fixed.part[i], shift.part[i], less.part[i], offset.part[i]);
+        f.part[i] = fixed_part_of(fixed.part[i], shift.part[i], less.part[i], offset.part[i], zero);
     }
     return f;
 }

@@ -65,7 +65,7 @@
  *     rescale_small(x, m)        ... as this wants them
  *     rescale_inside(x, m, inside)   the nearest to x m + inside in float32, rounded twice
  * with FIXED_OFFSET, where rescale_fixed takes long:
- *     fixed_factors, fixed_factors_of(fixed, shift, less, X), and without VEC_PARTS the zero point
+ *     fixed_factors, fixed_factors_of(fixed, shift, less, X, zero point)
  *                                what these have in common: of a sum x below 2^30, given as x + X,
  *     fixed_round(f, x + X)      SRDHM(x, fixed) + 2^(-shift - 1): the upper half of the unsigned
  *                                (x + X) 2 fixed, minus less
