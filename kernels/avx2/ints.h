@@ -63,6 +63,10 @@ static inline void ints_two_pairs(const int16_t *p, ints two[2]) {
 static inline void pixel_widen(const void *p, int16_t *out) {
     ints_store(out, _mm256_cvtepu8_epi16(_mm_loadu_si128(p)));
 }
+static inline void image_widen(const void *p, int16_t *out) {
+    const __m128i three = _mm_set_epi8(-1, -1, -1, -1, 14, 13, 12, 10, 9, 8, 6, 5, 4, 2, 1, 0);
+    ints_store(out, _mm256_cvtepu8_epi16(_mm_shuffle_epi8(_mm_loadu_si128(p), three)));
+}
 static inline void pixels_pair(const void *p, const void *q, void *out) {
     const __m128i a = _mm_loadu_si128(p), b = _mm_loadu_si128(q);
     __m256i *to = out;

@@ -69,6 +69,13 @@ static inline void pixel_widen(const void *p, int16_t *out) {
     ints_store(out, _mm_cvtepu8_epi16(a));
     ints_store(out + 8, _mm_unpackhi_epi8(a, none));
 }
+static inline void image_widen(const void *p, int16_t *out) {
+    const __m128i a = _mm_loadu_si128(p), none = _mm_setzero_si128();
+    const __m128i three =
+        _mm_shuffle_epi8(a, _mm_set_epi8(-1, -1, -1, -1, 14, 13, 12, 10, 9, 8, 6, 5, 4, 2, 1, 0));
+    ints_store(out, _mm_cvtepu8_epi16(three));
+    ints_store(out + 8, _mm_unpackhi_epi8(three, none));
+}
 static inline void pixels_pair(const void *p, const void *q, void *out) {
     const __m128i a = _mm_loadu_si128(p), b = _mm_loadu_si128(q), none = _mm_setzero_si128();
     const __m128i low = _mm_unpacklo_epi8(a, b), high = _mm_unpackhi_epi8(a, b);

@@ -30,14 +30,7 @@ static void add_outside(const mbn_convolution_args *args, const epilogue *e, tap
     sums_store(start, sum);
 }
 
-enum { IMAGE_KERNEL = 3 };
-
-/* Whether that serves, as it does for every MobileNet's stem: 3x3, stride 2. */
-static bool has_image_rows(const mbn_convolution_args *args) {
-    return args->input_block == IMAGE_BLOCK && args->input_channels <= IMAGE_BLOCK &&
-           args->kernel_height == IMAGE_KERNEL && args->kernel_width == IMAGE_KERNEL &&
-           (VEC_QUADS ? args->stride_horizontal == 2 : args->stride_horizontal <= 2);
-}
+enum { IMAGE_KERNEL = 3, IMAGE_STRIDE = 2 };
 
 MBN_INLINE void start_from(int32_t pixels, const int32_t *values, ptrdiff_t stride,
                            sums acc[16][4]) {
@@ -45,9 +38,17 @@ MBN_INLINE void start_from(int32_t pixels, const int32_t *values, ptrdiff_t stri
     for (int32_t i = 0; i < pixels; i++) acc[i][0] = sums_load(values + i * stride);
 }
 
-/* Rows of an interleaved image, those that a run's taps are in: each tap is an operand. */
+/* The stem of every MobileNet, 3x3 with stride 2, of an interleaved image: a block's weights, rows
+ * of the image that the taps of a run are in, and the sums of `pixels`, a constant, from number p
+ * of the run on. */
 #if VEC_QUADS
+enum { IMAGE_CHANNELS_MOST = IMAGE_BLOCK };
+typedef const char *image_weights;
 typedef const char *image_rows[IMAGE_KERNEL];
+
+static void image_weights_at(const mbn_convolution_args *args, int32_t b, image_weights *w) {
+    *w = mbn_weights_at(&args->operands, b);
+}
 
 static void image_rows_at(const mbn_convolution_args *args, taps t, int32_t pixels,
                           ptrdiff_t offset, image_rows rows) {
@@ -57,51 +58,19 @@ static void image_rows_at(const mbn_convolution_args *args, taps t, int32_t pixe
     }
 }
 
-MBN_INLINE operand image_operand(const char *x, int32_t i) {
-    return operand_broadcast(x + i);
-}
-#else
-enum { IMAGE_COLUMNS = 2 * (RUN_PIXELS - 1) + IMAGE_KERNEL };
-typedef int16_t image_rows[IMAGE_KERNEL][IMAGE_COLUMNS * IMAGE_BLOCK];
-
-/* From the first tap of the first of `pixels` outputs on, which is at `offset`; a row's taps are
- * all inside the plane. */
-static void image_rows_at(const mbn_convolution_args *args, taps t, int32_t pixels,
-                          ptrdiff_t offset, image_rows rows) {
-    const int32_t columns = (pixels - 1) * args->stride_horizontal + IMAGE_KERNEL;
-    const int32_t bytes = columns * IMAGE_BLOCK;
-    for (int32_t ky = t.y_begin; ky < t.y_end; ky++) {
-        const char *from = mbn_at(&args->input, offset + ky * args->input.row_stride);
-        int16_t *out = rows[ky];
-        int32_t i = 0;
-        for (; i + BLOCK <= bytes; i += BLOCK) pixel_widen(from + i, out + i);
-        for (; i < bytes; i++) out[i] = (uint8_t)from[i];
-    }
-}
-
-MBN_INLINE operand image_operand(const int16_t *x, int32_t i) {
-    return operand_widened(x + i);
-}
-#endif
-
-/* The sums of `pixels`, a constant, from number p of a run on. */
-MBN_INLINE void image_sums(const mbn_convolution_args *args, int32_t pixels, taps t, int32_t b,
-                           int32_t p, image_rows rows, const int32_t *start, int32_t *values) {
-    const int32_t stride = (VEC_QUADS ? 2 : args->stride_horizontal) * IMAGE_BLOCK;
+MBN_INLINE void image_sums(const mbn_convolution_args *args, int32_t pixels, taps t, int32_t p,
+                           image_rows rows, const image_weights *block, const int32_t *start,
+                           int32_t *values) {
+    const char *weights = *block;
     sums acc[16][4];
     start_from(pixels, start, 0, acc);
-    const char *weights = mbn_weights_at(&args->operands, b);
     for (int32_t pass = passes_of(&args->operands);;) {
         for (int32_t ky = t.y_begin; ky < t.y_end; ky++) {
             const char *w = weights + (ptrdiff_t)ky * IMAGE_KERNEL * STEP_BYTES;
             MBN_UNROLL
             for (int32_t kx = 0; kx < IMAGE_KERNEL; kx++) {
-                const packed row = packed_load(w + kx * STEP_BYTES);
-                MBN_UNROLL
-                for (int32_t i = 0; i < pixels; i++) {
-                    const operand x = image_operand(rows[ky], (p + i) * stride + kx * IMAGE_BLOCK);
-                    acc[i][0] = operand_dot(x, row, acc[i][0]);
-                }
+                tile_step(pixels, 1, false, rows[ky] + (p * IMAGE_STRIDE + kx) * IMAGE_BLOCK,
+                          IMAGE_STRIDE * IMAGE_BLOCK, w + kx * STEP_BYTES, acc);
             }
         }
         spill_pixels(pixels, 0, acc, values);
@@ -110,6 +79,79 @@ MBN_INLINE void image_sums(const mbn_convolution_args *args, int32_t pixels, tap
         double_sums((const char *)start, pixels, values);
         start_from(pixels, values, BLOCK, acc);
     }
+}
+#else
+/* Three channels of three taps are nine numbers side by side, so five pairs, and not six. */
+enum {
+    IMAGE_CHANNELS_MOST = IMAGE_CHANNELS,
+    IMAGE_NUMBERS = IMAGE_KERNEL * IMAGE_CHANNELS,
+    IMAGE_PAIRS = (IMAGE_NUMBERS + 1) / 2,
+    IMAGE_COLUMNS = IMAGE_STRIDE * (RUN_PIXELS - 1) + IMAGE_KERNEL,
+    IMAGE_WIDENED = 4, /* pixels at a time, and one more is written */
+};
+typedef struct image_weights {
+    _Alignas(64) int16_t rows[IMAGE_KERNEL][IMAGE_PAIRS][BLOCK][2];
+} image_weights;
+typedef int16_t image_rows[IMAGE_KERNEL][(IMAGE_COLUMNS + 2) * IMAGE_CHANNELS];
+
+static void image_weights_at(const mbn_convolution_args *args, int32_t b, image_weights *w) {
+    /* [row][tap][channel / 2][lane][channel % 2] */
+    const char *bytes = mbn_weights_at(&args->operands, b);
+    const int16_t *from = (const void *)bytes;
+    *w = (image_weights){0};
+    for (int32_t i = 0; i < IMAGE_KERNEL * IMAGE_NUMBERS * BLOCK; i++) {
+        const int32_t lane = i % BLOCK, number = i / BLOCK % IMAGE_NUMBERS;
+        const int32_t row = i / BLOCK / IMAGE_NUMBERS, channel = number % IMAGE_CHANNELS;
+        const int32_t tap = row * IMAGE_KERNEL + number / IMAGE_CHANNELS;
+        w->rows[row][number / 2][lane][number % 2] =
+            from[((tap * 2 + channel / 2) * BLOCK + lane) * 2 + channel % 2];
+    }
+}
+
+/* From the first tap of the first of `pixels` outputs on, which is at `offset`; a row's taps are
+ * all inside the plane. */
+static void image_rows_at(const mbn_convolution_args *args, taps t, int32_t pixels,
+                          ptrdiff_t offset, image_rows rows) {
+    const int32_t columns = (pixels - 1) * IMAGE_STRIDE + IMAGE_KERNEL;
+    for (int32_t ky = t.y_begin; ky < t.y_end; ky++) {
+        const char *from = mbn_at(&args->input, offset + ky * args->input.row_stride);
+        for (int32_t x = 0; x < columns; x += IMAGE_WIDENED) {
+            if (x > columns - IMAGE_WIDENED) x = columns - IMAGE_WIDENED;
+            image_widen(from + x * IMAGE_BLOCK, rows[ky] + x * IMAGE_CHANNELS);
+        }
+    }
+}
+
+MBN_INLINE void image_sums(const mbn_convolution_args *args, int32_t pixels, taps t, int32_t p,
+                           image_rows rows, const image_weights *block, const int32_t *start,
+                           int32_t *values) {
+    (void)args;
+    sums acc[16][4];
+    start_from(pixels, start, 0, acc);
+    for (int32_t ky = t.y_begin; ky < t.y_end; ky++) {
+        const int16_t *x = rows[ky] + p * IMAGE_STRIDE * IMAGE_CHANNELS;
+        MBN_UNROLL
+        for (int32_t pair = 0; pair < IMAGE_PAIRS; pair++) {
+            const sums w = sums_load(fenced((const char *)block->rows[ky][pair]));
+            MBN_UNROLL
+            for (int32_t i = 0; i < pixels; i++) {
+                const ints two = ints_broadcast(x + i * IMAGE_STRIDE * IMAGE_CHANNELS + 2 * pair);
+                MBN_UNROLL
+                for (int32_t v = 0; v < PARTS; v++) {
+                    acc[i][0].part[v] = ints_dot(two, w.part[v], acc[i][0].part[v]);
+                }
+            }
+        }
+    }
+    spill_pixels(pixels, 0, acc, values);
+}
+#endif
+
+/* Whether those serve. */
+static bool is_image_stem(const mbn_convolution_args *args) {
+    return args->input_block == IMAGE_BLOCK && args->input_channels <= IMAGE_CHANNELS_MOST &&
+           args->kernel_height == IMAGE_KERNEL && args->kernel_width == IMAGE_KERNEL &&
+           args->stride_horizontal == IMAGE_STRIDE;
 }
 
 /* The sums of `pixels`, a constant; x: tap (0, 0) of the first, which may lie outside the plane. */
@@ -146,46 +188,67 @@ MBN_INLINE void convolution_sums(const mbn_convolution_args *args, int32_t pixel
     }
 }
 
-/* Output row oy, `pixels` columns from ox on, at most RUN_PIXELS, whose taps are alike. */
-static void convolution_run(const mbn_convolution_args *args, const epilogue *e, int32_t pixels,
-                            int32_t b, int32_t oy, int32_t ox) {
-    const taps t = taps_at(args, oy, ox);
-    const char *channels = mbn_bias_at(&args->operands, b);
+/* What the runs of a channel block share. */
+typedef struct convolution_block {
+    int32_t b;
+    const char *channels;
+    enum finish_kind kind;
+    bool is_image_stem;
+    image_weights image; /* of that */
+} convolution_block;
+
+static void begin_block(const mbn_convolution_args *args, const epilogue *e, int32_t b,
+                        convolution_block *block) {
     const int64_t products =
         (int64_t)args->kernel_height * args->kernel_width * args->input_channels;
-    const enum finish_kind kind = finish_kind_of(
-        e, channels, products < INT32_MAX ? (int32_t)products : INT32_MAX, args->operands.wide);
-    int32_t start[BLOCK], values[RUN_PIXELS * BLOCK + SUMS_BEYOND];
-    memcpy(start, start_at(kind, channels), sizeof start);
+    block->b = b;
+    block->channels = mbn_bias_at(&args->operands, b);
+    block->kind =
+        finish_kind_of(e, block->channels, products < INT32_MAX ? (int32_t)products : INT32_MAX,
+                       args->operands.wide);
+    block->is_image_stem = is_image_stem(args);
+    if (block->is_image_stem) image_weights_at(args, b, &block->image);
+}
+
+/* Output row oy, `pixels` columns from ox on, at most RUN_PIXELS, whose taps are alike. */
+static void convolution_run(const mbn_convolution_args *args, const epilogue *e,
+                            const convolution_block *block, int32_t pixels, int32_t oy,
+                            int32_t ox) {
+    const taps t = taps_at(args, oy, ox);
+    int32_t start[BLOCK];
+    _Alignas(64) int32_t values[RUN_PIXELS * BLOCK + SUMS_BEYOND];
+    memcpy(start, start_at(block->kind, block->channels), sizeof start);
     if (t.y_end - t.y_begin < args->kernel_height || t.x_end - t.x_begin < args->kernel_width) {
-        add_outside(args, e, t, b, start);
+        add_outside(args, e, t, block->b, start);
     }
     const ptrdiff_t stride = (ptrdiff_t)args->stride_horizontal * args->input_block;
     const ptrdiff_t offset = (oy * args->stride_vertical - args->pad_top) * args->input.row_stride +
                              ox * stride - (ptrdiff_t)args->pad_left * args->input_block;
     image_rows rows;
-    const bool image = pixels >= POINTWISE_PIXELS_1 && has_image_rows(args);
+    const bool image = pixels >= POINTWISE_PIXELS_1 && block->is_image_stem;
     if (image) image_rows_at(args, t, pixels, offset, rows);
     for (int32_t p = 0; p < pixels;) {
         if (pixels < POINTWISE_PIXELS_1) {
-            convolution_sums(args, 1, t, b, offset + p * stride, start, values + p * BLOCK);
+            convolution_sums(args, 1, t, block->b, offset + p * stride, start, values + p * BLOCK);
             p++;
             continue;
         }
         /* The last tile is over some that have their value. */
         if (p > pixels - POINTWISE_PIXELS_1) p = pixels - POINTWISE_PIXELS_1;
         if (image) {
-            image_sums(args, POINTWISE_PIXELS_1, t, b, p, rows, start, values + p * BLOCK);
+            image_sums(args, POINTWISE_PIXELS_1, t, p, rows, &block->image, start,
+                       values + p * BLOCK);
         } else {
-            convolution_sums(args, POINTWISE_PIXELS_1, t, b, offset + p * stride, start,
+            convolution_sums(args, POINTWISE_PIXELS_1, t, block->b, offset + p * stride, start,
                              values + p * BLOCK);
         }
         p += POINTWISE_PIXELS_1;
     }
     const ptrdiff_t column = (ptrdiff_t)ox * PIXEL_BYTES;
-    finish_spilled(e, kind, channels, values, pixels,
-                   args->residual.data == NULL ? NULL : mbn_row_at(&args->residual, b, oy) + column,
-                   mbn_row_at(&args->output, b, oy) + column);
+    finish_spilled(e, block->kind, block->channels, values, pixels,
+                   args->residual.data == NULL ? NULL
+                                               : mbn_row_at(&args->residual, block->b, oy) + column,
+                   mbn_row_at(&args->output, block->b, oy) + column);
 }
 
 static void convolution(const mbn_convolution_args *args, mbn_range range) {
@@ -195,12 +258,14 @@ static void convolution(const mbn_convolution_args *args, mbn_range range) {
     const span whole = inside(args->output_width, args->input_width, args->kernel_width,
                               args->stride_horizontal, args->pad_left);
     for (int32_t b = range.block_begin; b < range.block_end; b++) {
+        convolution_block block;
+        begin_block(args, &e, b, &block);
         for (int32_t oy = range.row_begin; oy < range.row_end; oy++) {
             for (int32_t ox = 0, count; ox < args->output_width; ox += count) {
                 const bool alike = ox >= whole.begin && ox < whole.end;
                 const int32_t left = alike ? whole.end - ox : 1;
                 count = left < RUN_PIXELS ? left : RUN_PIXELS;
-                convolution_run(args, &e, count, b, oy, ox);
+                convolution_run(args, &e, &block, count, oy, ox);
             }
         }
     }

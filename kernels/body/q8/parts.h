@@ -17,6 +17,8 @@
  *     ints_first_pair(a), ints_second_pair(a)   two become int16
  *     ints_two_pairs(p, two)     of four int16 the first and the second pair, everywhere
  *     pixel_widen(p, out)        16 bytes to int16
+ *     image_widen(p, out)        of four pixels of four bytes the first three each to int16, and
+ *                                four numbers more
  *     pixels_pair(p, q, out)     16 bytes at p and as many at q to pairs of int16
  *     ints_widen(p)              WIDTH bytes
  *     ints_dot(x, w, sum)        sum + the products of x's and w's pairs of int16
