@@ -49,7 +49,7 @@
 #if !defined(VEC_QUADS)
 #define VEC_QUADS 0
 #endif
-#define RUN_PIXELS 28 /* divides the rows of MobileNet at 224, or is two or four of them */
+#define RUN_PIXELS 56 /* divides the rows of MobileNet at 224, or is two, four or eight of them */
 #define SUMS_BEYOND 1 /* numbers behind sums in memory that may be read */
 #define RARE static __attribute__((noinline))
 

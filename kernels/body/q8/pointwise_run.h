@@ -82,7 +82,7 @@ MBN_INLINE void pointwise_sums(const mbn_pointwise_args *args, const tile_place 
 #else
 /* Inputs as int16, [block][pixel][channel]: of a whole run if it has few, else of a tile's pixels
  * as many as there is room for.  What is loaded right behind its store waits for it. */
-enum { WIDE_BLOCKS = 4 };
+enum { WIDE_BLOCKS = 9 };
 typedef int16_t wide_inputs[WIDE_BLOCKS * RUN_PIXELS * BLOCK];
 
 MBN_INLINE void widen(const mbn_pointwise_args *args, const char *x, int32_t blocks, int32_t pixels,
