@@ -52,7 +52,8 @@ static inline bytes64 bytes_spread(bytes64 a) {
         _mm_alignr_epi8(bytes_pixel(a, 2), bytes_pixel(a, 1), 8),
         _mm_srli_si128(bytes_pixel(a, 2), 4),
     };
-    for (int i = 0; i < 4; i++) p[i] = _mm_or_si128(_mm_shuffle_epi8(p[i], turn), fourth);
+    MBN_UNROLL
+    for (int32_t i = 0; i < 4; i++) p[i] = _mm_or_si128(_mm_shuffle_epi8(p[i], turn), fourth);
     return bytes_of_pixels(p);
 }
 

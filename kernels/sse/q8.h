@@ -42,11 +42,13 @@ static inline sums bytes_widen(bytes64 a, int32_t i) {
 }
 
 static inline void bytes_store(void *p, bytes64 a) {
-    for (int i = 0; i < 4; i++) _mm_storeu_si128((__m128i *)p + i, a.pixels[i]);
+    MBN_UNROLL
+    for (int32_t i = 0; i < 4; i++) _mm_storeu_si128((__m128i *)p + i, a.pixels[i]);
 }
 static inline bytes64 bytes_load(const void *p) {
     bytes64 a;
-    for (int i = 0; i < 4; i++) a.pixels[i] = _mm_loadu_si128((const __m128i *)p + i);
+    MBN_UNROLL
+    for (int32_t i = 0; i < 4; i++) a.pixels[i] = _mm_loadu_si128((const __m128i *)p + i);
     return a;
 }
 
@@ -75,7 +77,8 @@ static inline bytes64 bytes_of(const byte_limits *limits, sums a, sums b, sums c
         {pixel_of(limits, a), pixel_of(limits, b), pixel_of(limits, c), pixel_of(limits, d)}};
 }
 static inline bytes64 bytes_clamped(const byte_limits *limits, bytes64 a) {
-    for (int i = 0; i < 4; i++) a.pixels[i] = pixel_clamped(limits, a.pixels[i]);
+    MBN_UNROLL
+    for (int32_t i = 0; i < 4; i++) a.pixels[i] = pixel_clamped(limits, a.pixels[i]);
     return a;
 }
 

@@ -1,8 +1,8 @@
 /* Fully connected layer: every weight is read once, so what counts is to keep loads in flight.
- * Four chains per output hide the latency of the multiply-adds. */
+ * Four chains per output hide the latency of dot products, two that of additions. */
 #include "finish.h"
 
-enum { CHAINS = 4 };
+enum { CHAINS = VEC_QUADS ? 4 : 2 };
 
 MBN_INLINE void fully_connected_step(int32_t vectors, const char *x, const char *w, sums acc[4]) {
     const operand value = operand_broadcast(x);
