@@ -2,6 +2,8 @@
 #ifndef MBN_KERNELS_AVX2_VEC_H
 #define MBN_KERNELS_AVX2_VEC_H
 
+#include "kernels/inline.h"
+
 #include <immintrin.h>
 
 typedef __m256 vec;
@@ -64,10 +66,12 @@ static inline vec vec_exp2_whole(vec n) {
 /* rows become columns */
 static inline void vec_transpose(vec square[8]) {
     __m256 pairs[8], quads[8];
+    MBN_UNROLL
     for (int i = 0; i < 4; i++) {
         pairs[2 * i] = _mm256_unpacklo_ps(square[2 * i], square[2 * i + 1]);
         pairs[2 * i + 1] = _mm256_unpackhi_ps(square[2 * i], square[2 * i + 1]);
     }
+    MBN_UNROLL
     for (int i = 0; i < 2; i++) {
         __m256 *p = pairs + 4 * i, *q = quads + 4 * i;
         q[0] = _mm256_shuffle_ps(p[0], p[2], 0x44);
@@ -75,6 +79,7 @@ static inline void vec_transpose(vec square[8]) {
         q[2] = _mm256_shuffle_ps(p[1], p[3], 0x44);
         q[3] = _mm256_shuffle_ps(p[1], p[3], 0xEE);
     }
+    MBN_UNROLL
     for (int i = 0; i < 4; i++) {
         square[i] = _mm256_permute2f128_ps(quads[i], quads[i + 4], 0x20);
         square[i + 4] = _mm256_permute2f128_ps(quads[i], quads[i + 4], 0x31);

@@ -2,6 +2,8 @@
 #ifndef MBN_KERNELS_AVX512_VEC_H
 #define MBN_KERNELS_AVX512_VEC_H
 
+#include "kernels/inline.h"
+
 #include <immintrin.h>
 
 typedef __m512 vec;
@@ -84,10 +86,12 @@ static inline vec vec_spread(vec a) {
 /* rows become columns */
 static inline void vec_transpose(vec square[16]) {
     __m512 pairs[16], quads[16];
+    MBN_UNROLL
     for (int i = 0; i < 8; i++) {
         pairs[2 * i] = _mm512_unpacklo_ps(square[2 * i], square[2 * i + 1]);
         pairs[2 * i + 1] = _mm512_unpackhi_ps(square[2 * i], square[2 * i + 1]);
     }
+    MBN_UNROLL
     for (int i = 0; i < 4; i++) {
         const __m512 *p = pairs + 4 * i;
         __m512 *q = quads + 4 * i;
@@ -97,6 +101,7 @@ static inline void vec_transpose(vec square[16]) {
         q[3] = _mm512_shuffle_ps(p[1], p[3], 0xEE);
     }
     /* quads[4 * j + i]: column i of every 128-bit lane, of rows 4 j .. 4 j + 3 */
+    MBN_UNROLL
     for (int i = 0; i < 4; i++) {
         const __m512 low01 = _mm512_shuffle_f32x4(quads[i], quads[4 + i], 0x88);
         const __m512 high01 = _mm512_shuffle_f32x4(quads[i], quads[4 + i], 0xDD);

@@ -95,6 +95,7 @@ static inline void stem_ninths(const char *rows, ptrdiff_t row_stride, char *nin
     const __m512i bytes = _mm512_mullo_epi32(_mm512_and_si512(at, _mm512_set1_epi32(127)),
                                              _mm512_set1_epi32(0x01010101));
     __m512i all = _mm512_setzero_si512();
+    MBN_UNROLL
     for (int y = 0; y < 3; y++, rows += row_stride) {
         all = _mm512_or_si512(all, _mm512_maskz_permutex2var_epi8(
                                        0x1111111111111111ull << y, _mm512_loadu_si512(rows), bytes,

@@ -40,6 +40,7 @@ static inline operand quad_load_last(const void *p) {
 static inline operand quad_load_apart(const void *p, ptrdiff_t stride, int32_t n) {
     const char *from = p;
     __m512i a = _mm512_zextsi128_si512(_mm_loadu_si128(p));
+    MBN_UNROLL
     for (int32_t i = 1; i < n; i++) {
         const __m128i pixel = _mm_loadu_si128((const __m128i *)(from + i * stride));
         a = _mm512_mask_broadcast_i32x4(a, (__mmask16)(0xF << 4 * i), pixel);
@@ -58,6 +59,7 @@ static inline __m512i lookup_words(const __m512i words[4], __m512i at) {
 }
 static inline bytes64 bytes_lookup(const uint8_t *table, bytes64 a) {
     __m512i words[4];
+    MBN_UNROLL
     for (int i = 0; i < 4; i++) words[i] = _mm512_loadu_si512(table + 64 * i);
     const __m512i eight = _mm512_set1_epi16(8);
     /* A word by a byte's upper seven bits, shifted by 8 where the lowest is 1. */

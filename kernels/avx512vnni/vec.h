@@ -360,8 +360,10 @@ static inline bytes64 bytes_add_prepared(const prepared_add *add, const byte_lim
     const __m512i none = _mm512_setzero_si512();
     const __m512i half[2] = {_mm512_unpacklo_epi8(a, b), _mm512_unpackhi_epi8(a, b)};
     __m512i words[2];
+    MBN_UNROLL
     for (int i = 0; i < 2; i++) {
         __m512i sum[2];
+        MBN_UNROLL
         for (int j = 0; j < 2; j++) {
             const __m512i pairs =
                 j == 0 ? _mm512_unpacklo_epi8(half[i], none) : _mm512_unpackhi_epi8(half[i], none);

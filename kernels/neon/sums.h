@@ -82,6 +82,7 @@ MBN_INLINE void half_sums_store(int32_t *p, half_sums a) {
     vst1q_s32(p + 4, a.q[1]);
 }
 MBN_INLINE half_sums half_sums_twice(half_sums a, half_sums start) {
+    MBN_UNROLL
     for (int i = 0; i < 2; i++) {
         const uint32x4_t sum = vreinterpretq_u32_s32(a.q[i]);
         const uint32x4_t grown = vsubq_u32(sum, vreinterpretq_u32_s32(start.q[i]));
