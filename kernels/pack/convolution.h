@@ -51,12 +51,14 @@ MBN_INLINE void interleave(const tap *t, int32_t depth, const source *restrict i
         __builtin_prefetch(in + i * stride + PACK_CHANNELS * t->input_stride);
     }
     for (int32_t c = 0; c < count; c += depth, out += (ptrdiff_t)t->lanes * depth) {
+        const source *at = in + c * t->input_stride;
+        /* Else gcc makes vectors of a lane's channels, which are stored one by one. */
+        if (depth == 1) __asm__("" : "+r"(at));
         MBN_UNROLL
         for (int32_t i = 0; i < PACK_LANES; i++) {
             MBN_UNROLL
             for (int32_t d = 0; d < depth; d++) {
-                out[i * depth + d] =
-                    from_float(in[i * stride + (c + d) * t->input_stride] * scale[i]);
+                out[i * depth + d] = from_float(at[i * stride + d * t->input_stride] * scale[i]);
             }
         }
     }
