@@ -30,7 +30,7 @@ class Examples(Case):
 
     def example(self, name, *arguments, status=0, stdin=b""):
         done = subprocess.run(
-            [os.path.join(FOLDER, name), *arguments], input=stdin, capture_output=True, timeout=120
+            [os.path.join(FOLDER, name), *arguments], input=stdin, capture_output=True
         )
         self.assertEqual(done.returncode, status, done.stderr)
         self.assertEqual(done.stderr == b"", status == 0, done.stderr)

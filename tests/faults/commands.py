@@ -250,7 +250,7 @@ class Commands(Case):
     ]
 
     def fail_to_write(self, arguments, path, **options):
-        done = subprocess.run([PROGRAM, *arguments], capture_output=True, timeout=120, **options)
+        done = subprocess.run([PROGRAM, *arguments], capture_output=True, **options)
         errors = done.stderr.decode()
         self.assertEqual(done.returncode, 1, f"{arguments}: {errors}")
         self.assertRegex(errors, rf"(?m)^mobilenet: {path}: [A-Z]", arguments)

@@ -4,6 +4,7 @@
  * Reads lines of "NTH EXTENT" from IN, runs, and answers "STATUS CALLS NAME" on OUT: as wait has
  * it, how many calls there were, and which one failed. */
 #define _GNU_SOURCE /* MAP_ANONYMOUS */
+#include "../patience.h"
 #include "faults.h"
 #include "known.h"
 
@@ -14,8 +15,6 @@
 #include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-enum { PATIENCE_SECONDS = 60 };
 
 /* What a child finds out, in memory that it shares with its parent. */
 static struct {

@@ -110,7 +110,7 @@ static void check_cuts(void *bytes, size_t size) {
     printf("cut at %d places\n", cuts);
 }
 
-Test(files, cut, .init = set_up, .fini = tear_down, .timeout = 300) {
+Test(files, cut, .init = set_up, .fini = tear_down) {
     size_t size;
     void *bytes = make_small(1, &size);
     check_cuts(bytes, size);
@@ -157,7 +157,7 @@ static int rounds(void) {
 }
 
 /* Each load sees one of the files, whole, or none. */
-Test(files, replaced, .init = set_up, .fini = tear_down, .timeout = 600) {
+Test(files, replaced, .init = set_up, .fini = tear_down) {
     changer c = {.size = 0};
     float *image = make_images(1, 1), expected[2][CLASSES], logits[CLASSES];
     for (int i = 0; i < 2; i++) {
@@ -231,7 +231,7 @@ enum { KINDS = 1 };
 enum { KINDS = 2 };
 #endif
 
-Test(files, written_to, .init = set_up, .fini = tear_down, .timeout = 600) {
+Test(files, written_to, .init = set_up, .fini = tear_down) {
     for (int kind = 0; kind < KINDS; kind++) {
         changer c = {.size = 0};
         void *bytes = kind == 0 ? make_small(1, &c.size) : make_integers(&c.size);

@@ -4,6 +4,7 @@
 #include "known.h"
 
 #include <tests/brief.h>
+#include <tests/patience.h>
 #include <tests/run/integer_file.h>
 #include <tests/run/models.h>
 
@@ -222,7 +223,7 @@ static mbn_model *load(const void *bytes, size_t size, mbn_precision precision) 
     return model;
 }
 
-Test(faults, loading, .init = set_up, .timeout = 600) {
+Test(faults, loading, .init = set_up) {
     trial t = {.path = NULL};
     void *file = make_small(&t.size);
     char path[] = "/tmp/mobilenet-test-XXXXXX";
@@ -268,7 +269,7 @@ static void check_contexts(mbn_model *model) {
     pthreadpool_destroy(pool);
 }
 
-Test(faults, contexts, .init = set_up, .timeout = 600) {
+Test(faults, contexts, .init = set_up) {
     size_t size;
     void *file = make_small(&size);
     mbn_model *models[] = {load(file, size, MBN_PRECISION_FLOAT32),
@@ -283,7 +284,7 @@ Test(faults, contexts, .init = set_up, .timeout = 600) {
     }
 }
 
-Test(faults, quantizing, .init = set_up, .timeout = 1200) {
+Test(faults, quantizing, .init = set_up) {
     char path[] = "/tmp/mobilenet-test-XXXXXX";
     size_t size;
     void *file = make_small(&size);
@@ -315,7 +316,7 @@ static int run_in_child(mbn_context *context, const float *expected, long nth) {
     const pid_t child = fork();
     if (child == 0) {
         float logits[2 * CLASSES];
-        alarm(60);
+        alarm(PATIENCE_SECONDS);
         faults_arm(nth, FAULTS_ONWARD);
         run_all(context, logits);
         faults_disarm();
@@ -329,7 +330,7 @@ static int run_in_child(mbn_context *context, const float *expected, long nth) {
 #endif
 
 /* A child of the process starts its own threads; where it cannot, the one that it has does all. */
-Test(faults, runs, .init = set_up, .timeout = 600) {
+Test(faults, runs, .init = set_up) {
     static const char *const stages[] = {"pool"};
     size_t size;
     void *file = make_small(&size);

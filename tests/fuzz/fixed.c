@@ -14,10 +14,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <tests/patience.h>
 #include <tests/random.h>
 #include <unistd.h>
 
-enum { MOST_FILES = 256, MOST_BYTES = 1 << 13, SECONDS = 60 };
+enum { MOST_FILES = 256, MOST_BYTES = 1 << 13 };
 
 typedef struct input {
     uint8_t *data;
@@ -55,7 +56,7 @@ static void try(const uint8_t *data, size_t size) {
     tried = (input){malloc(size + (size == 0)), size}; /* its end is watched */
     if (tried.data == NULL) exit(2);
     if (size > 0) memcpy(tried.data, data, size);
-    alarm(SECONDS);
+    alarm(PATIENCE_SECONDS);
     LLVMFuzzerTestOneInput(tried.data, size);
     free(tried.data);
     tried = (input){0};

@@ -2,6 +2,7 @@
  * once.  Outputs stay what they were, bit for bit, and memory does not grow.  Usage:
  *     test_long [RUNS CYCLES]      of all precisions together */
 #include <tests/brief.h>
+#include <tests/patience.h>
 #include <tests/threads/models.h>
 
 #include <stdatomic.h>
@@ -128,7 +129,7 @@ static void run_in_child(mbn_context *context, int precision, int size) {
     const pid_t child = fork();
     insist(child >= 0, "fork", "failed");
     if (child == 0) {
-        alarm(60);
+        alarm(PATIENCE_SECONDS);
         run_and_compare(context, precision, size);
         mbn_context_free(context);
         _exit(0);

@@ -56,7 +56,7 @@ static void check_bits(const struct exact *c, const mbn_model *model) {
     mbn_context_free(context);
 }
 
-Test(bfloat16, bits_are_those_of_numpy, .timeout = 300) {
+Test(bfloat16, bits_are_those_of_numpy) {
     /* BFDOT and BFMMLA round to odd. */
     const uint32_t mask = isas_to_test(MBN_PRECISION_BFLOAT16) & ~(1U << MBN_ISA_NEON_BF16);
     for (const struct exact *c = cases; c < cases + sizeof cases / sizeof cases[0]; c++) {

@@ -168,7 +168,7 @@ static void check_outputs(const struct file *f, const mbn_model *model, const fl
     mbn_context_free(context);
 }
 
-Test(files, of_version_0_1_load_for_ever, .timeout = 300) {
+Test(files, of_version_0_1_load_for_ever) {
     const uint32_t mask = isas_to_test(MBN_PRECISION_FLOAT32);
     for (const struct file *f = files; f < files + FILE_COUNT; f++) {
         size_t size;

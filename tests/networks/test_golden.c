@@ -94,7 +94,7 @@ ParameterizedTestParameters(golden, logits) {
     return cr_make_param_array(int, indices, CASE_COUNT);
 }
 
-ParameterizedTest(const int *index, golden, logits, .timeout = 300) {
+ParameterizedTest(const int *index, golden, logits) {
     const struct golden_case *c = &cases[*index];
 #if defined(TESTS_ARE_EMULATED)
     if (c->height > 100) cr_skip_test("a large image, under an emulator");
@@ -107,7 +107,7 @@ ParameterizedTest(const int *index, golden, logits, .timeout = 300) {
 }
 
 /* Tables whose multiply-adds round once, in steps of two k, give the same bits. */
-Test(golden, bfloat16_logits_are_alike, .timeout = 300) {
+Test(golden, bfloat16_logits_are_alike) {
     static const mbn_isa isas[] = {MBN_ISA_AVX2, MBN_ISA_AVX512, MBN_ISA_AVX512_BF16};
     uint32_t mask = isas_to_test(MBN_PRECISION_BFLOAT16), alike = 0;
     for (size_t i = 0; i < sizeof isas / sizeof *isas; i++) alike |= 1U << isas[i];
@@ -192,7 +192,7 @@ static void check_channels(const void *subject, mbn_precision precision, mbn_isa
     mbn_model_free(model);
 }
 
-Test(golden, channels, .timeout = 300) {
+Test(golden, channels) {
     for (size_t i = 0; i < sizeof channel_cases / sizeof channel_cases[0]; i++) {
         check_tables(check_channels, &channel_cases[i], (int32_t)i);
     }
@@ -241,6 +241,6 @@ static void check_stage(const void *subject, mbn_precision precision, mbn_isa is
     mbn_model_free(model);
 }
 
-Test(golden, stages, .timeout = 300) {
+Test(golden, stages) {
     for (int i = 0; i < STAGE_COUNT; i++) check_tables(check_stage, &stages[i], i);
 }

@@ -37,7 +37,7 @@ static char *edited(const char *file, size_t size, const char *from, const char 
     return NULL;
 }
 
-Test(errors, model_files, .timeout = 300) {
+Test(errors, model_files) {
     const mbn_network_options options = {.network = "mobilenet_v2", .classes = CLASSES};
     size_t size;
     char *file = make_file(&options, &size);

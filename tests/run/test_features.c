@@ -154,7 +154,7 @@ static void check_all_layers(mbn_precision precision) {
     free(image);
 }
 
-Test(features, all_layers, .timeout = 600) {
+Test(features, all_layers) {
     in_every_precision(check_all_layers);
 }
 
@@ -186,7 +186,7 @@ static void check_large_maps_for_threads(mbn_precision precision) {
     mbn_model_free(model);
 }
 
-Test(features, large_maps_for_threads, .timeout = 300) {
+Test(features, large_maps_for_threads) {
     in_every_precision(check_large_maps_for_threads);
 }
 
@@ -428,7 +428,7 @@ static void check_headless(const mbn_model *whole, const mbn_model *headless) {
     free(image);
 }
 
-Test(features, headless, .timeout = 300) {
+Test(features, headless) {
     static const char *const networks[] = {"mobilenet_v2", "mobilenet_v3_small"};
     for (int n = 0; n < 2; n++) {
         const mbn_network_options options = {.network = networks[n],

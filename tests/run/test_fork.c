@@ -6,6 +6,8 @@
 
 #include "models.h"
 
+#include <tests/patience.h>
+
 #include <criterion/criterion.h>
 #include <pthread.h>
 #include <pthreadpool.h>
@@ -16,7 +18,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { BATCH = 3, OUTPUTS = BATCH * CLASSES, PATIENCE_SECONDS = 60 };
+enum { BATCH = 3, OUTPUTS = BATCH * CLASSES };
 
 static float *images, expected[OUTPUTS];
 
@@ -89,7 +91,7 @@ static int free_it(mbn_context *context) {
     return 0;
 }
 
-Test(fork, child_makes_its_own_threads, .timeout = 300) {
+Test(fork, child_makes_its_own_threads) {
     mbn_model *model = set_up();
     for (int32_t batch = 1; batch <= BATCH; batch += 2) {
         mbn_context *context =
@@ -125,7 +127,7 @@ static void *run_on(void *argument) {
 }
 
 /* The child comes into the world in the middle of a run. */
-Test(fork, while_another_thread_runs, .timeout = 300) {
+Test(fork, while_another_thread_runs) {
     mbn_model *model = set_up();
     struct runner runner = {.context = make_context(model, &(mbn_context_options){.threads = 2})};
     pthread_t thread;
@@ -181,7 +183,7 @@ static int run_once(mbn_context *context) {
 }
 
 /* The pool's threads are the parent's: an error that says so. */
-Test(fork, callers_pool, .timeout = 300) {
+Test(fork, callers_pool) {
     static const char *const stages[] = {"pool"};
     mbn_model *model = set_up();
     parents_model = model;

@@ -576,7 +576,7 @@ Test(integer_files, headless_ones_need_no_classifier) {
 /* ---- Hostile files --------------------------------------------------------------------------- */
 
 /* Files with some bytes changed load or fail, with a message, and what loads runs. */
-Test(integer_files, changed_bytes_do_no_harm, .timeout = 300) {
+Test(integer_files, changed_bytes_do_no_harm) {
     enum { CHANGES = 4 };
     const int files = tests_are_brief() ? 100 : 400; /* loading takes long under an emulator */
     random_state random = {11};

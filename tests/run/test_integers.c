@@ -177,7 +177,7 @@ Test(integers, outputs_are_no_constants) {
     }
 }
 
-Test(integers, tables_bands_and_stages_do_not_show, .timeout = 300) {
+Test(integers, tables_bands_and_stages_do_not_show) {
     const uint32_t isas = isas_to_test(MBN_PRECISION_INT8);
     for (int c = 0; c < CASES; c++) {
         const outputs plain = run_plainly(c);
@@ -206,7 +206,7 @@ Test(integers, tables_bands_and_stages_do_not_show, .timeout = 300) {
     }
 }
 
-Test(integers, threads_and_batches_do_not_show, .timeout = 300) {
+Test(integers, threads_and_batches_do_not_show) {
     enum { BATCH = 3 };
     for (int c = 0; c < CASES; c += 5) {
         mbn_model *model = load_case(c, 1U << best_table()->isa, MBN_PRECISION_DEFAULT);
@@ -306,7 +306,7 @@ static void free_mixed(mixed *m) {
 
 /* A layer of floats among integers reads dequantised planes, and what it writes is quantised as it
  * is where it is one of integers.  (A stage of its own is not: it has the floats.) */
-Test(integers, layers_of_floats_stand_among_them, .timeout = 300) {
+Test(integers, layers_of_floats_stand_among_them) {
     for (int c = 0; c < CASES; c += 3) {
         mbn_model *model = load_case(c, 0, MBN_PRECISION_INT8);
         const int32_t layers = mbn_model_network(model)->layer_count;

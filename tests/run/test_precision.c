@@ -66,7 +66,7 @@ static void expect_choice(const void *file, size_t size, mbn_precision asked, ui
 
 /* Fastest is bfloat16 where its best instruction set has nothing for float32: it is there for
  * bfloat16. */
-Test(precision, best_tables_under_every_mask, .timeout = 300) {
+Test(precision, best_tables_under_every_mask) {
     size_t size;
     void *file = make_small_file(&size);
     unsetenv("MOBILENET_ISA");
@@ -101,7 +101,7 @@ Test(precision, environment_holds_for_every_one) {
 /* ---- Bytes ----------------------------------------------------------------------------------- */
 
 /* Biases and the list of layers stay what they are. */
-Test(precision, bfloat16_halves_the_bytes, .timeout = 300) {
+Test(precision, bfloat16_halves_the_bytes) {
     const uint32_t isas = isas_to_test(MBN_PRECISION_BFLOAT16);
     const char *network;
     for (int32_t n = 0; (network = mbn_network_name(n)) != NULL; n++) {

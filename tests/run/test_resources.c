@@ -102,7 +102,7 @@ static void check_no_allocation_in_a_run(mbn_precision precision) {
     }
 }
 
-Test(resources, no_allocation_in_a_run, .timeout = 300) {
+Test(resources, no_allocation_in_a_run) {
     in_every_precision(check_no_allocation_in_a_run);
 }
 #endif

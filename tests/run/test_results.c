@@ -85,7 +85,7 @@ static void check_cuts_do_not_show(mbn_precision precision) {
     free(image);
 }
 
-Test(results, cuts_do_not_show, .timeout = 300) {
+Test(results, cuts_do_not_show) {
     in_every_precision(check_cuts_do_not_show);
 }
 
@@ -125,7 +125,7 @@ static void check_cuts_of_narrow_networks_do_not_show(mbn_precision precision) {
     free(image);
 }
 
-Test(results, cuts_of_narrow_networks_do_not_show, .timeout = 300) {
+Test(results, cuts_of_narrow_networks_do_not_show) {
     in_every_precision(check_cuts_of_narrow_networks_do_not_show);
 }
 
@@ -157,7 +157,7 @@ static void check_large_inputs_for_threads(mbn_precision precision) {
     mbn_model_free(model);
 }
 
-Test(results, large_inputs_for_threads, .timeout = 300) {
+Test(results, large_inputs_for_threads) {
     in_every_precision(check_large_inputs_for_threads);
 }
 
@@ -285,7 +285,7 @@ static void check_nan_passes(mbn_precision precision) {
     }
 }
 
-Test(results, nan_passes, .timeout = 300) {
+Test(results, nan_passes) {
     in_every_precision(check_nan_passes);
 }
 
@@ -387,7 +387,7 @@ static void *run_often(void *argument) {
 }
 
 /* Contexts over one model, one a thread, and two models beside each other. */
-Test(results, contexts_do_not_meet, .timeout = 300) {
+Test(results, contexts_do_not_meet) {
     enum { RUNNERS = 4 };
     mbn_model *models[2] = {
         make_model("mobilenet_v2", 0, NULL),

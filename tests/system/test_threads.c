@@ -54,7 +54,7 @@ static void check_jobs(void *argument) {
     cr_expect_eq(job.wrong, 0);
 }
 
-Test(threads, every_task_once, .timeout = 120) {
+Test(threads, every_task_once) {
     for (int32_t count = 1; count <= MOST_THREADS; count++) {
         mbn_threads *threads = mbn_threads_create(count, NULL);
         cr_assert_not_null(threads);
@@ -65,7 +65,7 @@ Test(threads, every_task_once, .timeout = 120) {
     }
 }
 
-Test(threads, of_a_callers_pool, .timeout = 120) {
+Test(threads, of_a_callers_pool) {
     for (int32_t count = 1; count <= 4; count++) {
         pthreadpool_t pool = pthreadpool_create((size_t)count);
         mbn_threads *threads = mbn_threads_create(count, pool);
@@ -100,7 +100,7 @@ static void run_queue(void *argument) {
 }
 
 /* Whoever holds a task up, the others take all the rest, that thread's own part, too. */
-Test(threads, who_runs_takes_what_is_left, .timeout = 120) {
+Test(threads, who_runs_takes_what_is_left) {
     enum { TASKS = 24 };
     for (int32_t count = 2; count <= 4; count++) {
         mbn_threads *threads = mbn_threads_create(count, NULL);
@@ -134,7 +134,7 @@ static void run_meeting(void *argument) {
 }
 
 /* Nobody takes what is another's before its own is done: rows of a plane stay where they are. */
-Test(threads, parts_stay_with_their_threads, .timeout = 120) {
+Test(threads, parts_stay_with_their_threads) {
     for (int32_t count = 2; count <= MOST_THREADS; count++) {
         mbn_threads *threads = mbn_threads_create(count, NULL);
         for (int round = 0; round < 20; round++) {
@@ -147,7 +147,7 @@ Test(threads, parts_stay_with_their_threads, .timeout = 120) {
     }
 }
 
-Test(threads, come_and_go, .timeout = 120) {
+Test(threads, come_and_go) {
     for (int i = 0; i < 100; i++) {
         mbn_threads *threads = mbn_threads_create(1 + i % 4, NULL);
         cr_assert_not_null(threads);

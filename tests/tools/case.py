@@ -39,7 +39,7 @@ class Case(unittest.TestCase):
         variables = {k: v for k, v in os.environ.items() if k != "MOBILENET_ISA"}
         variables.update(environment or {})
         done = subprocess.run(
-            [PROGRAM, *arguments], capture_output=True, env=variables, timeout=120
+            [PROGRAM, *arguments], capture_output=True, env=variables
         )
         output = done.stdout.decode("utf-8", "surrogateescape")
         errors = done.stderr.decode("utf-8", "surrogateescape")

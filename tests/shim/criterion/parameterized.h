@@ -16,13 +16,12 @@ struct shim_parameters {
     static struct shim_parameters suite_name##_##test_name##_parameters(void)
 
 /* The parameter is declared by the test: a pointer to const of its type. */
-#define ParameterizedTest(parameter, suite_name, test_name, ...)                                   \
+#define ParameterizedTest(parameter, suite_name, test_name)                                        \
     static void suite_name##_##test_name(parameter);                                               \
     static void suite_name##_##test_name##_with(const void *data) {                                \
         suite_name##_##test_name(data);                                                            \
     }                                                                                              \
     __attribute__((constructor)) static void suite_name##_##test_name##_register(void) {           \
-        (void)(struct shim_options){.none = 0, __VA_ARGS__};                                       \
         const struct shim_parameters p = suite_name##_##test_name##_parameters();                  \
         static struct shim_test test = {.suite = #suite_name,                                      \
                                         .name = #test_name,                                        \
