@@ -88,6 +88,6 @@ int main(int argc, char **argv) {
     if (status != MBN_OK) fprintf(stderr, "%s\n", error.message);
     mbn_context_free(context);
     mbn_model_free(model);
-    if (file != stdin) fclose(file);
+    if (argc == 5) fclose(file);
     return status == MBN_OK ? 0 : 1;
 }

@@ -2,6 +2,7 @@
 #include "labels_list.h"
 #include "report.h"
 
+#include <assert.h>
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
@@ -57,6 +58,7 @@ static bool all_have_indices(const mbn_label_list *list, size_t first) {
 }
 
 static void cut(char *name, const char *from) {
+    assert(from != NULL);
     memmove(name, from, strlen(from) + 1);
 }
 
