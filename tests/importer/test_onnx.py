@@ -672,6 +672,34 @@ class Refusing(Case):
         self.refused(onnx_file.model(writer.nodes, writer.tensors[1:], SHAPE, "logits"),
                      "its input stem_w is not there")
 
+    def test_inputs_of_other_sizes_and_places(self):
+        def refuse(operation, inputs, *parts, classes=5, second=b"", output="y", **attributes):
+            writer, plain = Writer(), small_network.variant()
+            plain[-1] = plain[-1]._replace(weight=plain[-1].weight[:classes],
+                                           bias=plain[-1].bias[:classes])
+            writer.write(plain, SHAPE)
+            names = [name if isinstance(name, str) else
+                     writer.constant(f"c{i}", numpy.array(name)) for i, name in enumerate(inputs)]
+            last = node(operation, names, "y", **attributes) + second
+            self.refused(onnx_file.model([*writer.nodes, last], writer.tensors, SHAPE, output),
+                         *parts)
+        none = numpy.zeros(0, numpy.float32)
+        refuse("Slice", ["logits", [0], [5], [1], [0]], "y/Slice: a slice in steps of 0")
+        refuse("Clip", ["logits", none], "y/Clip: Clip with 0 numbers in place of one")
+        refuse("Pad", ["logits", [0, 0, 0, 0], none], "y/Pad: Pad with 0 numbers")
+        refuse("Max", ["logits", none], "y/Max: Max with 0 numbers")
+        refuse("Max", [none, "logits"], "y/Max: Max with 0 numbers")
+        five = numpy.ones(5, numpy.float32)
+        for values in ([five[:3], five], [five, five[:3]], [five.reshape(5, 1), five]):
+            refuse("BatchNormalization", ["logits", *values, five, five],
+                   "y/BatchNormalization: a batch norm with ", " for 5 channels")
+        for operation in ("Reshape", "Expand", "MatMul", "Gather", "QuantizeLinear"):
+            refuse(operation, [five, "logits"], f"y/{operation}: its first input does not depend")
+        refuse("Squeeze", ["logits"], "y/Squeeze: takes all axes away", classes=1, axes=[0, 1])
+        refuse("Shape", ["logits"], "its output does not depend on the image")
+        refuse("Relu", ["logits"], "its output does not depend on the image",
+               second=onnx_file.field(2, "z"), output="z")
+
     def test_two_inputs(self):
         writer = Writer()
         writer.write(small_network.variant(), SHAPE)

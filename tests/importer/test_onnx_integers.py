@@ -195,6 +195,18 @@ class Networks(Case):
         self.refused(self.changed("uint8", "stem_scale", numpy.array(0, numpy.float32)),
                      "stem_scale: 0, by which numbers are divided")
 
+    def test_scales_and_zero_points_of_other_numbers(self):
+        def numbers(count, kind=numpy.float32):
+            return numpy.ones(count, kind)
+        for tensor, value, said in (
+                ("stem_w_zero", numbers(3, numpy.int8), "stem_q/QLinearConv: 3 scales or zero poi"),
+                ("stem_w_scale", numbers(3), "3 scales or zero points for shape [8, 3, 3, 3]"),
+                ("stem_w", numpy.ones((), numpy.int8), "8 scales or zero points for shape []"),
+                ("image_scale", numbers(2), "stem_q/QLinearConv: 2 and 8 scales for a bias of 8"),
+                ("stem_b", numbers(3, numpy.int32), "1 and 8 scales for a bias of 3")):
+            with self.subTest(tensor):
+                self.refused(self.changed("uint8", tensor, value), said)
+
     def test_a_weight_scale_of_zero(self):
         """Legal: its outputs are the zero point."""
         scales = numpy.full(24, 0.01, numpy.float32)

@@ -336,6 +336,21 @@ class Refusing(Case):
         writer.buffers[1] = {0: b"1234"}
         self.refused(writer.finish(), "stem_w", "4 bytes for float32")
 
+    def test_inputs_that_are_not_there(self):
+        for kind, x in (("conv", "head_hard_swish"), ("depthwise", "head_hard_swish"),
+                        ("fully_connected", "pool"), ("batch_matmul", "pool")):
+            for inputs in ([], [-1]):
+                with self.subTest(kind, inputs=inputs):
+                    tflite_file.CODES.update(batch_matmul=126)
+                    writer = Writer()
+                    writer.write(network(), SHAPE)
+                    writer.operator(kind, [writer.index[x], *inputs], "x")
+                    self.refused(writer.finish("x"), "x: a layer without weights")
+        writer = Writer()
+        writer.write(network(), SHAPE)
+        writer.operator("concatenation", [writer.index["logits"]] * 2, "x", {0: ("i32", 3)})
+        self.refused(writer.finish("x"), "x: this operation on planes is in no MobileNet")
+
     def test_damaged_files(self):
         self.assert_survives(Writer("channel").write(network(), SHAPE), 200)
 

@@ -307,12 +307,17 @@ class Builder:
     def batch_norm(self, value, gamma, beta, mean, variance, epsilon, name):
         mean = numpy.asarray(mean, numpy.float64)
         variance = numpy.asarray(variance, numpy.float64)
+        gamma, beta = numpy.asarray(gamma, numpy.float64), numpy.asarray(beta, numpy.float64)
         if mean.shape != (value.channels,) or variance.shape != mean.shape:
             raise ImportFailure(f"{name}: a batch norm of {mean.size} channels after "
                                 f"{value.channels}")
+        for of in (gamma, beta):
+            if of.shape not in ((), (1,), mean.shape):
+                raise ImportFailure(f"{name}: a batch norm with {of.size} factors or shifts for "
+                                    f"{value.channels} channels")
         if not (variance + epsilon > 0).all():
             raise ImportFailure(f"{name}: a variance is negative")
-        scale = numpy.asarray(gamma, numpy.float64) / numpy.sqrt(variance + epsilon)
+        scale = gamma / numpy.sqrt(variance + epsilon)
         return self._by_channel(self._usable(value, name), scale + numpy.zeros_like(mean),
                                 beta - mean * scale, name)
 

@@ -40,8 +40,6 @@ def _elements(node, operation, inputs):
         size = sum(array.size for array in arrays)
     elif operation in ("Add", "Sub", "Mul", "Div"):
         size = math.prod(numpy.broadcast_shapes(*(array.shape for array in arrays)))
-    elif operation.endswith("antizeLinear"):
-        size = arrays[0].size * (arrays[1].size if 1 in arrays[0].shape else 1)
     else:
         return 0
     return 0 if size <= max(array.size for array in arrays) else size
@@ -113,31 +111,35 @@ def _filled(node, shape):
                       numpy.float32 if value is None else value.dtype)
 
 
-def _along(axis, x, scale, zero):
+def _along(node, axis, x, scale, zero):
     """Scale and zero point in the shape that a tensor's elements want."""
-    shape = [1] * x.ndim
-    if scale.size > 1:
+    def shaped(numbers):
+        if numbers.size == 1:
+            return numbers.reshape(())
+        if not -x.ndim <= axis < x.ndim or numbers.size != x.shape[axis]:
+            raise ImportFailure(f"{node.name}: {numbers.size} scales or zero points for shape "
+                                f"{list(x.shape)}")
+        shape = [1] * x.ndim
         shape[axis] = -1
-    zero = numpy.zeros(1) if zero is None else zero.astype(numpy.float64)
-    return scale.reshape(shape if scale.size > 1 else ()), \
-        zero.reshape(shape if zero.size > 1 else ())
+        return numbers.reshape(shape)
+    return shaped(scale), 0.0 if zero is None else shaped(zero.astype(numpy.float64))
 
 
-def dequantise(x, scale, zero, axis):
+def dequantise(node, x, scale, zero, axis):
     """The numbers that integers stand for, in double.  scale, zero: of one element, or of as many as
     that axis has."""
-    scale, zero = _along(axis, x, scale, zero)
+    scale, zero = _along(node, axis, x, scale, zero)
     return (x.astype(numpy.float64) - zero) * scale
 
 
 def _quantise(node, x, scale, zero=None):
     kind = numpy.iinfo(numpy.uint8 if zero is None else zero.dtype)
-    scale, offset = _along(node.integer("axis", 1), x, scale, zero)
+    scale, offset = _along(node, node.integer("axis", 1), x, scale, zero)
     return numpy.clip(numpy.rint(x / scale) + offset, kind.min, kind.max).astype(kind.dtype)
 
 
 def _dequantise(node, x, scale, zero=None):
-    return dequantise(x, scale, zero, node.integer("axis", 1)).astype(numpy.float32)
+    return dequantise(node, x, scale, zero, node.integer("axis", 1)).astype(numpy.float32)
 
 
 _FOLDED = {

@@ -17,6 +17,9 @@ _COMPUTED, _TIMES = 64 << 20, 32
 # Some hundred nodes, thrice that where they are quantised, and few outputs, with every training head.
 _MOST = {"nodes": 20_000, "outputs": 100}
 _FLOATS = ("float32", "float16", "float64", "bfloat16")
+# Operations whose image may be another input than the first.
+_EITHER = ("Add", "Sub", "Mul", "Div", "Max", "Min", "com.microsoft.QLinearAdd",
+           "com.microsoft.QLinearMul")
 _QUANTISED = "computes with integers: import the graph from before it was quantised"
 # Of operations, or of what they begin with, that no MobileNet has: what to do about them.
 _REMEDIES = (
@@ -109,7 +112,10 @@ class Graph(QLinear):
         for node in self.nodes:
             if not needed.isdisjoint(node.outputs):
                 self._run(node)
-        self.output = self.values[self.outputs[self.number]].value
+        result = self.values.get(self.outputs[self.number])
+        if not isinstance(result, Plane):
+            raise ImportFailure("its output does not depend on the image")
+        self.output = result.value
 
     def _pass_by_casts(self):
         """torch writes a Cast behind each QuantizeLinear, to the type that its numbers have."""
@@ -180,6 +186,8 @@ class Graph(QLinear):
                 remedy = next((text for beginning, text in _REMEDIES
                                if operation.startswith(beginning)), "is in no MobileNet")
                 raise ImportFailure(f"{node.name}: operation {operation} {remedy}")
+            if not isinstance(inputs[0], Plane) and operation not in _EITHER:
+                raise ImportFailure(f"{node.name}: its first input does not depend on the image")
             if any(p.partial for p in planes) and not operation.startswith("Reduce"):
                 raise ImportFailure(f"{node.name}: {operation} between the two halves of a global "
                                     "pool")
@@ -205,6 +213,13 @@ class Graph(QLinear):
         if self.left < 0:
             raise ImportFailure(f"{node.name}: constants beyond all measure are computed from those in "
                                 "the file")
+
+    def _number(self, node, value):
+        value = self.constant(node, value)
+        if value.size != 1:
+            raise ImportFailure(f"{node.name}: {node.operation} with {value.size} numbers in place of "
+                                "one")
+        return float(value.reshape(()))
 
     @staticmethod
     def constant(node, value):
@@ -266,15 +281,13 @@ class Graph(QLinear):
                                                node.name))
 
     def op_matmul(self, node, x, weight):
-        if not isinstance(x, Plane):
-            raise ImportFailure(f"{node.name}: a matrix product with the weights first")
         self._vector(node, x)
         return x.with_value(self.builder.dense(x.value, self._weight(node, weight).T, None,
                                                node.name))
 
     @staticmethod
     def _vector(node, x):
-        if not isinstance(x, Plane) or not x.is_vector or x.axes[-1] != "c":
+        if not x.is_vector or x.axes[-1] != "c":
             raise ImportFailure(f"{node.name}: a fully connected layer on a whole plane; "
                                 "MobileNets have a global pool before it")
 
@@ -340,16 +353,13 @@ class Graph(QLinear):
         def bound(value, key, default):
             if value is None:
                 return node.float(key, default)
-            return float(self.constant(node, value).reshape(-1)[0])
+            return self._number(node, value)
         low, high = bound(low, "min", -math.inf), bound(high, "max", math.inf)
         return self._unary(node, x, lambda v: numpy.clip(v, low, high))
 
     def _extreme(self, node, a, b, function):
         x, constant = (a, b) if isinstance(a, Plane) else (b, a)
-        constant = self.constant(node, constant)
-        if constant.size != 1:
-            raise ImportFailure(f"{node.name}: {node.operation} with more than one number")
-        number = float(constant.reshape(()))
+        number = self._number(node, constant)
         return self._unary(node, x, lambda v: function(v, number))
 
     def op_max(self, node, a, b):
@@ -423,8 +433,7 @@ class Graph(QLinear):
 
     def op_pad(self, node, x, pads=None, value=None, axes=None):
         pads = self._integers(node, "pads", pads)
-        fill = node.float("value", 0.0) if value is None else \
-            float(self.constant(node, value).reshape(-1)[0])
+        fill = node.float("value", 0.0) if value is None else self._number(node, value)
         places = list(range(len(x.axes))) if axes is None else \
             [axis % len(x.axes) for axis in self._integers(node, "axes", axes)]
         if fill != 0 or len(pads or []) != 2 * len(places) \
@@ -488,14 +497,12 @@ class Graph(QLinear):
         return x.with_value(self.builder.select(x.value, numbers, node.name))
 
     def op_gather(self, node, x, indices):
-        if not isinstance(x, Plane):
-            raise ImportFailure(f"{node.name}: takes numbers that depend on the image")
         return self._channels(node, x, node.integer("axis", 0), self.constant(node, indices))
 
     def op_gathernd(self, node, x, indices):
         """As torch writes x[:, [2, 1, 0]]: numbers of what is the first axis."""
-        indices = self.constant(node, indices) if isinstance(x, Plane) else None
-        if indices is None or indices.ndim != 2 or indices.shape[1] != 1 \
+        indices = self.constant(node, indices)
+        if indices.ndim != 2 or indices.shape[1] != 1 \
                 or node.integer("batch_dims", 0):
             raise ImportFailure(f"{node.name}: operation GatherND is in no MobileNet")
         return self._channels(node, x, 0, indices)
@@ -506,6 +513,8 @@ class Graph(QLinear):
         axes = self._integers(node, "axes", axes, list(range(len(starts))))
         steps = self._integers(node, "steps", steps, [1] * len(starts))
         for start, end, axis, step in zip(starts, ends, axes, steps):
+            if step == 0:
+                raise ImportFailure(f"{node.name}: a slice in steps of 0")
             if x.axes[axis % len(x.axes)] != "c" and start == 0 and step == 1 and end >= _FAR:
                 continue  # all of it
             numbers = numpy.arange(x.value.channels)[_slice(start, end, step)]

@@ -40,7 +40,8 @@ class Stored:
     axis: int
 
     def transposed(self, order):
-        axis = list(order).index(self.axis % self.values.ndim)
+        rank = self.values.ndim
+        axis = [axis % rank for axis in order].index(self.axis % rank) if rank else 0
         return Stored(self.name, self.values.transpose(order), self.scale, self.zero, axis)
 
 
@@ -209,7 +210,8 @@ class Integers:
         if kind == "uint8" or zero.any():
             tensors["weight_zero_point"] = zero.astype(kind)
         units = numpy.broadcast_to(source.scale * tensors["weight_scale"], channels)
-        tensors["bias"] = numpy.zeros(channels, numpy.int32) if bias is None else bias(units)
+        tensors["bias"] = numpy.zeros(channels, numpy.int32) if bias is None else \
+            numpy.broadcast_to(bias(units), channels)  # which has one, or as many
 
         def complete(out):
             factors = arithmetic.layer_factors(source, tensors["weight_scale"], out)
@@ -234,7 +236,8 @@ class Integers:
         if not name:
             return None
         stored = self.stored.get(name)
-        if stored is not None and stored.values.dtype == numpy.int32 and not stored.zero.any():
+        if stored is not None and stored.values.dtype == numpy.int32 and not stored.zero.any() \
+                and stored.scale.size in (1, stored.values.size):
             def numbers(units):
                 values = stored.values.reshape(-1)
                 if numpy.allclose(stored.scale, units, 1e-3, 0):

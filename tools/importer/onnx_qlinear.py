@@ -2,6 +2,7 @@
 stand for.  onnx_integers keeps the integers."""
 import numpy
 
+from .errors import ImportFailure
 from .graph import cut_off
 from .onnx_constant import dequantise
 from .plane import Plane
@@ -58,21 +59,28 @@ class QLinear:
         if not self.whole or x.value.node.kind != "input":
             return x
         self.whole = False
-        scale = self.constant(node, scale).astype(numpy.float64)
-        zero = 0.0 if zero is None else self.constant(node, zero).astype(numpy.float64)
+        scale = self.constant(node, scale).reshape(-1).astype(numpy.float64)
+        zero = numpy.zeros(1) if zero is None else \
+            self.constant(node, zero).reshape(-1).astype(numpy.float64)
+        if zero.size not in (1, scale.size):
+            raise ImportFailure(f"{node.name}: {scale.size} scales and {zero.size} zero points")
         return x.with_value(self.builder.scale_shift(x.value, scale, -zero * scale, node.name))
 
     op_com_microsoft_quantizelinear = op_quantizelinear
     op_com_microsoft_dequantizelinear = op_dequantizelinear
 
     def _weights(self, node, values, scale, zero, axis):
-        return dequantise(*(self.constant(node, v) for v in (values, scale, zero)), axis)
+        return dequantise(node, *(self.constant(node, v) for v in (values, scale, zero)), axis)
 
     def _bias(self, node, bias, x_scale, w_scale):
         if bias is None:
             return None
-        return self.constant(node, bias).reshape(-1) * self.constant(node, x_scale).reshape(-1) \
-            .astype(numpy.float64) * self.constant(node, w_scale).reshape(-1)
+        bias, x_scale, w_scale = (self.constant(node, v).reshape(-1).astype(numpy.float64)
+                                  for v in (bias, x_scale, w_scale))
+        if x_scale.size != 1 or w_scale.size not in (1, bias.size):
+            raise ImportFailure(f"{node.name}: {x_scale.size} and {w_scale.size} scales for a bias "
+                                f"of {bias.size}")
+        return bias * x_scale * w_scale
 
     def op_qlinearconv(self, node, x, x_scale, x_zero, w, w_scale, w_zero, y_scale, y_zero,
                        bias=None):
@@ -94,7 +102,8 @@ class QLinear:
     def _terms(self, node, *terms):
         """Two of (numbers, scale, zero): planes, or a constant's floats."""
         return [x if isinstance(x, Plane) else
-                dequantise(self.constant(node, x), self.constant(node, scale), zero, 0)
+                dequantise(node, self.constant(node, x), self.constant(node, scale),
+                           None if zero is None else self.constant(node, zero), 0)
                 for x, scale, zero in terms]
 
     def op_com_microsoft_qlinearadd(self, node, a, a_scale, a_zero, b, b_scale, b_zero, *_):

@@ -113,6 +113,8 @@ def squeeze(builder, plane, axes, name):
     if letters & set("hws"):
         value = builder.flatten(value, name)
     left = "".join(letter for axis, letter in enumerate(plane.axes) if axis not in axes)
+    if not left:
+        raise ImportFailure(f"{name}: takes all axes away")
     return Plane(value, left.translate(str.maketrans("hws", "111"))
                  if value is not plane.value else left)
 

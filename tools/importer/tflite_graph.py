@@ -263,7 +263,7 @@ class Graph:
         return x
 
     def op_conv_2d(self, node):
-        x, weight, bias = self.image_plane(node), node.constant(1), node.constant(2)
+        x, weight, bias = self.image_plane(node), node.weight(), node.constant(2)
         if weight.ndim != 4 or node.option(4, "i32", 1) != 1 or node.option(5, "i32", 1) != 1:
             raise ImportFailure(f"{node.name}: not a plain 2-d convolution")
         strides = node.option(2, "i32"), node.option(1, "i32")
@@ -273,7 +273,7 @@ class Graph:
         return x.with_value(self.cut_off(node, self.activate(node, value, 3)))
 
     def op_depthwise_conv_2d(self, node):
-        x, weight, bias = self.image_plane(node), node.constant(1), node.constant(2)
+        x, weight, bias = self.image_plane(node), node.weight(), node.constant(2)
         channels = x.value.channels
         if weight.ndim != 4 or weight.shape[3] != channels or node.option(5, "i32", 1) != 1 \
                 or node.option(6, "i32", 1) != 1:
@@ -288,11 +288,11 @@ class Graph:
         x = node.plane(0)
         if not x.is_vector:
             x = plane.reshape(self.builder, x, None, node.name)
-        value = self.builder.dense(x.value, node.constant(1), node.constant(2), node.name)
+        value = self.builder.dense(x.value, node.weight(), node.constant(2), node.name)
         return Plane(self.activate(node, value, 0), x.axes if node.option(2, "u8") else "nc")
 
     def op_batch_matmul(self, node):
-        x, weight = node.plane(0), node.constant(1)
+        x, weight = node.plane(0), node.weight()
         if weight.ndim != 2 or not x.is_vector or x.axes[-1] != "c" or node.option(0, "u8"):
             raise ImportFailure(f"{node.name}: a matrix product that is no fully connected layer")
         weight = weight if node.option(1, "u8") else weight.T
@@ -503,7 +503,7 @@ class Graph:
         planes = [node.plane(i) for i in range(len(node.inputs))]
         axis = node.option(0, "i32")
         if any(x.axes != planes[0].axes for x in planes) \
-                or not -4 <= axis < 4 or planes[0].axes[axis] != "c":
+                or not -len(planes[0].axes) <= axis < len(planes[0].axes) or planes[0].axes[axis] != "c":
             node.refuse()
         value = self.builder.concatenate([x.value for x in planes], node.name)
         return planes[0].with_value(self.activate(node, value, 1))
@@ -559,6 +559,13 @@ class _Operator:
         if not isinstance(value, _Constant):
             raise ImportFailure(f"{self.name}: weights that are computed")
         return value.values
+
+    def weight(self):
+        """The second input, of a layer."""
+        values = self.constant(1)
+        if values is None:
+            raise ImportFailure(f"{self.name}: a layer without weights")
+        return values
 
     def integers(self, index):
         """A constant input of axes, sizes and the like."""
