@@ -355,6 +355,7 @@ class Refusing(Case):
         self.refused(legacy(value, absent), f"storage {key} is not in the file")
         self.refused(zipped(value, absent), f"data/{key} is not in the archive")
         self.refused(twice, f"storage {key} is listed")
+        self.refused(pickled(value), "a pickle that refers to weights, without them")
         self.refused(legacy(value, dict(storages, more=storages[key])), "storage more is listed")
 
     def test_truncated_files(self):

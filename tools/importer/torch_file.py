@@ -34,7 +34,8 @@ _STORAGES = {
 
 
 class Storage:
-    """Numbers of one type; `load` returns them as an array and is set by the container."""
+    """Numbers of one type; `load` returns them as an array and is set by the container: a pickle by
+    itself has none."""
 
     def __init__(self, dtype, count):
         self.dtype, self.count, self.load = dtype, count, None
@@ -71,6 +72,8 @@ class View:
         self.storage, self.offset, self.shape, self.strides = storage, offset, shape, strides
 
     def load(self):
+        if self.storage.load is None:
+            raise ImportFailure("a pickle that refers to weights, without them")
         values = self.storage.load()
         if not math.prod(self.shape):
             return values[:0].reshape(self.shape)
