@@ -12,7 +12,7 @@ cmake --preset debug -B "$build" -DMOBILENET_BENCH=OFF -DMOBILENET_EXAMPLES=OFF 
 cmake --build "$build" -j "$(nproc)"
 find "$build" -name '*.gcda' -delete
 # Not those that have a library of their own, run nothing of it, or fail or hang what counts, too.
-ctest --test-dir "$build" -j "$(nproc)" --output-on-failure --no-tests=error \
+MOBILENET_TESTS=brief ctest --test-dir "$build" -j "$(nproc)" --output-on-failure --no-tests=error \
     -E '^(consumer|importer.*|library_.*|peers.*|faults_commands|run_fork)$'
 "${lcov[@]}" --capture --directory "$build" --output-file "$build/all.info"
 "${lcov[@]}" --extract "$build/all.info" "$PWD/kernels/*" "$PWD/arch/*" \

@@ -4,6 +4,7 @@
 #include "q8_problem.h"
 
 #include <criterion/criterion.h>
+#include <kernels/q8.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -497,5 +498,23 @@ Test(q8_golden, ends) {
         free(floats);
         free(back);
         free(golden);
+    }
+}
+
+/* As TensorFlow Lite writes them: what rounds up to 2^31 is 2^30 and twice as much. */
+Test(q8_golden, multipliers) {
+    static const struct {
+        double factor;
+        int32_t fixed, shift;
+    } cases[] = {
+        {0.5, 1 << 30, 0},         {0.75, 3 << 29, 0},          {1.0, 1 << 30, 1},
+        {1 - 0x1p-40, 1 << 30, 1}, {1 - 0x1p-31, INT32_MAX, 0}, {0x1p-32, 1 << 30, -31},
+        {0x1p-33, 0, 0},           {0x1p40, INT32_MAX, 30},
+    };
+    for (int32_t i = 0; i < COUNT(cases); i++) {
+        const mbn_multiplier got = mbn_multiplier_of(cases[i].factor);
+        cr_expect(got.fixed == cases[i].fixed && got.shift == cases[i].shift,
+                  "%g: %d, %d, not %d, %d", cases[i].factor, got.fixed, got.shift, cases[i].fixed,
+                  cases[i].shift);
     }
 }

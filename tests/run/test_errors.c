@@ -2,6 +2,7 @@
 #include "models.h"
 
 #include <criterion/criterion.h>
+#include <mobilenet/quantize.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -50,6 +51,8 @@ Test(errors, model_files) {
         {"features.3.conv.0.0.weight", "features.3.conv.0.0.weighs", "features.3.conv.0.0.weight"},
         {"[144,24,1,1]", "[24,144,1,1]", "expected [144,24,1,1], got [24,144,1,1]"},
         {"symmetric", "symmetrix", "padding"},
+        {"\"input_height\":\"224\"", "\"input_height\":\"9.5\"",
+         "metadata input_height: 9.5 is not"},
         {"torchvision", "torchfusion", "source"},
     };
     for (size_t i = 0; i < sizeof edits / sizeof edits[0]; i++) {
@@ -130,6 +133,8 @@ Test(errors, contexts_and_runs) {
                bad[i].names);
         cr_expect_eq(bytes, 77);
     }
+    expect(mbn_context_bytes(NULL, NULL, &bytes, &error), MBN_INVALID_ARGUMENT, "model");
+    expect(mbn_context_bytes(model, NULL, NULL, &error), MBN_INVALID_ARGUMENT, "bytes");
     expect(mbn_context_create(NULL, NULL, &context, &error), MBN_INVALID_ARGUMENT, "model");
     expect(mbn_context_create(model, NULL, NULL, &error), MBN_INVALID_ARGUMENT, "context");
 
@@ -158,6 +163,8 @@ Test(errors, contexts_and_runs) {
     for (int i = 0; i < 2 * CLASSES; i++) cr_expect_eq(outputs[i], 123.0F);
 
     mbn_step_info info;
+    expect(mbn_context_step(NULL, 0, &info, &error), MBN_INVALID_ARGUMENT, "context");
+    expect(mbn_context_step(context, 0, NULL, &error), MBN_INVALID_ARGUMENT, "info");
     expect(mbn_context_step(context, -1, &info, &error), MBN_INVALID_ARGUMENT, "index");
     expect(mbn_context_step(context, mbn_context_step_count(context), &info, &error),
            MBN_INVALID_ARGUMENT, "index");
@@ -168,4 +175,50 @@ Test(errors, contexts_and_runs) {
     mbn_model_free(model);
     mbn_context_free(NULL);
     mbn_model_free(NULL);
+}
+
+static mbn_status no_image(void *user, int32_t index, mbn_context *context, float *input,
+                           mbn_error *why) {
+    (void)user, (void)index, (void)context, (void)input, (void)why;
+    cr_assert_fail("an image is asked for");
+    return MBN_IO;
+}
+
+Test(errors, quantising) {
+    const mbn_calibration images = {1, no_image, NULL};
+    mbn_quantized *quantized = (mbn_quantized *)&error;
+    expect(mbn_quantize(NULL, &images, NULL, &quantized, &error), MBN_INVALID_ARGUMENT, "path");
+    expect(mbn_quantize("x", NULL, NULL, &quantized, &error), MBN_INVALID_ARGUMENT, "calibration");
+    expect(mbn_quantize("x", &images, NULL, NULL, &error), MBN_INVALID_ARGUMENT, "quantized");
+    cr_expect_not_null(quantized);
+    static const struct {
+        mbn_calibration images;
+        mbn_quantize_options options;
+        const char *names;
+    } bad[] = {
+        {{0, no_image, NULL}, {0}, "calibration: there are no images"},
+        {{1, NULL, NULL}, {0}, "calibration: there are no images"},
+        {{1, no_image, NULL}, {.method = (mbn_range_method)9}, "method: 9"},
+    };
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        quantized = (mbn_quantized *)&error;
+        expect(mbn_quantize("x", &bad[i].images, &bad[i].options, &quantized, &error),
+               MBN_INVALID_ARGUMENT, bad[i].names);
+        cr_expect_null(quantized);
+    }
+}
+
+Test(errors, each_status_has_a_text) {
+    static const char *const texts[] = {
+        [MBN_OK] = "ok",
+        [MBN_INVALID_ARGUMENT] = "invalid argument",
+        [MBN_IO] = "input or output failed",
+        [MBN_MALFORMED] = "malformed file",
+        [MBN_UNSUPPORTED] = "unsupported",
+        [MBN_OUT_OF_MEMORY] = "out of memory",
+    };
+    const int count = (int)(sizeof texts / sizeof texts[0]);
+    for (int i = 0; i < count; i++) cr_expect_str_eq(mbn_status_text((mbn_status)i), texts[i]);
+    cr_expect_str_eq(mbn_status_text((mbn_status)count), "unknown status");
+    cr_expect_str_eq(mbn_status_text((mbn_status)-1), "unknown status");
 }
