@@ -673,7 +673,8 @@ class Refusing(Case):
                      "its input stem_w is not there")
 
     def test_inputs_of_other_sizes_and_places(self):
-        def refuse(operation, inputs, *parts, classes=5, second=b"", output="y", **attributes):
+        def refuse(operation, inputs, *parts, classes=5, before=(), second=b"", output="y",
+                   **attributes):
             writer, plain = Writer(), small_network.variant()
             plain[-1] = plain[-1]._replace(weight=plain[-1].weight[:classes],
                                            bias=plain[-1].bias[:classes])
@@ -681,8 +682,8 @@ class Refusing(Case):
             names = [name if isinstance(name, str) else
                      writer.constant(f"c{i}", numpy.array(name)) for i, name in enumerate(inputs)]
             last = node(operation, names, "y", **attributes) + second
-            self.refused(onnx_file.model([*writer.nodes, last], writer.tensors, SHAPE, output),
-                         *parts)
+            self.refused(onnx_file.model([*writer.nodes, *before, last], writer.tensors, SHAPE,
+                                         output), *parts)
         none = numpy.zeros(0, numpy.float32)
         refuse("Slice", ["logits", [0], [5], [1], [0]], "y/Slice: a slice in steps of 0")
         refuse("Clip", ["logits", none], "y/Clip: Clip with 0 numbers in place of one")
@@ -696,6 +697,9 @@ class Refusing(Case):
         for operation in ("Reshape", "Expand", "MatMul", "Gather", "QuantizeLinear"):
             refuse(operation, [five, "logits"], f"y/{operation}: its first input does not depend")
         refuse("Squeeze", ["logits"], "y/Squeeze: takes all axes away", classes=1, axes=[0, 1])
+        for operation in ("DequantizeLinear", "Cast"):
+            refuse("Relu", ["logits"], f"{operation}: an operation without outputs is in no Mobi",
+                   before=[onnx_file.field(1, "logits") + onnx_file.field(4, operation)])
         refuse("Shape", ["logits"], "its output does not depend on the image")
         refuse("Relu", ["logits"], "its output does not depend on the image",
                second=onnx_file.field(2, "z"), output="z")

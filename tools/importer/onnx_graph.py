@@ -92,6 +92,10 @@ class Graph(QLinear):
                 raise ImportFailure(f"{count} {what}: no MobileNet has as many")
         self.left = _COMPUTED + _TIMES * sum(array.nbytes for array in self.values.values())
         self.nodes = [_Node(message, folder) for message in graph.messages(1)]
+        for node in self.nodes:
+            if not node.outputs:
+                raise ImportFailure(f"{node.operation}: an operation without outputs is in no "
+                                    "MobileNet")
         self.makers = {name: node for node in self.nodes for name in node.outputs if name}
         self._pass_by_casts()
         self.readers = {}
