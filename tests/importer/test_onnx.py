@@ -700,6 +700,13 @@ class Refusing(Case):
         for operation in ("DequantizeLinear", "Cast"):
             refuse("Relu", ["logits"], f"{operation}: an operation without outputs is in no Mobi",
                    before=[onnx_file.field(1, "logits") + onnx_file.field(4, operation)])
+        kernel = numpy.ones((24, 24, 1, 1), numpy.float32)
+        for operation, inputs, keys in (
+                ("Conv", ["maxpool", kernel], {"strides": [1]}),
+                ("MaxPool", ["maxpool"], {"kernel_shape": [2]}),
+                ("MaxPool", ["maxpool"], {"kernel_shape": [2, 2], "strides": [2, 2, 2]}),
+                ("AveragePool", ["maxpool"], {})):
+            refuse(operation, inputs, f"y/{operation}: ", ", expected two", **keys)
         refuse("Shape", ["logits"], "its output does not depend on the image")
         refuse("Relu", ["logits"], "its output does not depend on the image",
                second=onnx_file.field(2, "z"), output="z")

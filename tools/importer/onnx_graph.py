@@ -255,8 +255,15 @@ class Graph(QLinear):
             raise ImportFailure(f"{node.name}: not a plain 2-d convolution")
         bias = None if bias is None else self.constant(node, bias)
         return x.with_value(self.builder.conv(
-            x.value, weight, bias, node.integers("strides", [1, 1])[:2], self._pads(node),
+            x.value, weight, bias, self._pair(node, "strides", [1, 1]), self._pads(node),
             node.integer("group", 1), node.name))
+
+    @staticmethod
+    def _pair(node, key, default=()):
+        values = node.integers(key, default)
+        if len(values) != 2:
+            raise ImportFailure(f"{node.name}: {key} {list(values)[:9]}, expected two")
+        return values
 
     @staticmethod
     def _pads(node):
@@ -423,15 +430,15 @@ class Graph(QLinear):
         if x.axes != "nchw" or any(self._pads(node)):
             raise ImportFailure(f"{node.name}: an average pool that is not of the whole plane")
         return Plane(self.builder.global_pool(x.value, node.name, window=tuple(
-            node.integers("kernel_shape", []))), "nc11")
+            self._pair(node, "kernel_shape"))), "nc11")
 
     def op_maxpool(self, node, x):
-        window = node.integers("kernel_shape", [])
-        if x.axes != "nchw" or len(window) != 2 or node.integer("ceil_mode", 0) \
+        window = self._pair(node, "kernel_shape")
+        if x.axes != "nchw" or node.integer("ceil_mode", 0) \
                 or any(d != 1 for d in node.integers("dilations", [1, 1])):
             raise ImportFailure(f"{node.name}: not a plain 2-d max pool")
         return x.with_value(self.builder.max_pool(
-            x.value, window, node.integers("strides", [1, 1]), node.name, self._pads(node)))
+            x.value, window, self._pair(node, "strides", [1, 1]), node.name, self._pads(node)))
 
     # ---- Shapes ----
 
