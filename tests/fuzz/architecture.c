@@ -1,6 +1,7 @@
 /* A network's table in JSON, and a model file's metadata with it: the first byte says which.  Of a
  * table that is read, the network is laid out, and laid out anew for another size. */
 #include "choices.h"
+#include "input.h"
 #include "memory.h"
 
 #include <arch/model/metadata.h>
@@ -8,8 +9,6 @@
 #include <stdlib.h>
 
 enum { MULTIPLE = 512, MORE = 1 << 20 };
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 /* What holds of every network. */
 static void check_network(const mbn_network *network) {
@@ -100,7 +99,7 @@ static void read_metadata(const choices *c) {
     free(bytes);
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+int fuzz_input(const uint8_t *data, size_t size) {
     choices c = {data, size};
     const bool table = choose(&c, 0, 1) == 0;
     memory_watch();

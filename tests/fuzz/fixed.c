@@ -4,6 +4,8 @@
  *     fuzz-TARGET CORPUS COUNT      its files, and COUNT inputs more
  *     fuzz-TARGET FILE...           each of these
  * An input that fails is left in fuzz-TARGET-failure in the working directory. */
+#include "input.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -24,8 +26,6 @@ typedef struct input {
     uint8_t *data;
     size_t size;
 } input;
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static input tried;
 static char failure[256];

@@ -2,6 +2,7 @@
  * wanted and what is done with the checksums of a PNG, which no mutation would hit; a picture that
  * says it has more pixels than a small file's decoder gets done in a moment is not decoded. */
 #include "choices.h"
+#include "input.h"
 #include "memory.h"
 
 #include <criterion/criterion.h>
@@ -49,9 +50,7 @@ static bool is_small(const uint8_t *data, size_t size) {
     return true; /* a BMP has all of its bytes, or is refused */
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+int fuzz_input(const uint8_t *data, size_t size) {
     choices c = {data, size};
     const int32_t mode = choose(&c, 0, 3);
     if (!is_small(c.data, c.size)) return 0;

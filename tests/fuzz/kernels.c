@@ -1,6 +1,7 @@
 /* Kernels: any family with any legal sizes, kernel, strides, pads and data, on every table that
  * this machine can run. */
 #include "choices.h"
+#include "input.h"
 
 #include <checks.h>
 
@@ -35,9 +36,7 @@ static convolution_case choose_case(choices *c) {
     return s;
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+int fuzz_input(const uint8_t *data, size_t size) {
     static operands memory;
     choices c = {data, size};
     check_family *check = kernel_families[choose(&c, 0, KERNEL_FAMILIES - 1)].check;

@@ -2,6 +2,7 @@
  * lines. */
 #define _GNU_SOURCE /* memfd_create */
 #include "choices.h"
+#include "input.h"
 #include "memory.h"
 
 #include <criterion/criterion.h>
@@ -9,8 +10,6 @@
 #include <stdio.h>
 #include <sys/mman.h>
 #include <unistd.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 /* The path of a file in memory, the same for every input. */
 static const char *file_with(const uint8_t *data, size_t size) {
@@ -24,7 +23,7 @@ static const char *file_with(const uint8_t *data, size_t size) {
     return path;
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+int fuzz_input(const uint8_t *data, size_t size) {
     choices c = {data, size};
     int32_t count = choose(&c, 0, 255);
     if (count == 0) {

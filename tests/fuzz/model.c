@@ -3,6 +3,7 @@
  * right length before it and zeros for data behind it; or choices, of a network's file or a file of
  * integers that are right but for a few edits of the header's text, of the data, or of its end. */
 #define _GNU_SOURCE /* memfd_create */
+#include "input.h"
 #include "memory.h"
 #include "network_file.h"
 
@@ -265,9 +266,7 @@ static void try_file(const bytes *b, choices *c) {
     cr_assert_eq(out, 0);
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+int fuzz_input(const uint8_t *data, size_t size) {
     enum { OPTIONS = 12 };
     const size_t before = size < OPTIONS ? size : OPTIONS;
     choices options = {data, before}, file = {data + before, size - before};

@@ -1,13 +1,12 @@
 /* .npy files: parsed, and what was read written and read again. */
+#include "input.h"
 #include "memory.h"
 
 #include <criterion/criterion.h>
 #include <npy.h>
 #include <stdlib.h>
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+int fuzz_input(const uint8_t *data, size_t size) {
     uint8_t *copy = malloc(size + (size == 0));
     if (copy == NULL) return 0;
     if (size > 0) memcpy(copy, data, size);

@@ -1,6 +1,7 @@
 /* Plans: a network of any table, in any precision, on any number of threads, in bands of any
  * height, for any batch, with any stages asked for, gives bit for bit what every layer by itself
  * gives on one thread. */
+#include "input.h"
 #include "memory.h"
 #include "network_file.h"
 
@@ -157,9 +158,7 @@ static void check(const mbn_model *model, choices *c) {
     free(images);
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+int fuzz_input(const uint8_t *data, size_t size) {
     enum { OPTIONS = 24 };
     const size_t before = size < OPTIONS ? size : OPTIONS;
     choices options = {data, before}, file = {data + before, size - before};

@@ -3,6 +3,7 @@
  * but its pixels (they lie between guard pages) and gives the same floats however they are stored;
  * what is beyond is an invalid argument. */
 #include "choices.h"
+#include "input.h"
 
 #include <mobilenet.h>
 
@@ -164,9 +165,7 @@ static void check(mbn_context *context, const mbn_preprocessing *p, choices *c) 
     free(compact);
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+int fuzz_input(const uint8_t *data, size_t size) {
     choices c = {data, size};
     const int32_t channels = choose(&c, 1, 4);
     const mbn_preprocessing p = choose_preprocessing(&c);
