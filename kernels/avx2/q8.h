@@ -68,16 +68,20 @@ static inline byte_limits byte_limits_of(mbn_byte_range range) {
 static inline __m256i pixels_clamped(const byte_limits *limits, __m256i a) {
     return _mm256_min_epu8(_mm256_max_epu8(a, limits->low), limits->high);
 }
+static inline __m256i pixel_words(sums a) {
+    return _mm256_packs_epi32(a.part[0], a.part[1]);
+}
 /* The channels of two pixels, of which every lane has four by turns, in their order. */
 static inline __m256i channels_turned(__m256i a) {
     return _mm256_permutevar8x32_epi32(a, _mm256_set_epi32(7, 3, 6, 2, 5, 1, 4, 0));
 }
+static inline __m256i two_plain(sums a, sums b) {
+    return channels_turned(_mm256_packus_epi16(pixel_words(a), pixel_words(b)));
+}
 static inline __m256i two_pixels(const byte_limits *limits, sums a, sums b) {
-    const __m256i wide_a = _mm256_packs_epi32(a.part[0], a.part[1]);
-    const __m256i wide_b = _mm256_packs_epi32(b.part[0], b.part[1]);
-    if (limits->plain) return channels_turned(_mm256_packus_epi16(wide_a, wide_b));
-    const __m256i both = _mm256_packus_epi16(_mm256_adds_epi16(wide_a, limits->zero),
-                                             _mm256_adds_epi16(wide_b, limits->zero));
+    if (limits->plain) return two_plain(a, b);
+    const __m256i both = _mm256_packus_epi16(_mm256_adds_epi16(pixel_words(a), limits->zero),
+                                             _mm256_adds_epi16(pixel_words(b), limits->zero));
     return channels_turned(pixels_clamped(limits, both));
 }
 static inline bytes64 bytes_of(const byte_limits *limits, sums a, sums b, sums c, sums d) {
@@ -155,9 +159,7 @@ MBN_INLINE bytes64 bytes_rescaled(const fixed_factors *f, const int32_t *p, int3
     for (int32_t i = 0; i < 2; i++) {
         const sums a = fixed_rescale(f, p + (2 * i < n ? 2 * i * 16 : 0), signs);
         const sums b = fixed_rescale(f, p + (2 * i + 1 < n ? (2 * i + 1) * 16 : 0), signs);
-        const __m256i both = _mm256_packus_epi16(_mm256_packs_epi32(a.part[0], a.part[1]),
-                                                 _mm256_packs_epi32(b.part[0], b.part[1]));
-        y.two[i] = _mm256_shuffle_epi8(channels_turned(both), swap);
+        y.two[i] = _mm256_shuffle_epi8(two_plain(a, b), swap);
     }
     return y;
 }

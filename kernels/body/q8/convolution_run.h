@@ -87,12 +87,13 @@ enum {
     IMAGE_NUMBERS = IMAGE_KERNEL * IMAGE_CHANNELS,
     IMAGE_PAIRS = (IMAGE_NUMBERS + 1) / 2,
     IMAGE_COLUMNS = IMAGE_STRIDE * (RUN_PIXELS - 1) + IMAGE_KERNEL,
-    IMAGE_WIDENED = 4, /* pixels at a time, and one more is written */
+    IMAGE_WIDENED = 4, /* pixels at a time by image_widen, which writes so many numbers more */
+    IMAGE_BEYOND = 4,
 };
 typedef struct image_weights {
     _Alignas(64) int16_t rows[IMAGE_KERNEL][IMAGE_PAIRS][BLOCK][2];
 } image_weights;
-typedef int16_t image_rows[IMAGE_KERNEL][(IMAGE_COLUMNS + 2) * IMAGE_CHANNELS];
+typedef int16_t image_rows[IMAGE_KERNEL][IMAGE_COLUMNS * IMAGE_CHANNELS + IMAGE_BEYOND];
 
 static void image_weights_at(const mbn_convolution_args *args, int32_t b, image_weights *w) {
     /* [row][tap][channel / 2][lane][channel % 2] */

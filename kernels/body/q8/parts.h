@@ -37,6 +37,7 @@
  *                                fixed_round_negative between them; p[WIDTH] may be read, too.
  *                                In an order that is bytes_rescaled's alone
  *     bytes_rescaled(f, p, n, signs)   bytes of n pixels' sums at p, by fixed_rescale; n is 1 or 4
+ *     bytes_clamped              as vocabulary.h says of CLAMP_APART
  */
 #ifndef MBN_KERNELS_BODY_Q8_PARTS_H
 #define MBN_KERNELS_BODY_Q8_PARTS_H
